@@ -1,0 +1,1 @@
+// The source that the precompiled header is built with.

@@ -1,0 +1,33 @@
+# LibTorch's CPU side as an imported target. find_package(Torch) fails where the wheel was built with CUDA and
+# the machine has no toolkit, so only its folder is looked up here. CMAKE_PREFIX_PATH wins over the .venv wheel.
+find_path(QSLAW_TORCH_ROOT lib/libtorch_cpu.so
+  HINTS ${CMAKE_PREFIX_PATH}
+  PATH_SUFFIXES . ../.. torch
+  NO_DEFAULT_PATH)
+if(NOT QSLAW_TORCH_ROOT)
+  file(GLOB venv_torch ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
+  find_path(QSLAW_TORCH_ROOT lib/libtorch_cpu.so HINTS ${venv_torch} NO_DEFAULT_PATH REQUIRED)
+endif()
+get_filename_component(QSLAW_TORCH_ROOT ${QSLAW_TORCH_ROOT} ABSOLUTE)
+message(STATUS "LibTorch: ${QSLAW_TORCH_ROOT}")
+
+add_library(qslaw_torch INTERFACE)
+target_include_directories(qslaw_torch SYSTEM INTERFACE
+  ${QSLAW_TORCH_ROOT}/include ${QSLAW_TORCH_ROOT}/include/torch/csrc/api/include)
+target_link_libraries(qslaw_torch INTERFACE ${QSLAW_TORCH_ROOT}/lib/libtorch_cpu.so ${QSLAW_TORCH_ROOT}/lib/libc10.so)
+# libtorch_cpu.so of a CUDA wheel needs libcudart and libcupti; the loader finds them through torch's own RPATH.
+target_link_options(qslaw_torch INTERFACE -Wl,--allow-shlib-undefined)
+
+find_program(QSLAW_NVCC nvcc HINTS /usr/local/cuda/bin $ENV{CUDA_HOME}/bin)
+if(QSLAW_CUDA STREQUAL "on" AND NOT QSLAW_NVCC)
+  message(FATAL_ERROR "QSLAW_CUDA=on, but nvcc was not found")
+endif()
+set(QSLAW_HAVE_NVCC OFF)
+if(QSLAW_NVCC AND NOT QSLAW_CUDA STREQUAL "off" AND EXISTS ${QSLAW_TORCH_ROOT}/lib/libtorch_cuda.so)
+  set(QSLAW_HAVE_NVCC ON)
+  set(CMAKE_CUDA_COMPILER ${QSLAW_NVCC})
+  set(CMAKE_CUDA_ARCHITECTURES ${QSLAW_CUDA_ARCHITECTURES})
+  enable_language(CUDA)
+  set(CMAKE_CUDA_STANDARD 20)
+endif()
+message(STATUS "CUDA kernels: ${QSLAW_HAVE_NVCC}")

@@ -1,0 +1,121 @@
+#include "core/files.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <memory>
+
+#include "core/error.h"
+
+namespace fs = std::filesystem;
+
+namespace qslaw {
+namespace {
+
+void sync_path(const fs::path& path, int flags) {
+  const int descriptor = ::open(path.c_str(), flags);
+  if (descriptor < 0) fail("write", "cannot open ", path.string(), " to sync it: ", std::strerror(errno));
+  const int result = ::fsync(descriptor);
+  const int reason = errno;
+  ::close(descriptor);
+  // Some file systems refuse fsync on folders; that is no reason to lose the file.
+  if (result != 0 && reason != EINVAL) fail("write", "cannot sync ", path.string(), ": ", std::strerror(reason));
+}
+
+fs::path parent_of(const fs::path& path) {
+  const fs::path parent = path.parent_path();
+  return parent.empty() ? fs::path(".") : parent;
+}
+
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    QSLAW_CHECK(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
+  }
+  void update(const char* data, size_t size) { QSLAW_CHECK(EVP_DigestUpdate(context_.get(), data, size) == 1); }
+  std::string hex() {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned length = 0;
+    QSLAW_CHECK(EVP_DigestFinal_ex(context_.get(), digest.data(), &length) == 1);
+    static const char* const digits = "0123456789abcdef";
+    std::string out;
+    for (unsigned i = 0; i < length; ++i) {
+      out += digits[digest[i] >> 4];
+      out += digits[digest[i] & 15];
+    }
+    return out;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+}  // namespace
+
+std::string read_file(const fs::path& path) {
+  if (fs::is_directory(path)) fail("read", "expected a file, got the folder ", path.string());
+  std::ifstream in(path, std::ios::binary);
+  if (!in) fail("read", "cannot open ", path.string(), ": ", std::strerror(errno));
+  std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  if (in.bad()) fail("read", "cannot read ", path.string(), ": ", std::strerror(errno));
+  return bytes;
+}
+
+void write_file_atomic(const fs::path& path, const std::function<void(std::ostream&)>& write) {
+  const fs::path temporary = path.string() + ".tmp";
+  try {
+    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
+    if (!out) fail("write", "cannot create ", temporary.string(), ": ", std::strerror(errno));
+    write(out);
+    out.close();
+    if (!out) fail("write", "cannot write ", temporary.string(), ": ", std::strerror(errno), " (is the disk full?)");
+    sync_path(temporary, O_RDONLY);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    throw;
+  }
+  rename_durably(temporary, path);
+}
+
+void write_file_atomic(const fs::path& path, const std::string& bytes) {
+  write_file_atomic(path, [&](std::ostream& out) { out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())); });
+}
+
+void rename_durably(const fs::path& from, const fs::path& to) {
+  std::error_code reason;
+  fs::rename(from, to, reason);
+  if (reason) fail("write", "cannot rename ", from.string(), " to ", to.string(), ": ", reason.message());
+  sync_path(parent_of(to), O_RDONLY | O_DIRECTORY);
+}
+
+void make_folder(const fs::path& path) {
+  std::error_code reason;
+  fs::create_directories(path, reason);
+  if (reason) fail("write", "cannot create the folder ", path.string(), ": ", reason.message());
+  if (!fs::is_directory(path)) fail("write", "expected a folder, got a file: ", path.string());
+}
+
+std::string sha256(std::string_view bytes) {
+  Sha256 hash;
+  hash.update(bytes.data(), bytes.size());
+  return hash.hex();
+}
+
+std::string sha256_file(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) fail("read", "cannot open ", path.string(), ": ", std::strerror(errno));
+  Sha256 hash;
+  std::array<char, 1 << 16> buffer{};
+  while (in.read(buffer.data(), buffer.size()) || in.gcount() > 0) {
+    hash.update(buffer.data(), static_cast<size_t>(in.gcount()));
+  }
+  return hash.hex();
+}
+
+}  // namespace qslaw

@@ -1,0 +1,54 @@
+// The seam `Dataset`: samples by index, encoded, with the paths of their pictures. Adding a kind: its file
+// (`<kind>_dataset.cpp`), a row in make_dataset's table (dataset.cpp), a test.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/conversation.h"
+#include "data/options.h"
+
+namespace qslaw {
+
+/// Everything a data set needs to know of the model.
+struct EncodingContext {
+  const Tokenizer* tokenizer = nullptr;  // not owned; outlives the data set
+  TemplateKind template_kind = TemplateKind::vicuna_v1;
+  int64_t tokens_per_picture = 576;      // features a picture expands to
+};
+
+/// One training sample. Pictures are in the order of the kImagePlaceholder entries of `ids`, one each.
+struct Sample {
+  std::string id;
+  std::vector<int64_t> ids;     // placeholders not yet expanded
+  std::vector<int64_t> labels;  // as in Encoded
+  std::vector<std::filesystem::path> pictures;
+  bool is_text() const { return pictures.empty(); }
+};
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual int64_t size() const = 0;
+  /// Thread safe. UserError names file, index, id and reason when the sample is bad: unknown role order, no supervised
+  /// token (the mask is shown), placeholder and picture counts that differ, a picture that does not exist.
+  virtual Sample at(int64_t index) const = 0;
+  /// Hash of what the samples are made from (file content, options), for `--resume`.
+  virtual std::string fingerprint() const = 0;
+};
+
+/// UserError for an unknown kind or unreadable file.
+std::unique_ptr<Dataset> make_dataset(const DataOptions& options, const EncodingContext& context);
+
+/// Cuts a sample whose expanded length exceeds `max_length`, never inside a picture's tokens: a picture that does not
+/// fit is cut off whole, with all that follows. Expanded length: each placeholder counts tokens_per_picture.
+void cut_to_length(Sample& sample, int64_t max_length, int64_t tokens_per_picture);
+
+/// UserError showing the mask unless at least one label can be learned.
+void require_supervised(const Sample& sample, const Tokenizer& tokenizer, const std::string& where);
+
+/// Runs `at` over the samples 0..n-1 (n = size, or fewer when `limit` > 0) and returns a message per bad one.
+std::vector<std::string> find_bad_samples(const Dataset& dataset, int64_t limit = 0);
+
+}  // namespace qslaw

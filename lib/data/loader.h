@@ -1,0 +1,42 @@
+// Decodes and encodes samples ahead of time on worker threads; results come in the plan's order whatever the threads do.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "data/batch.h"
+#include "data/image_transform.h"
+#include "data/plan.h"
+
+namespace qslaw {
+
+struct LoaderOptions {
+  int threads = 2;
+  int64_t ahead = 64;  // samples prepared before they are asked for
+  BadSamplePolicy on_bad_sample = BadSamplePolicy::error;
+};
+
+class Loader {
+ public:
+  /// Delivers plan[start], plan[start + 1], ... The data sets are not owned and outlive the loader.
+  Loader(std::vector<const Dataset*> sources, std::vector<Draw> plan, int64_t start, ImageTransform transform,
+         LoaderOptions options);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  /// The next `count` draws of the plan (fewer at its end). With BadSamplePolicy::skip a bad sample is replaced by the
+  /// next good draw of the same source in index order, counted and logged; with error its UserError is thrown here.
+  std::vector<LoadedSample> next(int64_t count);
+
+  /// Bad samples replaced so far.
+  int64_t skipped() const;
+  /// Seconds that `next` waited for the workers.
+  double waited_s() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace qslaw

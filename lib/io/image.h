@@ -1,0 +1,28 @@
+// Pictures from disk as 8-bit RGB, as Pillow's `Image.open(path).convert("RGB")` gives them.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace qslaw {
+
+/// Interleaved 8-bit RGB, row by row: rgb[(y * width + x) * 3 + channel].
+struct Image {
+  int width = 0;
+  int height = 0;
+  std::vector<uint8_t> rgb;
+};
+
+/// Reads a JPEG (libjpeg-turbo, accurate DCT, as Pillow) or PNG (stb_image) file. Gray and palette pictures become RGB;
+/// an alpha channel is dropped. UserError for a missing, empty, cut or unknown file and for CMYK JPEGs, naming the path.
+Image read_image(const std::filesystem::path& path);
+
+/// The same from bytes in memory; `name` is used in errors.
+Image decode_image(std::string_view bytes, const std::string& name);
+
+/// Reads just enough to check that the file exists and its header is sound. UserError otherwise.
+void check_image_header(const std::filesystem::path& path);
+
+}  // namespace qslaw

@@ -1,0 +1,50 @@
+// SentencePiece with a checkpoint's added tokens; ids equal to Hugging Face's slow LlamaTokenizer (legacy behavior).
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace qslaw {
+
+/// A token and the bytes of the input it stands for; begin == end for the dummy prefix.
+struct TokenSpan {
+  int64_t id = 0;
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+class Tokenizer {
+ public:
+  /// Reads `folder`/tokenizer.model and, where present, added_tokens.json. UserError when missing or damaged.
+  static Tokenizer load(const std::filesystem::path& folder);
+  ~Tokenizer();
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+
+  /// Token ids without BOS. Special tokens written in the text ("</s>", added tokens) become their ids; each stretch
+  /// between them is encoded on its own, with SentencePiece's dummy prefix.
+  std::vector<int64_t> encode(std::string_view text) const;
+  std::vector<TokenSpan> encode_with_spans(std::string_view text) const;
+
+  /// Text of the ids; special and added tokens are left out. Ids outside the vocabulary are left out.
+  std::string decode(const std::vector<int64_t>& ids) const;
+
+  int64_t bos_id() const;
+  int64_t eos_id() const;
+  int64_t unk_id() const;
+  /// Pieces of the SentencePiece model plus added tokens.
+  int64_t size() const;
+  /// Id of an added or special token such as "<image>" or "</s>".
+  std::optional<int64_t> special_id(const std::string& token) const;
+
+ private:
+  struct State;
+  explicit Tokenizer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace qslaw
