@@ -6,7 +6,7 @@ target_precompile_headers(qslaw_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
 
 function(qslaw_library name)
   cmake_parse_arguments(ARG "TORCH" "" "DEPENDS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS *.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS *.cpp methods/*.cpp)
   add_library(qslaw_${name} STATIC ${sources})
   target_include_directories(qslaw_${name} PUBLIC ${CMAKE_SOURCE_DIR}/lib)
   target_link_libraries(qslaw_${name} PUBLIC ${ARG_DEPENDS} PRIVATE qslaw_flags)

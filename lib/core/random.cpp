@@ -22,6 +22,12 @@ uint64_t mix_seed(uint64_t seed, uint64_t a, uint64_t b, uint64_t c) {
   return mixed;
 }
 
+uint64_t hash_text(std::string_view text) {
+  uint64_t hash = 0xCBF29CE484222325ULL;
+  for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
+  return hash;
+}
+
 uint64_t Random::next() { return finalize(state_ += kGoldenGamma); }
 
 double Random::uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }

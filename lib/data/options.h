@@ -21,4 +21,11 @@ struct DataOptions {
   BadSamplePolicy on_bad_sample = BadSamplePolicy::error;
 };
 
+/// KeyError (core/key_error.h), its keys below `key` ("tune.data"), for an unknown kind, a file that the kind needs, or a
+/// value out of range. Whether files exist is found when they are opened.
+void check(const DataOptions& options, const std::string& key);
+
+/// KeyError at `key` unless `name` is a conversation template.
+void check_template(const std::string& name, const std::string& key);
+
 }  // namespace qslaw

@@ -1,4 +1,5 @@
-// SentencePiece with a checkpoint's added tokens; ids equal to Hugging Face's slow LlamaTokenizer (legacy behavior).
+// SentencePiece with a checkpoint's added tokens; ids equal to Hugging Face's slow LlamaTokenizer. Reading
+// and encoding are thread safe.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -10,7 +11,8 @@
 
 namespace qslaw {
 
-/// A token and the bytes of the input it stands for; begin == end for the dummy prefix.
+/// A token and the bytes of the input it stands for; begin == end for the dummy prefix, and for all but the
+/// last of the byte tokens that spell one character.
 struct TokenSpan {
   int64_t id = 0;
   size_t begin = 0;
@@ -19,14 +21,16 @@ struct TokenSpan {
 
 class Tokenizer {
  public:
-  /// Reads `folder`/tokenizer.model and, where present, added_tokens.json. UserError when missing or damaged.
+  /// Reads `folder`/tokenizer.model and, where present, added_tokens.json and tokenizer_config.json
+  /// (`added_tokens_decoder`, `legacy`). UserError when missing or damaged.
   static Tokenizer load(const std::filesystem::path& folder);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
-  /// Token ids without BOS. Special tokens written in the text ("</s>", added tokens) become their ids; each stretch
-  /// between them is encoded on its own, with SentencePiece's dummy prefix.
+  /// Token ids without BOS. Special tokens written in the text ("</s>", added tokens) become their ids; each
+  /// stretch between them is encoded on its own, with SentencePiece's dummy prefix (when the checkpoint says
+  /// `legacy: false`, only a stretch that begins the text has it). REQUIRES: valid UTF-8.
   std::vector<int64_t> encode(std::string_view text) const;
   std::vector<TokenSpan> encode_with_spans(std::string_view text) const;
 

@@ -1,0 +1,35 @@
+// The one symbol of libqslaw_cuda.so (lib/kernels/cuda_abi.h), and what it says about LibTorch's CUDA side.
+#include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime_api.h>
+
+#include "group_quant.h"
+
+namespace {
+
+int32_t device_count(const char** reason) {
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error == cudaSuccess && count > 0) return count;
+  *reason = error == cudaSuccess ? "no device" : cudaGetErrorString(error);
+  return 0;
+}
+
+void* current_stream(int32_t device) {
+  return c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device)).stream();
+}
+
+qslaw::CudaKernels make_table() {
+  qslaw::CudaKernels table{};
+  table.version = qslaw::kCudaKernelsVersion;
+  table.device_count = device_count;
+  table.current_stream = current_stream;
+  qslaw::device::add_group_quant(table);
+  return table;
+}
+
+}  // namespace
+
+extern "C" const qslaw::CudaKernels* qslaw_cuda_kernels() {
+  static const qslaw::CudaKernels table = make_table();
+  return &table;
+}

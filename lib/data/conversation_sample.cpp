@@ -1,0 +1,46 @@
+#include "data/conversation_sample.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace qslaw {
+namespace {
+
+// The message without its own "[place] ".
+std::string without_place(const std::string& message) {
+  const size_t end = message.find("] ");
+  return message.starts_with("[") && end != message.npos ? message.substr(end + 2) : message;
+}
+
+Encoded encode_at(const ConversationSample& conversation, const EncodingContext& context,
+                  const std::string& where) {
+  const bool move_image_first = conversation.pictures.size() == 1;
+  try {
+    return encode_conversation(*context.tokenizer, context.template_kind, conversation.turns,
+                               move_image_first);
+  } catch (const UserError& problem) {
+    fail(where, without_place(problem.what()));
+  }
+}
+
+}  // namespace
+
+Sample encode_sample(const ConversationSample& conversation, const EncodingContext& context,
+                     int64_t max_length, const std::string& where) {
+  for (const auto& picture : conversation.pictures) {
+    require(std::filesystem::is_regular_file(picture), where, "expected the picture ", picture.string(),
+            ", got no such file");
+  }
+  Encoded encoded = encode_at(conversation, context, where);
+  const auto placeholders = std::count(encoded.ids.begin(), encoded.ids.end(), kImagePlaceholder);
+  require(placeholders == static_cast<int64_t>(conversation.pictures.size()), where,
+          "expected one \"<image>\" per picture, got ", placeholders, " \"<image>\" and ",
+          conversation.pictures.size(), " picture(s)");
+  Sample sample{conversation.id, std::move(encoded.ids), std::move(encoded.labels), conversation.pictures};
+  cut_to_length(sample, max_length, context.tokens_per_picture);
+  require_supervised(sample, *context.tokenizer, where);
+  return sample;
+}
+
+}  // namespace qslaw

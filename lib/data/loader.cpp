@@ -1,0 +1,183 @@
+#include "data/loader.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "core/error.h"
+#include "core/log.h"
+
+namespace qslaw {
+namespace {
+
+/// A bad sample that was passed over.
+struct Passed {
+  Draw draw;
+  std::string reason;
+};
+
+/// What a worker made of one draw: a sample, or the error that `next` throws when the draw's turn comes.
+struct Outcome {
+  LoadedSample loaded;
+  std::vector<Passed> passed;
+  std::exception_ptr error;
+};
+
+LoadedSample load_sample(const Dataset& source, int64_t index, const ImageTransform& transform) {
+  LoadedSample loaded{source.at(index), {}};
+  try {
+    for (const auto& path : loaded.sample.pictures) {
+      loaded.pixels_3SS.push_back(transform_image(read_image(path), transform));
+    }
+  } catch (const UserError& error) {  // a data set names its samples itself; a picture only knows its path
+    throw UserError(concat(error.what(), " (sample ", loaded.sample.id, ")"));
+  }
+  return loaded;
+}
+
+}  // namespace
+
+struct Loader::State {
+  std::vector<const Dataset*> sources;
+  std::vector<Draw> plan;
+  ImageTransform transform;
+  LoaderOptions options;
+
+  // Only `next` and the getters use these.
+  std::set<std::pair<int32_t, int64_t>> logged;
+  int64_t skipped = 0;
+  double waited_s = 0;
+
+  // All below is guarded by the mutex. Invariant: deliver <= begin <= deliver + ahead; `done` holds positions
+  // from deliver to begin - 1.
+  std::mutex mutex;
+  std::condition_variable room, finished;
+  int64_t begin = 0;    // next position that a worker takes
+  int64_t deliver = 0;  // next position that `next` hands out
+  std::map<int64_t, Outcome> done;
+  bool stop = false;
+  std::vector<std::thread> threads;
+
+  ~State();
+  int64_t size() const { return static_cast<int64_t>(plan.size()); }
+  Outcome load(Draw draw) const;
+  Outcome load_or_catch(Draw draw) const;
+  void work();
+  Outcome take();
+  void note_passed(const std::vector<Passed>& passed);
+};
+
+/// The draw's sample or, where bad ones are skipped, the first good one after it.
+Outcome Loader::State::load(Draw draw) const {
+  const Dataset& source = *sources[static_cast<size_t>(draw.source)];
+  Outcome outcome;
+  for (int64_t tried = 1;; ++tried) {
+    try {
+      outcome.loaded = load_sample(source, draw.index, transform);
+      return outcome;
+    } catch (const UserError& error) {
+      if (options.on_bad_sample == BadSamplePolicy::error) throw;
+      if (tried == source.size())
+        fail("data", "expected a good sample, got only bad ones; the last: ", error.what());
+      outcome.passed.push_back({draw, error.what()});
+      draw.index = (draw.index + 1) % source.size();
+    }
+  }
+}
+
+Outcome Loader::State::load_or_catch(Draw draw) const {
+  try {
+    return load(draw);
+  } catch (...) {
+    return {{}, {}, std::current_exception()};
+  }
+}
+
+void Loader::State::work() {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    room.wait(lock, [&] { return stop || begin == size() || begin < deliver + options.ahead; });
+    if (stop || begin == size()) return;
+    const int64_t position = begin++;
+    lock.unlock();
+    Outcome outcome = load_or_catch(plan[static_cast<size_t>(position)]);
+    lock.lock();
+    done.emplace(position, std::move(outcome));
+    finished.notify_one();
+  }
+}
+
+/// Waits for the next position's outcome. An error stays where it is: every later call throws it again.
+Outcome Loader::State::take() {
+  const auto began = std::chrono::steady_clock::now();
+  std::unique_lock lock(mutex);
+  finished.wait(lock, [&] { return done.count(deliver) > 0; });
+  waited_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  if (done.at(deliver).error) std::rethrow_exception(done.at(deliver).error);
+  Outcome outcome = std::move(done.at(deliver));
+  done.erase(deliver++);
+  room.notify_one();
+  return outcome;
+}
+
+/// Counts every bad sample, logs each one once however many epochs meet it.
+void Loader::State::note_passed(const std::vector<Passed>& passed) {
+  for (const auto& [draw, reason] : passed) {
+    ++skipped;
+    if (logged.emplace(draw.source, draw.index).second) log_warning("skipped a bad sample: " + reason);
+  }
+}
+
+/// Also runs when a thread could not be started, then for those that were.
+Loader::State::~State() {
+  {
+    const std::lock_guard lock(mutex);
+    stop = true;
+  }
+  room.notify_all();
+  for (std::thread& thread : threads)
+    thread.join();
+}
+
+Loader::Loader(std::vector<const Dataset*> sources, std::vector<Draw> plan, int64_t start,
+               ImageTransform transform, LoaderOptions options)
+    : state_(std::make_unique<State>()) {
+  QSLAW_CHECK(options.threads > 0 && options.ahead > 0);
+  QSLAW_CHECK(start >= 0 && start <= static_cast<int64_t>(plan.size()));
+  state_->sources = std::move(sources);
+  state_->plan = std::move(plan);
+  state_->transform = transform;
+  state_->options = options;
+  state_->begin = state_->deliver = start;
+  for (const Draw& draw : state_->plan) {
+    QSLAW_CHECK(draw.source >= 0 && static_cast<size_t>(draw.source) < state_->sources.size());
+  }
+  for (int i = 0; i < options.threads; ++i)
+    state_->threads.emplace_back([state = state_.get()] { state->work(); });
+}
+
+Loader::~Loader() = default;
+
+std::vector<LoadedSample> Loader::next(int64_t count) {
+  std::vector<LoadedSample> samples;
+  while (static_cast<int64_t>(samples.size()) < count && state_->deliver < state_->size()) {
+    Outcome outcome = state_->take();
+    state_->note_passed(outcome.passed);
+    samples.push_back(std::move(outcome.loaded));
+  }
+  return samples;
+}
+
+int64_t Loader::skipped() const {
+  return state_->skipped;
+}
+
+double Loader::waited_s() const {
+  return state_->waited_s;
+}
+
+}  // namespace qslaw

@@ -1,0 +1,69 @@
+#include "data/plan.h"
+
+#include "core/error.h"
+#include "core/random.h"
+
+namespace qslaw {
+namespace {
+
+constexpr int32_t kPictures = 0;
+constexpr int32_t kText = 1;
+// Separates the choice between the sources from their orders; no source has this number.
+constexpr uint64_t kChoiceStream = 0x7465787473686172ULL;
+
+/// Draws of one source: every epoch is a permutation of its own.
+class EpochOrder {
+ public:
+  EpochOrder(int32_t source, int64_t size, uint64_t seed) : source_(source), size_(size), seed_(seed) {}
+
+  Draw next() {
+    QSLAW_CHECK(size_ > 0);
+    if (position_ == static_cast<int64_t>(order_.size())) {
+      order_ = permutation(size_, mix_seed(seed_, static_cast<uint64_t>(source_), epoch_++));
+      position_ = 0;
+    }
+    return {source_, order_[static_cast<size_t>(position_++)]};
+  }
+
+ private:
+  int32_t source_;
+  int64_t size_;
+  uint64_t seed_, epoch_ = 0;
+  int64_t position_ = 0;
+  std::vector<int64_t> order_;
+};
+
+}  // namespace
+
+double share_at(const ShareCurve& curve, double progress) {
+  QSLAW_CHECK(!curve.empty());
+  if (progress <= curve.front().first) return curve.front().second;
+  for (size_t i = 1; i < curve.size(); ++i) {
+    const auto& [x0, y0] = curve[i - 1];
+    const auto& [x1, y1] = curve[i];
+    if (progress < x1) return y0 + (y1 - y0) * (progress - x0) / (x1 - x0);
+  }
+  return curve.back().second;
+}
+
+std::vector<Draw> plan_single(int64_t size, int64_t count, uint64_t seed) {
+  EpochOrder order(kPictures, size, seed);
+  std::vector<Draw> plan;
+  for (int64_t i = 0; i < count; ++i)
+    plan.push_back(order.next());
+  return plan;
+}
+
+std::vector<Draw> plan_mixed(int64_t picture_size, int64_t text_size, int64_t count,
+                             const ShareCurve& text_share, uint64_t seed) {
+  EpochOrder pictures(kPictures, picture_size, seed), texts(kText, text_size, seed);
+  std::vector<Draw> plan;
+  for (int64_t i = 0; i < count; ++i) {
+    const double share = share_at(text_share, static_cast<double>(i) / static_cast<double>(count));
+    Random random(mix_seed(seed, kChoiceStream, static_cast<uint64_t>(i)));
+    plan.push_back(random.uniform() < share ? texts.next() : pictures.next());
+  }
+  return plan;
+}
+
+}  // namespace qslaw

@@ -1,0 +1,73 @@
+#include "eval/options.h"
+
+#include <algorithm>
+#include <map>
+
+#include "core/key_error.h"
+
+namespace qslaw {
+namespace {
+
+/// Names become file names and keys of report.json.
+void check_name(const std::string& name, const std::string& key) {
+  const bool plain = std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return (c < 0x80 && std::isalnum(c)) || c == '_' || c == '-' || c == '.';
+  });
+  require_key(plain && !name.empty() && name[0] != '.', key,
+              "expected letters, digits, \"_\", \"-\" and \".\", not starting with \".\", got \"", name,
+              "\"");
+}
+
+/// The sources have the rules of a data set of the same kind.
+void check_data(const BenchmarkOptions& options, const std::string& key, const std::string& data_kind) {
+  DataOptions data;
+  data.kind = data_kind;
+  data.path = options.path;
+  data.problems = options.problems;
+  data.splits = options.splits;
+  data.split = options.split;
+  data.prompt_format = options.prompt_format;
+  data.limit = options.limit;
+  check(data, key);
+}
+
+void check_numbers(const BenchmarkOptions& options, const std::string& key) {
+  require_at_least(key + ".batch_size", options.batch_size, 1);
+  require_at_least(key + ".max_new_tokens", options.max_new_tokens, 1);
+  require_between(key + ".temperature", options.temperature, 0.0, 100.0);
+  require_at_least(key + ".context", options.context, 2);
+  require_at_least(key + ".prompt_tokens", options.prompt_tokens, 1);
+  require_at_least(key + ".new_tokens", options.new_tokens, 1);
+}
+
+void check_benchmark(const BenchmarkOptions& options, const std::string& key) {
+  // Kind of benchmark -> kind of its data.
+  static const std::map<std::string, std::string> data_kinds = {
+      {"scienceqa", "scienceqa"}, {"loss", "llava"}, {"text_perplexity", "text"}, {"speed", ""}};
+  std::vector<std::string> kinds;
+  for (const auto& [kind, unused] : data_kinds)
+    kinds.push_back(kind);
+  require_one_of(key + ".kind", options.kind, kinds);
+  check_name(options.name, key + ".name");
+  const std::string& data_kind = data_kinds.at(options.kind);
+  if (!data_kind.empty()) check_data(options, key, data_kind);
+  if (!options.template_name.empty()) check_template(options.template_name, key + ".template");
+  check_numbers(options, key);
+}
+
+}  // namespace
+
+void check(const EvalOptions& options) {
+  require_key(!options.benchmarks.empty(), "eval.benchmarks", "expected at least one benchmark, got none");
+  std::map<std::string, size_t> first_use;
+  for (size_t i = 0; i < options.benchmarks.size(); ++i) {
+    const BenchmarkOptions& benchmark = options.benchmarks[i];
+    const std::string key = concat("eval.benchmarks.", i);
+    check_benchmark(benchmark, key);
+    const auto [first, is_new] = first_use.emplace(benchmark.name, i);
+    require_key(is_new, key + ".name", "expected names that differ (the default is the kind), got \"",
+                benchmark.name, "\" as in eval.benchmarks.", first->second);
+  }
+}
+
+}  // namespace qslaw

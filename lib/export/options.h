@@ -1,0 +1,18 @@
+// What a recipe's `export` section says.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace qslaw {
+
+struct ExportOptions {
+  std::vector<std::string> formats;     // hf | peft
+  std::string dtype = "bfloat16";       // of exported 16-bit weights: bfloat16 | float16 | float32
+  int64_t max_shard_bytes = 5'000'000'000;  // of each safetensors file
+};
+
+/// UserError for unknown formats.
+void check(const ExportOptions& options);
+
+}  // namespace qslaw

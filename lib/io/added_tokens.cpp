@@ -1,0 +1,130 @@
+#include "io/added_tokens.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "core/error.h"
+#include "core/whitespace.h"
+#include "io/json.h"
+
+namespace fs = std::filesystem;
+
+namespace qslaw {
+namespace {
+
+void add(std::vector<AddedToken>& tokens, AddedToken token, const fs::path& file) {
+  require(!token.text.empty() && token.id >= 0, "tokenizer", "expected a token and an id >= 0 in ",
+          file.string(), ", got \"", token.text, "\" with id ", token.id);
+  for (AddedToken& known : tokens) {
+    if (known.text != token.text) continue;
+    require(known.id == token.id, "tokenizer", "expected one id for \"", token.text, "\" in ", file.string(),
+            ", got ", known.id, " and ", token.id);
+    known = std::move(token);
+    return;
+  }
+  tokens.push_back(std::move(token));
+}
+
+void read_plain_list(const fs::path& file, std::vector<AddedToken>& tokens) {
+  const nlohmann::json list = read_json(file);
+  require(list.is_object(), "tokenizer", "expected an object of token: id in ", file.string(), ", got ",
+          list.type_name());
+  for (const auto& [text, id] : list.items()) {
+    require(id.is_number_integer(), "tokenizer", "expected a whole number as the id of \"", text, "\" in ",
+            file.string(), ", got ", id.type_name());
+    add(tokens, {.text = text, .id = id.get<int64_t>()}, file);
+  }
+}
+
+bool flag(const nlohmann::json& entry, const char* name) {
+  const auto found = entry.find(name);
+  return found != entry.end() && found->is_boolean() && found->get<bool>();
+}
+
+std::optional<int64_t> parse_id(const std::string& text) {
+  if (text.empty() || text.size() > 9 || text.find_first_not_of("0123456789") != std::string::npos) return {};
+  return std::stoll(text);
+}
+
+void read_decoder(const fs::path& file, std::vector<AddedToken>& tokens) {
+  const nlohmann::json config = read_json(file);
+  require(config.is_object(), "tokenizer", "expected an object in ", file.string(), ", got ",
+          config.type_name());
+  const auto decoder = config.find("added_tokens_decoder");
+  if (decoder == config.end() || decoder->is_null()) return;
+  require(decoder->is_object(), "tokenizer", "expected an object as added_tokens_decoder in ", file.string(),
+          ", got ", decoder->type_name());
+  for (const auto& [key, entry] : decoder->items()) {
+    const auto id = parse_id(key);
+    const bool has_text = entry.is_object() && entry.contains("content") && entry["content"].is_string();
+    require(id && has_text, "tokenizer", "expected id: {content: text} in added_tokens_decoder of ",
+            file.string(), ", got the entry \"", key, "\"");
+    require(!flag(entry, "single_word"), "tokenizer", "expected no single_word token in ", file.string(),
+            ", got \"", entry["content"].get<std::string>(), "\" (not supported)");
+    add(tokens, {entry["content"].get<std::string>(), *id, flag(entry, "lstrip"), flag(entry, "rstrip")},
+        file);
+  }
+}
+
+// Moves the neighbors' bounds where a token swallows white space.
+void strip_neighbors(std::string_view text, std::vector<Stretch>& stretches) {
+  for (size_t i = 0; i < stretches.size(); ++i) {
+    const AddedToken* token = stretches[i].token;
+    if (token == nullptr) continue;
+    if (token->strips_right && i + 1 < stretches.size() && stretches[i + 1].token == nullptr) {
+      Stretch& right = stretches[i + 1];
+      right.begin = right.end - strip_left(text.substr(right.begin, right.end - right.begin)).size();
+    }
+    if (token->strips_left && i > 0 && stretches[i - 1].token == nullptr) {
+      Stretch& left = stretches[i - 1];
+      left.end = left.begin + strip_right(text.substr(left.begin, left.end - left.begin)).size();
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<AddedToken> read_added_tokens(const fs::path& folder) {
+  std::vector<AddedToken> tokens;
+  const fs::path plain = folder / "added_tokens.json";
+  const fs::path config = folder / "tokenizer_config.json";
+  if (fs::exists(plain)) read_plain_list(plain, tokens);
+  if (fs::exists(config)) read_decoder(config, tokens);
+  return tokens;
+}
+
+AddedTokenSplitter::AddedTokenSplitter(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
+  std::stable_sort(tokens_.begin(), tokens_.end(),
+                   [](const AddedToken& a, const AddedToken& b) { return a.text.size() > b.text.size(); });
+  for (const AddedToken& token : tokens_)
+    begins_token_[static_cast<unsigned char>(token.text.front())] = true;
+}
+
+const AddedToken* AddedTokenSplitter::match(std::string_view text, size_t at) const {
+  if (!begins_token_[static_cast<unsigned char>(text[at])]) return nullptr;
+  for (const AddedToken& token : tokens_) {
+    if (text.substr(at).starts_with(token.text)) return &token;
+  }
+  return nullptr;
+}
+
+std::vector<Stretch> AddedTokenSplitter::split(std::string_view text) const {
+  std::vector<Stretch> stretches;
+  size_t begin = 0;
+  for (size_t at = 0; at < text.size();) {
+    const AddedToken* token = match(text, at);
+    if (token == nullptr) {
+      ++at;
+      continue;
+    }
+    if (at > begin) stretches.push_back({begin, at, nullptr});
+    stretches.push_back({at, at + token->text.size(), token});
+    begin = at = at + token->text.size();
+  }
+  if (begin < text.size()) stretches.push_back({begin, text.size(), nullptr});
+  strip_neighbors(text, stretches);
+  std::erase_if(stretches, [](const Stretch& s) { return s.begin == s.end; });
+  return stretches;
+}
+
+}  // namespace qslaw

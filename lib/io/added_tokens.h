@@ -1,0 +1,47 @@
+// Tokens that stand for themselves in a text ("</s>", "<image>"), and the cutting of a text at them.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace qslaw {
+
+struct AddedToken {
+  std::string text;
+  int64_t id = 0;
+  bool strips_left = false;   // swallows the white space before it (Hugging Face's `lstrip`)
+  bool strips_right = false;  // and after it (`rstrip`)
+};
+
+/// Tokens of `folder`/added_tokens.json and of `added_tokens_decoder` in `folder`/tokenizer_config.json,
+/// whichever are there. UserError for a malformed file, a `single_word` token (not supported), or one token
+/// with two ids.
+std::vector<AddedToken> read_added_tokens(const std::filesystem::path& folder);
+
+/// Bytes [begin, end) of a text: an added token, or ordinary text when `token` is null.
+struct Stretch {
+  size_t begin = 0;
+  size_t end = 0;
+  const AddedToken* token = nullptr;  // owned by the AddedTokenSplitter
+};
+
+/// Cuts as Hugging Face's slow tokenizers do: leftmost match first, the longest where several begin.
+class AddedTokenSplitter {
+ public:
+  AddedTokenSplitter() = default;
+  explicit AddedTokenSplitter(std::vector<AddedToken> tokens);
+  /// The stretches in order; empty ones are left out.
+  std::vector<Stretch> split(std::string_view text) const;
+  const std::vector<AddedToken>& tokens() const { return tokens_; }
+
+ private:
+  const AddedToken* match(std::string_view text, size_t at) const;
+
+  std::vector<AddedToken> tokens_;  // longest first
+  std::array<bool, 256> begins_token_{};
+};
+
+}  // namespace qslaw

@@ -1,0 +1,177 @@
+#include "io/tokenizer.h"
+
+#include <sentencepiece_processor.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "io/added_tokens.h"
+#include "io/json.h"
+#include "io/sentencepiece_model.h"
+
+namespace fs = std::filesystem;
+
+namespace qslaw {
+namespace {
+
+using sentencepiece::SentencePieceProcessor;
+
+// SentencePiece needs about 160 bytes of memory per byte of input, so long texts are encoded in parts of this
+// size.
+constexpr size_t kPartBytes = 64 * 1024;
+
+void load_model(SentencePieceProcessor& processor, const std::string& bytes, const std::string& file) {
+  const auto status = processor.LoadFromSerializedProto(bytes);
+  require(status.ok(), "tokenizer", "expected a SentencePiece model in ", file, ", got: ", status.message());
+}
+
+// Hugging Face's `legacy` switch of tokenizer_config.json; missing means true.
+bool read_legacy(const fs::path& folder) {
+  const fs::path file = folder / "tokenizer_config.json";
+  if (!fs::exists(file)) return true;
+  const nlohmann::json config = read_json(file);
+  const auto legacy = config.find("legacy");
+  return legacy == config.end() || !legacy->is_boolean() || legacy->get<bool>();
+}
+
+}  // namespace
+
+struct Tokenizer::State {
+  SentencePieceProcessor prefixed;  // with the dummy prefix
+  SentencePieceProcessor bare;      // the same model without
+  SentencePieceFacts facts;
+  AddedTokenSplitter added;
+  std::unordered_set<int64_t> silent;  // ids that `decode` leaves out
+  int64_t size = 0;
+  bool legacy = true;
+
+  void load_added(const fs::path& folder);
+  void encode_part(std::string_view text, size_t offset, bool prefix, std::vector<TokenSpan>& out) const;
+  void encode_stretch(std::string_view text, const Stretch& stretch, bool prefix,
+                      std::vector<TokenSpan>& out) const;
+};
+
+void Tokenizer::State::load_added(const fs::path& folder) {
+  std::vector<AddedToken> tokens = read_added_tokens(folder);
+  size = facts.pieces;
+  for (const AddedToken& token : tokens) {
+    if (token.id >= facts.pieces) {
+      ++size;
+      continue;
+    }
+    const std::string& piece = prefixed.IdToPiece(static_cast<int>(token.id));
+    require(piece == token.text, "tokenizer", "expected \"", piece, "\" as the token with id ", token.id,
+            " (tokenizer.model), got \"", token.text, "\" in ", folder.string());
+  }
+  for (const int id : {prefixed.unk_id(), prefixed.bos_id(), prefixed.eos_id()}) {
+    const std::string& piece = prefixed.IdToPiece(id);
+    const auto same = [&](const AddedToken& token) { return token.text == piece; };
+    if (std::none_of(tokens.begin(), tokens.end(), same)) tokens.push_back({.text = piece, .id = id});
+  }
+  for (const AddedToken& token : tokens)
+    silent.insert(token.id);
+  added = AddedTokenSplitter(std::move(tokens));
+}
+
+void Tokenizer::State::encode_part(std::string_view text, size_t offset, bool prefix,
+                                   std::vector<TokenSpan>& out) const {
+  sentencepiece::ImmutableSentencePieceText pieces;
+  const auto status = (prefix ? prefixed : bare).Encode(text, pieces.mutable_proto());
+  require(status.ok(), "tokenizer", "cannot encode a text of ", text.size(), " bytes: ", status.message());
+  for (const auto& piece : pieces.pieces()) {
+    out.push_back({static_cast<int64_t>(piece.id()), offset + piece.begin(), offset + piece.end()});
+  }
+}
+
+void Tokenizer::State::encode_stretch(std::string_view text, const Stretch& stretch, bool prefix,
+                                      std::vector<TokenSpan>& out) const {
+  size_t begin = stretch.begin;
+  while (begin < stretch.end) {
+    size_t end = stretch.end;
+    if (facts.lines_are_independent && end - begin > kPartBytes) {
+      end = std::min(text.find('\n', begin + kPartBytes), stretch.end);
+    }
+    encode_part(text.substr(begin, end - begin), begin, prefix && begin == stretch.begin, out);
+    begin = end;
+  }
+}
+
+Tokenizer::Tokenizer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Tokenizer::~Tokenizer() = default;
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+
+Tokenizer Tokenizer::load(const fs::path& folder) {
+  const fs::path file = folder / "tokenizer.model";
+  require(fs::exists(file), "tokenizer", "expected the SentencePiece model ", file.string(),
+          ", got no such file");
+  const std::string bytes = read_file(file);
+  auto state = std::make_unique<State>();
+  state->facts = inspect_sentencepiece_model(bytes, file.string());
+  load_model(state->prefixed, bytes, file.string());
+  load_model(state->bare, without_dummy_prefix(bytes), file.string());
+  const auto& model = state->prefixed;
+  require(model.unk_id() >= 0 && model.bos_id() >= 0 && model.eos_id() >= 0, "tokenizer",
+          "expected the pieces <unk>, <s> and </s> in ", file.string(), ", got ids ", model.unk_id(), ", ",
+          model.bos_id(), ", ", model.eos_id());
+  state->load_added(folder);
+  state->legacy = read_legacy(folder);
+  return Tokenizer(std::move(state));
+}
+
+std::vector<TokenSpan> Tokenizer::encode_with_spans(std::string_view text) const {
+  std::vector<TokenSpan> out;
+  bool first = true;
+  for (const Stretch& stretch : state_->added.split(text)) {
+    if (stretch.token != nullptr) {
+      out.push_back({stretch.token->id, stretch.begin, stretch.end});
+    } else {
+      state_->encode_stretch(text, stretch, state_->legacy || first, out);
+    }
+    first = false;
+  }
+  return out;
+}
+
+std::vector<int64_t> Tokenizer::encode(std::string_view text) const {
+  std::vector<int64_t> ids;
+  for (const TokenSpan& token : encode_with_spans(text))
+    ids.push_back(token.id);
+  return ids;
+}
+
+std::string Tokenizer::decode(const std::vector<int64_t>& ids) const {
+  std::vector<int> visible;
+  for (const int64_t id : ids) {
+    if (id >= 0 && id < state_->facts.pieces && !state_->silent.contains(id))
+      visible.push_back(static_cast<int>(id));
+  }
+  std::string text;
+  const auto status = state_->prefixed.Decode(visible, &text);
+  QSLAW_CHECK(status.ok());
+  return text;
+}
+
+int64_t Tokenizer::bos_id() const {
+  return state_->prefixed.bos_id();
+}
+int64_t Tokenizer::eos_id() const {
+  return state_->prefixed.eos_id();
+}
+int64_t Tokenizer::unk_id() const {
+  return state_->prefixed.unk_id();
+}
+int64_t Tokenizer::size() const {
+  return state_->size;
+}
+
+std::optional<int64_t> Tokenizer::special_id(const std::string& token) const {
+  for (const AddedToken& known : state_->added.tokens()) {
+    if (known.text == token) return known.id;
+  }
+  return {};
+}
+
+}  // namespace qslaw

@@ -1,0 +1,44 @@
+// The weights of a Hugging Face folder: model.safetensors, or shards named by model.safetensors.index.json.
+#pragma once
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "io/safetensors.h"
+
+namespace qslaw {
+
+/// Tensors by name over one or many files, remembering which were taken so that leftovers can be named.
+class WeightFolder {
+ public:
+  /// Maps every file. UserError when there is none, a shard is missing, or the index and the shards disagree.
+  static WeightFolder open(const std::filesystem::path& folder);
+
+  /// Names, dtypes and shapes only, from the index or headers: for a dry run. An index whose shards are absent is fine.
+  static std::vector<std::string> list_names(const std::filesystem::path& folder);
+
+  bool has(const std::string& name) const { return files_by_name_.count(name) > 0; }
+  std::vector<std::string> names() const;
+
+  /// The tensor, zero copy, marked as taken. UserError when it is missing (the nearest name is told), its shape is not
+  /// `shape`, or it is not float32, bfloat16 or float16.
+  at::Tensor take(const std::string& name, const std::vector<int64_t>& shape);
+
+  /// Marks a tensor as known but unused.
+  void ignore(const std::string& name) { taken_.insert(name); }
+
+  /// UserError naming the tensors that nobody took.
+  void require_all_taken() const;
+
+  const std::filesystem::path& folder() const { return folder_; }
+
+ private:
+  std::filesystem::path folder_;
+  std::map<std::string, std::shared_ptr<SafetensorsFile>> files_by_name_;
+  std::set<std::string> taken_;
+};
+
+}  // namespace qslaw

@@ -1,0 +1,24 @@
+// The CUDA kernels behind group_quant.h. Device code lives in libqslaw_cuda.so, which is loaded when a CUDA
+// tensor first arrives, so that CPU runs pay nothing for it (0.2 s and 350 MB at start-up otherwise).
+#pragma once
+#include "kernels/group_quant.h"
+
+namespace qslaw {
+
+/// Makes CUDA usable: loads LibTorch's CUDA side and our kernels from beside the executable or the loader's
+/// path. UserError saying what is missing. REQUIRES: called before anything asks LibTorch about CUDA
+/// (at::manual_seed does, too), because LibTorch keeps its first answer.
+void load_cuda();
+
+at::Tensor cuda_quantize_packed(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
+                                int bits);
+at::Tensor cuda_dequantize_packed(const at::Tensor& codes, const GroupGrid& grid, int bits,
+                                  at::ScalarType dtype);
+at::Tensor cuda_fake_quantize(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
+                              int bits, at::ScalarType dtype);
+at::Tensor cuda_gamma_gradient(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
+                               const at::Tensor& gradient_NK, int bits);
+at::Tensor cuda_dequantize_table(const at::Tensor& codes, const at::Tensor& absmax, const at::Tensor& table,
+                                 int bits, at::ScalarType dtype);
+
+}  // namespace qslaw

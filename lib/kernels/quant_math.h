@@ -1,0 +1,48 @@
+// The one definition of the quantizer's arithmetic, for CPU and CUDA alike: float32, IEEE division, round half to even.
+// Source: docs/method.md, "Quantizer"; bit equality between devices rests on this file alone.
+#pragma once
+#include <cmath>
+
+#if defined(__CUDACC__)
+#define QSLAW_HOST_DEVICE __host__ __device__ __forceinline__
+#else
+#define QSLAW_HOST_DEVICE inline
+#endif
+
+namespace qslaw {
+
+/// Bounds of OmniQuant's step and zero point.
+inline constexpr float kMinScale = 1e-5F;
+inline constexpr float kMaxScale = 1e4F;
+inline constexpr float kMaxZero = 1e4F;
+
+QSLAW_HOST_DEVICE float clamp_float(float value, float low, float high) {
+  return value < low ? low : (value > high ? high : value);
+}
+
+/// Step of a group whose (clipped) range is [low, high]; top is 2^bits - 1.
+QSLAW_HOST_DEVICE float group_scale(float low, float high, float top) {
+  return clamp_float((high - low) / top, kMinScale, kMaxScale);
+}
+
+/// Zero point: rounded, not limited to the codes' range (a group of one sign puts it outside).
+QSLAW_HOST_DEVICE float group_zero(float low, float scale) {
+  return rintf(clamp_float(-low / scale, -kMaxZero, kMaxZero));
+}
+
+/// Position on the grid before clamping: c = round(w / (scale * gamma)) + zero. The division is by the product, in this
+/// order: a reciprocal would differ by one code near ties.
+QSLAW_HOST_DEVICE float grid_position(float w, float step, float zero) { return rintf(w / step) + zero; }
+
+/// Code of a position: clamped to 0..top.
+QSLAW_HOST_DEVICE float clamp_code(float position, float top) { return clamp_float(position, 0.0F, top); }
+
+/// Value of a code.
+QSLAW_HOST_DEVICE float code_value(float code, float scale, float zero) { return (code - zero) * scale; }
+
+/// One term of dL/dgamma (times -1/gamma^2): the straight-through gradient passes where the rounded position is inside.
+QSLAW_HOST_DEVICE float gamma_term(float w, float position, float top, float gradient) {
+  return position >= 0.0F && position <= top ? gradient * w : 0.0F;
+}
+
+}  // namespace qslaw

@@ -1,0 +1,13 @@
+// Gradient checkpointing: keep a block's input instead of its insides, and run it again in the backward pass.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+
+namespace qslaw {
+
+/// fn(x), remembering only x. In the backward pass fn runs again with gradients on; gradients of trainable leaves that fn
+/// captures are accumulated into them. fn must compute the same both times and must outlive the backward pass.
+at::Tensor run_checkpointed(const std::function<at::Tensor(const at::Tensor&)>& fn, const at::Tensor& x);
+
+}  // namespace qslaw

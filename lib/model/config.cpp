@@ -1,0 +1,238 @@
+#include "model/config.h"
+
+#include "core/error.h"
+#include "io/json.h"
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace qslaw {
+namespace {
+
+// One object of a config.json, with errors that name file and key.
+class ConfigReader {
+ public:
+  ConfigReader(const json& object, std::string file) : object_(object), file_(std::move(file)) {
+    require(object.is_object(), "config", "expected an object, got ", object.type_name(), " (", file_, ")");
+  }
+
+  bool has(const char* key) const { return object_.contains(key) && !object_[key].is_null(); }
+
+  int64_t integer(const char* key, int64_t fallback) const {
+    if (!has(key)) return fallback;
+    require(object_[key].is_number_integer(), "config", "expected an integer, got ", object_[key].dump(), " (", file_,
+            ", key ", key, ")");
+    return object_[key].get<int64_t>();
+  }
+  int64_t positive(const char* key, int64_t fallback) const {
+    const int64_t value = integer(key, fallback);
+    require(value > 0 && value < (int64_t{1} << 31), "config", "expected a positive size, got ", value, " (", file_,
+            ", key ", key, ")");
+    return value;
+  }
+  double number(const char* key, double fallback) const {
+    if (!has(key)) return fallback;
+    require(object_[key].is_number(), "config", "expected a number, got ", object_[key].dump(), " (", file_, ", key ",
+            key, ")");
+    return object_[key].get<double>();
+  }
+  std::string text(const char* key, const std::string& fallback) const {
+    if (!has(key)) return fallback;
+    require(object_[key].is_string(), "config", "expected text, got ", object_[key].dump(), " (", file_, ", key ",
+            key, ")");
+    return object_[key].get<std::string>();
+  }
+  bool flag(const char* key, bool fallback) const {
+    if (!has(key)) return fallback;
+    require(object_[key].is_boolean(), "config", "expected true or false, got ", object_[key].dump(), " (", file_,
+            ", key ", key, ")");
+    return object_[key].get<bool>();
+  }
+  ConfigReader object(const char* key) const { return {object_[key], file_}; }
+  ConfigReader required_object(const char* key) const {
+    require(has(key), "config", "expected key ", key, ", got none (", file_, ")");
+    return object(key);
+  }
+  const std::string& file() const { return file_; }
+
+ private:
+  const json& object_;
+  std::string file_;
+};
+
+// transformers 5 nests everything in rope_parameters; before, rope_theta stood alone beside rope_scaling.
+RopeConfig parse_rope(const ConfigReader& text) {
+  RopeConfig rope;
+  rope.theta = text.number("rope_theta", rope.theta);
+  const char* key = text.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
+  if (!text.has(key)) return rope;
+  const ConfigReader nested = text.object(key);
+  rope.theta = nested.number("rope_theta", rope.theta);
+  rope.scaling = nested.text("rope_type", nested.text("type", "default"));
+  require(rope.scaling == "default" || rope.scaling == "linear" || rope.scaling == "llama3", "config",
+          "expected rope scaling default, linear or llama3, got ", rope.scaling, " (", text.file(), ", key ", key, ")");
+  rope.factor = nested.number("factor", rope.factor);
+  rope.low_freq_factor = nested.number("low_freq_factor", rope.low_freq_factor);
+  rope.high_freq_factor = nested.number("high_freq_factor", rope.high_freq_factor);
+  rope.original_max_positions =
+      nested.integer("original_max_position_embeddings", text.integer("max_position_embeddings", 8192));
+  return rope;
+}
+
+LanguageConfig parse_language(const ConfigReader& text) {
+  const std::string type = text.text("model_type", "llama");
+  require(type == "llama" || type == "llava" || type == "llava_llama", "config",
+          "expected a llama language model, got model_type ", type, " (", text.file(), ")");
+  require(!text.flag("attention_bias", false) && !text.flag("mlp_bias", false), "config",
+          "expected linear layers without bias (", text.file(), ", keys attention_bias, mlp_bias)");
+  const std::string activation = text.text("hidden_act", "silu");
+  require(activation == "silu", "config", "expected hidden_act silu, got ", activation, " (", text.file(), ")");
+  LanguageConfig config;
+  config.vocab = text.positive("vocab_size", config.vocab);
+  config.width = text.positive("hidden_size", config.width);
+  config.ffn = text.positive("intermediate_size", config.ffn);
+  config.layers = text.positive("num_hidden_layers", config.layers);
+  config.heads = text.positive("num_attention_heads", config.heads);
+  config.kv_heads = text.positive("num_key_value_heads", config.heads);
+  config.head_size = text.positive("head_dim", config.width / config.heads);
+  config.max_positions = text.positive("max_position_embeddings", config.max_positions);
+  config.rms_eps = text.number("rms_norm_eps", config.rms_eps);
+  config.rope = parse_rope(text);
+  config.tied_head = text.flag("tie_word_embeddings", false);
+  require(config.heads % config.kv_heads == 0, "config", "expected num_key_value_heads to divide ", config.heads,
+          ", got ", config.kv_heads, " (", text.file(), ")");
+  require(config.head_size > 0 && config.head_size % 2 == 0, "config", "expected an even head size, got ",
+          config.head_size, " (", text.file(), ")");
+  return config;
+}
+
+VisionConfig parse_vision(const ConfigReader& vision) {
+  VisionConfig config;
+  config.width = vision.positive("hidden_size", config.width);
+  config.ffn = vision.positive("intermediate_size", config.ffn);
+  config.layers = vision.positive("num_hidden_layers", config.layers);
+  config.heads = vision.positive("num_attention_heads", config.heads);
+  config.image_size = vision.positive("image_size", config.image_size);
+  config.patch_size = vision.positive("patch_size", config.patch_size);
+  config.norm_eps = vision.number("layer_norm_eps", config.norm_eps);
+  const std::string activation = vision.text("hidden_act", "quick_gelu");
+  require(activation == "quick_gelu" || activation == "gelu", "config", "expected hidden_act quick_gelu or gelu, got ",
+          activation, " (", vision.file(), ")");
+  config.activation = activation == "gelu" ? ClipActivation::gelu : ClipActivation::quick_gelu;
+  require(config.width % config.heads == 0, "config", "expected num_attention_heads to divide ", config.width,
+          ", got ", config.heads, " (", vision.file(), ")");
+  require(config.image_size >= config.patch_size, "config", "expected image_size of at least one patch (",
+          config.patch_size, "), got ", config.image_size, " (", vision.file(), ")");
+  return config;
+}
+
+void parse_feature_choice(const ConfigReader& root, VisionConfig& vision) {
+  vision.feature_layer = root.integer("vision_feature_layer", -2);
+  require(vision.feature_layer >= -vision.layers - 1 && vision.feature_layer <= vision.layers, "config",
+          "expected vision_feature_layer between ", -vision.layers - 1, " and ", vision.layers, ", got ",
+          vision.feature_layer, " (", root.file(), ")");
+  const std::string strategy = root.text("vision_feature_select_strategy", "default");
+  require(strategy == "default" || strategy == "full", "config",
+          "expected vision_feature_select_strategy default or full, got ", strategy, " (", root.file(), ")");
+  vision.drop_class_token = strategy == "default";
+}
+
+json language_json(const LanguageConfig& config) {
+  json out = {{"model_type", "llama"},
+              {"architectures", {"LlamaForCausalLM"}},
+              {"vocab_size", config.vocab},
+              {"hidden_size", config.width},
+              {"intermediate_size", config.ffn},
+              {"num_hidden_layers", config.layers},
+              {"num_attention_heads", config.heads},
+              {"num_key_value_heads", config.kv_heads},
+              {"head_dim", config.head_size},
+              {"max_position_embeddings", config.max_positions},
+              {"rms_norm_eps", config.rms_eps},
+              {"rope_theta", config.rope.theta},
+              {"hidden_act", "silu"},
+              {"tie_word_embeddings", config.tied_head}};
+  if (config.rope.scaling != "default") {
+    out["rope_scaling"] = {{"rope_type", config.rope.scaling}, {"factor", config.rope.factor}};
+  }
+  if (config.rope.scaling == "llama3") {
+    out["rope_scaling"]["low_freq_factor"] = config.rope.low_freq_factor;
+    out["rope_scaling"]["high_freq_factor"] = config.rope.high_freq_factor;
+    out["rope_scaling"]["original_max_position_embeddings"] = config.rope.original_max_positions;
+  }
+  return out;
+}
+
+json vision_json(const VisionConfig& config) {
+  return {{"model_type", "clip_vision_model"},
+          {"hidden_size", config.width},
+          {"intermediate_size", config.ffn},
+          {"num_hidden_layers", config.layers},
+          {"num_attention_heads", config.heads},
+          {"image_size", config.image_size},
+          {"patch_size", config.patch_size},
+          {"layer_norm_eps", config.norm_eps},
+          {"hidden_act", config.activation == ClipActivation::gelu ? "gelu" : "quick_gelu"},
+          {"projection_dim", config.width}};
+}
+
+}  // namespace
+
+ProjectorKind parse_projector_kind(const std::string& name) {
+  if (name == "linear") return ProjectorKind::linear;
+  if (name == "mlp2x_gelu") return ProjectorKind::mlp2x_gelu;
+  fail("model", "expected projector_kind linear or mlp2x_gelu, got ", name);
+}
+
+std::string projector_kind_name(ProjectorKind kind) { return kind == ProjectorKind::linear ? "linear" : "mlp2x_gelu"; }
+
+LlavaConfig read_llava_config(const fs::path& folder) {
+  const fs::path path = folder / "config.json";
+  LlavaConfig config;
+  config.source = read_json(path);
+  const ConfigReader root(config.source, path.string());
+  const std::string type = root.text("model_type", "");
+  require(type == "llava", "config", "expected model_type llava, got \"", type, "\" (", path.string(), ")");
+  config.language = parse_language(root.required_object("text_config"));
+  // In LLaVA configs the outer flag counts where the inner one is absent (transformers ties by the outer config).
+  config.language.tied_head = root.flag("tie_word_embeddings", config.language.tied_head);
+  config.vision = parse_vision(root.required_object("vision_config"));
+  parse_feature_choice(root, config.vision);
+  const std::string activation = root.text("projector_hidden_act", "gelu");
+  require(activation == "gelu", "config", "expected projector_hidden_act gelu, got ", activation, " (", path.string(),
+          ")");
+  config.projector = parse_projector_kind(root.text("qslaw_projector_kind", "mlp2x_gelu"));
+  config.image_token_id = root.integer("image_token_index", root.integer("image_token_id", 32000));
+  config.pad_token_id = root.integer("pad_token_id", 0);
+  if (config.pad_token_id < 0 || config.pad_token_id >= config.language.vocab) config.pad_token_id = 0;
+  return config;
+}
+
+LanguageConfig read_language_config(const fs::path& folder) {
+  const json source = read_json(folder / "config.json");
+  return parse_language({source, (folder / "config.json").string()});
+}
+
+VisionConfig read_vision_config(const fs::path& folder) {
+  const json source = read_json(folder / "config.json");
+  const ConfigReader root(source, (folder / "config.json").string());
+  return parse_vision(root.has("vision_config") ? root.object("vision_config") : root);
+}
+
+json compose_llava_config(const LlavaConfig& config) {
+  json out = {{"architectures", {"LlavaForConditionalGeneration"}},
+              {"model_type", "llava"},
+              {"text_config", language_json(config.language)},
+              {"vision_config", vision_json(config.vision)},
+              {"vision_feature_layer", config.vision.feature_layer},
+              {"vision_feature_select_strategy", config.vision.drop_class_token ? "default" : "full"},
+              {"projector_hidden_act", "gelu"},
+              {"image_token_index", config.image_token_id},
+              {"image_seq_length", config.vision.features()},
+              {"pad_token_id", config.pad_token_id},
+              {"tie_word_embeddings", config.language.tied_head}};
+  if (config.projector == ProjectorKind::linear) out["qslaw_projector_kind"] = "linear";
+  return out;
+}
+
+}  // namespace qslaw

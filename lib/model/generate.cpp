@@ -1,0 +1,90 @@
+#include "model/generate.h"
+
+#include <ATen/ATen.h>
+
+#include "core/random.h"
+
+namespace qslaw {
+namespace {
+
+// Smallest set of the likeliest tokens whose probability reaches top_p; the rest gets probability 0.
+at::Tensor keep_top_p(const at::Tensor& probabilities_BV, double top_p) {
+  const auto [sorted, order] = probabilities_BV.sort(-1, /*descending=*/true);
+  const at::Tensor before = sorted.cumsum(-1) - sorted;
+  const at::Tensor kept = sorted.masked_fill(before >= top_p, 0.0);
+  return at::zeros_like(probabilities_BV).scatter(-1, order, kept);
+}
+
+at::Tensor sample_tokens(const at::Tensor& logits_BV, const GenerateOptions& options, int64_t step) {
+  at::Tensor probabilities = at::softmax(logits_BV / options.temperature, -1);
+  if (options.top_p < 1.0) probabilities = keep_top_p(probabilities, options.top_p);
+  const at::Tensor cumulative = probabilities.to(at::kDouble).cumsum(-1).cpu();
+  at::Tensor tokens = at::empty({cumulative.size(0)}, at::kLong);
+  for (int64_t b = 0; b < cumulative.size(0); ++b) {
+    Random random(mix_seed(options.seed, static_cast<uint64_t>(b), static_cast<uint64_t>(step)));
+    const double* row = cumulative[b].const_data_ptr<double>();
+    const int64_t V = cumulative.size(1);
+    const double target = random.uniform() * row[V - 1];
+    tokens[b] = std::min<int64_t>(std::upper_bound(row, row + V, target) - row, V - 1);
+  }
+  return tokens.to(logits_BV.device());
+}
+
+at::Tensor choose_tokens(const at::Tensor& logits_BV, const GenerateOptions& options, int64_t step) {
+  return options.temperature > 0 ? sample_tokens(logits_BV, options, step) : logits_BV.argmax(-1);
+}
+
+}  // namespace
+
+at::Tensor prefill(const Llava& model, const Batch& prompts, KvCache& cache) {
+  const Llama& language = model.language;
+  at::Tensor x = embed_batch(model, prompts);
+  const at::Tensor positions = at::arange(x.size(1), x.options().dtype(at::kLong));
+  const RopeTable rope = make_rope_table(language.rope_frequencies, positions, x.scalar_type());
+  for (size_t l = 0; l < language.blocks.size(); ++l) {
+    x = block_forward(language.blocks[l], language.config, x, rope, &cache, static_cast<int64_t>(l));
+  }
+  const at::Tensor lengths_B = prompts.lengths_B.to(model.device);
+  cache.set_lengths(lengths_B);
+  const at::Tensor last_BD = x.index({at::arange(x.size(0), lengths_B.options()), lengths_B - 1});
+  return llama_logits(language, rms_norm(last_BD, language.norm_D, language.config.rms_eps));
+}
+
+at::Tensor decode_step(const Llava& model, const at::Tensor& tokens_B, KvCache& cache) {
+  const Llama& language = model.language;
+  at::Tensor x = at::embedding(language.embedding_VD, tokens_B.unsqueeze(1)).to(model.dtype);
+  const RopeTable rope = make_rope_table(language.rope_frequencies, cache.lengths().unsqueeze(1), x.scalar_type());
+  const at::Tensor mask = cache.decode_mask();
+  for (size_t l = 0; l < language.blocks.size(); ++l) {
+    x = block_decode(language.blocks[l], language.config, x, rope, cache, static_cast<int64_t>(l), mask);
+  }
+  cache.advance();
+  return llama_logits(language, rms_norm(x.select(1, 0), language.norm_D, language.config.rms_eps));
+}
+
+std::vector<std::vector<int64_t>> generate(const Llava& model, const Batch& prompts, const GenerateOptions& options) {
+  at::NoGradGuard no_grad;
+  const int64_t B = prompts.ids_BT.size(0);
+  std::vector<std::vector<int64_t>> texts(static_cast<size_t>(B));
+  std::vector<bool> finished(static_cast<size_t>(B), false);
+  if (options.max_new_tokens <= 0) return texts;
+  KvCache cache(model.language.config, B, prompts.ids_BT.size(1) + options.max_new_tokens,
+                at::TensorOptions().dtype(model.dtype).device(model.device));
+  at::Tensor logits_BV = prefill(model, prompts, cache);
+  for (int64_t step = 0; step < options.max_new_tokens; ++step) {
+    const at::Tensor tokens_B = choose_tokens(logits_BV, options, step);
+    const at::Tensor host_B = tokens_B.cpu();
+    const int64_t* tokens = host_B.const_data_ptr<int64_t>();
+    bool all_finished = true;
+    for (size_t b = 0; b < texts.size(); ++b) {
+      finished[b] = finished[b] || tokens[b] == options.eos_id;
+      if (!finished[b]) texts[b].push_back(tokens[b]);
+      all_finished = all_finished && finished[b];
+    }
+    if (all_finished || step + 1 == options.max_new_tokens) break;
+    logits_BV = decode_step(model, tokens_B, cache);
+  }
+  return texts;
+}
+
+}  // namespace qslaw

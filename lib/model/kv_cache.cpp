@@ -1,0 +1,51 @@
+#include "model/kv_cache.h"
+
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+
+namespace qslaw {
+
+KvCache::KvCache(const LanguageConfig& config, int64_t batch, int64_t capacity, at::TensorOptions options) {
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    keys_.push_back(at::zeros({batch, config.kv_heads, capacity, config.head_size}, options));
+    values_.push_back(at::zeros({batch, config.kv_heads, capacity, config.head_size}, options));
+  }
+}
+
+void KvCache::store_prompt(int64_t layer, const at::Tensor& keys_BHTS, const at::Tensor& values_BHTS) {
+  const size_t l = static_cast<size_t>(layer);
+  keys_[l].narrow(2, 0, keys_BHTS.size(2)).copy_(keys_BHTS);
+  values_[l].narrow(2, 0, values_BHTS.size(2)).copy_(values_BHTS);
+}
+
+void KvCache::append(int64_t layer, const at::Tensor& keys_BH1S, const at::Tensor& values_BH1S) {
+  const size_t l = static_cast<size_t>(layer);
+  QSLAW_CHECK(longest_ < keys_[l].size(2));
+  const at::Tensor slots = lengths_B_.view({-1, 1, 1, 1}).expand_as(keys_BH1S);
+  keys_[l].scatter_(2, slots, keys_BH1S);
+  values_[l].scatter_(2, slots, values_BH1S);
+}
+
+at::Tensor KvCache::keys(int64_t layer) const { return keys_[static_cast<size_t>(layer)].narrow(2, 0, longest_ + 1); }
+
+at::Tensor KvCache::values(int64_t layer) const {
+  return values_[static_cast<size_t>(layer)].narrow(2, 0, longest_ + 1);
+}
+
+at::Tensor KvCache::decode_mask() const {
+  const at::Tensor slots = at::arange(longest_ + 1, lengths_B_.options());
+  return (slots.unsqueeze(0) <= lengths_B_.unsqueeze(1)).view({-1, 1, 1, longest_ + 1});
+}
+
+void KvCache::set_lengths(const at::Tensor& lengths_B) {
+  lengths_B_ = lengths_B.clone();
+  longest_ = lengths_B.max().item<int64_t>();
+}
+
+void KvCache::advance() {
+  lengths_B_ = lengths_B_ + 1;
+  ++longest_;
+}
+
+}  // namespace qslaw

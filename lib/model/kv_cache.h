@@ -1,0 +1,38 @@
+// Keys and values of the tokens seen so far, per decoder block.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "model/config.h"
+
+namespace qslaw {
+
+/// Preallocated for `capacity` tokens per row. Rows may have different lengths: row b's token i sits at slot i.
+class KvCache {
+ public:
+  KvCache(const LanguageConfig& config, int64_t batch, int64_t capacity, at::TensorOptions options);
+
+  /// Stores the prompt's keys and values, [B, Hkv, T, S], at slots 0..T-1.
+  void store_prompt(int64_t layer, const at::Tensor& keys_BHTS, const at::Tensor& values_BHTS);
+  /// Stores one token per row, [B, Hkv, 1, S], at slot lengths[b], for every layer of a step before `advance`.
+  void append(int64_t layer, const at::Tensor& keys_BH1S, const at::Tensor& values_BH1S);
+
+  /// Slots 0..limit-1 of a layer, limit = longest row + 1 during a decode step.
+  at::Tensor keys(int64_t layer) const;
+  at::Tensor values(int64_t layer) const;
+  /// [B, 1, 1, limit] bool: true where a row's slot holds a token it may attend to (its own new token included).
+  at::Tensor decode_mask() const;
+
+  void set_lengths(const at::Tensor& lengths_B);
+  const at::Tensor& lengths() const { return lengths_B_; }
+  /// Every row has one token more.
+  void advance();
+
+ private:
+  std::vector<at::Tensor> keys_, values_;  // L x [B, Hkv, capacity, S]
+  at::Tensor lengths_B_;
+  int64_t longest_ = 0;
+};
+
+}  // namespace qslaw

@@ -1,0 +1,113 @@
+#include "model/llama.h"
+
+#include <ATen/ATen.h>
+
+#include "model/checkpointing.h"
+
+namespace qslaw {
+namespace {
+
+// [B, T, H*S] -> [B, H, T, S]
+at::Tensor split_heads(const at::Tensor& x, int64_t heads) {
+  return x.view({x.size(0), x.size(1), heads, -1}).transpose(1, 2);
+}
+
+// [B, H, T, S] -> [B, T, H*S]
+at::Tensor join_heads(const at::Tensor& x) {
+  return x.transpose(1, 2).reshape({x.size(0), x.size(2), x.size(1) * x.size(3)});
+}
+
+at::Tensor repeat_kv(const at::Tensor& x_BHTS, int64_t heads) {
+  const int64_t repeats = heads / x_BHTS.size(1);
+  return repeats == 1 ? x_BHTS : x_BHTS.repeat_interleave(repeats, 1);
+}
+
+struct Projected {
+  at::Tensor q_BHTS, k_BHTS, v_BHTS;
+};
+
+Projected project(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD,
+                  const RopeTable& rope) {
+  return {apply_rope(split_heads(block.q->forward(x_BTD), config.heads), rope),
+          apply_rope(split_heads(block.k->forward(x_BTD), config.kv_heads), rope),
+          split_heads(block.v->forward(x_BTD), config.kv_heads)};
+}
+
+at::Tensor feed_forward(const LlamaBlock& block, const at::Tensor& x) {
+  return block.down->forward(at::silu(block.gate->forward(x)) * block.up->forward(x));
+}
+
+// The part of a block behind attention: output projection, residuals, feed-forward.
+at::Tensor finish_block(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD,
+                        const at::Tensor& attended_BHTS) {
+  const at::Tensor middle = x_BTD + block.o->forward(join_heads(attended_BHTS));
+  return middle + feed_forward(block, rms_norm(middle, block.post_norm_D, config.rms_eps));
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::unique_ptr<Linear>*>> block_linears(LlamaBlock& block) {
+  return {{"self_attn.q_proj", &block.q}, {"self_attn.k_proj", &block.k}, {"self_attn.v_proj", &block.v},
+          {"self_attn.o_proj", &block.o}, {"mlp.gate_proj", &block.gate}, {"mlp.up_proj", &block.up},
+          {"mlp.down_proj", &block.down}};
+}
+
+std::vector<LinearSpec> linear_specs(const LanguageConfig& config) {
+  const int64_t D = config.width, F = config.ffn;
+  const int64_t Q = config.heads * config.head_size, KV = config.kv_heads * config.head_size;
+  const std::vector<std::pair<const char*, std::pair<int64_t, int64_t>>> shapes = {
+      {"self_attn.q_proj", {Q, D}}, {"self_attn.k_proj", {KV, D}}, {"self_attn.v_proj", {KV, D}},
+      {"self_attn.o_proj", {D, Q}}, {"mlp.gate_proj", {F, D}},     {"mlp.up_proj", {F, D}},
+      {"mlp.down_proj", {D, F}}};
+  std::vector<LinearSpec> specs;
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    for (const auto& [name, shape] : shapes) {
+      specs.push_back({"model.layers." + std::to_string(layer) + "." + name, layer, shape.first, shape.second});
+    }
+  }
+  return specs;
+}
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight_D, double eps) {
+  const at::Tensor wide = x.to(at::kFloat);
+  const at::Tensor normal = wide * at::rsqrt(wide.square().mean(-1, true) + eps);
+  return weight_D.to(x.scalar_type()) * normal.to(x.scalar_type());
+}
+
+at::Tensor block_forward(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD,
+                         const RopeTable& rope, KvCache* cache, int64_t layer) {
+  const Projected p = project(block, config, rms_norm(x_BTD, block.input_norm_D, config.rms_eps), rope);
+  if (cache) cache->store_prompt(layer, p.k_BHTS, p.v_BHTS);
+  const at::Tensor attended = at::scaled_dot_product_attention(
+      p.q_BHTS, repeat_kv(p.k_BHTS, config.heads), repeat_kv(p.v_BHTS, config.heads), {}, 0.0, /*is_causal=*/true);
+  return finish_block(block, config, x_BTD, attended);
+}
+
+at::Tensor block_decode(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_B1D,
+                        const RopeTable& rope, KvCache& cache, int64_t layer, const at::Tensor& mask) {
+  const Projected p = project(block, config, rms_norm(x_B1D, block.input_norm_D, config.rms_eps), rope);
+  cache.append(layer, p.k_BHTS, p.v_BHTS);
+  const at::Tensor attended =
+      at::scaled_dot_product_attention(p.q_BHTS, repeat_kv(cache.keys(layer), config.heads),
+                                       repeat_kv(cache.values(layer), config.heads), mask);
+  return finish_block(block, config, x_B1D, attended);
+}
+
+at::Tensor llama_hidden(const Llama& model, const at::Tensor& x_BTD, bool checkpointing) {
+  const at::Tensor positions = at::arange(x_BTD.size(1), x_BTD.options().dtype(at::kLong));
+  const RopeTable rope = make_rope_table(model.rope_frequencies, positions, x_BTD.scalar_type());
+  at::Tensor x = x_BTD;
+  for (const LlamaBlock& block : model.blocks) {
+    const auto run = [&block, &config = model.config, rope](const at::Tensor& input) {
+      return block_forward(block, config, input, rope);
+    };
+    x = checkpointing ? run_checkpointed(run, x) : run(x);
+  }
+  return rms_norm(x, model.norm_D, model.config.rms_eps);
+}
+
+at::Tensor llama_logits(const Llama& model, const at::Tensor& hidden) {
+  return at::linear(hidden, model.head_VD.to(hidden.scalar_type())).to(at::kFloat);
+}
+
+}  // namespace qslaw

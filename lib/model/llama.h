@@ -1,0 +1,57 @@
+// The LLaMA decoder: RMSNorm, rotary embedding, grouped-query attention, SwiGLU.
+// Letters: B batch, T tokens, D width, F ffn, H heads, S head size, V vocabulary.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/config.h"
+#include "model/kv_cache.h"
+#include "model/linear.h"
+#include "model/rope.h"
+
+namespace qslaw {
+
+struct LlamaBlock {
+  at::Tensor input_norm_D;
+  at::Tensor post_norm_D;
+  std::unique_ptr<Linear> q, k, v, o, gate, up, down;
+};
+
+struct Llama {
+  LanguageConfig config;
+  at::Tensor embedding_VD;
+  std::vector<LlamaBlock> blocks;
+  at::Tensor norm_D;
+  at::Tensor head_VD;  // the same tensor as embedding_VD when tied
+  at::Tensor rope_frequencies;
+};
+
+/// The seven linears of a block with their short names ("self_attn.q_proj", ...), in checkpoint order.
+std::vector<std::pair<std::string, std::unique_ptr<Linear>*>> block_linears(LlamaBlock& block);
+
+/// The spec of every linear of a decoder, block by block.
+std::vector<LinearSpec> linear_specs(const LanguageConfig& config);
+
+/// RMS normalization in float32, the product with the weight in x's dtype (Hugging Face's order).
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight_D, double eps);
+
+/// Attention of whole sequences from position 0; with a cache it also stores keys and values.
+/// Padding must be on the right: causality then hides it.
+at::Tensor block_forward(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD,
+                         const RopeTable& rope, KvCache* cache = nullptr, int64_t layer = 0);
+
+/// One new token per row over the cache. x_B1D; `mask` is cache.decode_mask().
+at::Tensor block_decode(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_B1D,
+                        const RopeTable& rope, KvCache& cache, int64_t layer, const at::Tensor& mask);
+
+/// All blocks and the final norm over x_BTD. `checkpointing` recomputes each block in the backward pass.
+at::Tensor llama_hidden(const Llama& model, const at::Tensor& x_BTD, bool checkpointing);
+
+/// Logits [..., V] in float32.
+at::Tensor llama_logits(const Llama& model, const at::Tensor& hidden);
+
+}  // namespace qslaw

@@ -1,0 +1,44 @@
+#include "model/llava.h"
+
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+
+namespace qslaw {
+namespace {
+
+at::Tensor picture_features(const Llava& model, const at::Tensor& pixels_N3SS, bool train_vision) {
+  const at::Tensor pixels = pixels_N3SS.to(model.device, model.dtype);
+  at::AutoGradMode mode(train_vision && at::GradMode::is_enabled());
+  return clip_features(model.vision, pixels);
+}
+
+}  // namespace
+
+at::Tensor embed_batch(const Llava& model, const Batch& batch, const ForwardOptions& options) {
+  const at::Tensor ids = batch.ids_BT.to(model.device);
+  const at::Tensor is_picture = ids == kImagePlaceholder;
+  at::Tensor x = at::embedding(model.language.embedding_VD, ids.masked_fill(is_picture, 0)).to(model.dtype);
+  if (!batch.pixels_N3SS.defined()) return x;
+  const at::Tensor features = picture_features(model, batch.pixels_N3SS, options.train_vision);
+  const at::Tensor projected = project_features(model.projector, features).flatten(0, 1);
+  return x.masked_scatter(is_picture.unsqueeze(-1), projected);
+}
+
+TokenLosses token_losses(const Llava& model, const Batch& batch, const ForwardOptions& options) {
+  const at::Tensor hidden_BTD = llama_hidden(model.language, embed_batch(model, batch, options), options.checkpointing);
+  const int64_t T = hidden_BTD.size(1);
+  const at::Tensor labels = batch.labels_BT.to(model.device).narrow(1, 1, T - 1);
+  const at::Tensor where_M2 = at::nonzero(labels != kIgnoreLabel);
+  const at::Tensor rows_M = where_M2.select(1, 0), columns_M = where_M2.select(1, 1);
+  const at::Tensor hidden_MD = hidden_BTD.index({rows_M, columns_M});
+  const at::Tensor targets_M = labels.index({rows_M, columns_M});
+  const at::Tensor logits_MV = llama_logits(model.language, hidden_MD);
+  return {at::cross_entropy_loss(logits_MV, targets_M, {}, at::Reduction::None), rows_M};
+}
+
+at::Tensor all_logits(const Llava& model, const Batch& batch) {
+  return llama_logits(model.language, llama_hidden(model.language, embed_batch(model, batch), false));
+}
+
+}  // namespace qslaw

@@ -1,0 +1,48 @@
+// Opens a model: a Hugging Face LLaVA folder, or a language model, a vision tower and a projector from three places.
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "model/llava.h"
+
+namespace qslaw {
+
+/// Where a model comes from. Either `path`, or `language` and `vision` (and perhaps `projector`).
+struct ModelSource {
+  std::filesystem::path path;       // LLaVA folder
+  std::filesystem::path language;   // LlamaForCausalLM folder
+  std::filesystem::path vision;     // CLIPModel or CLIPVisionModel folder
+  std::filesystem::path projector;  // safetensors file; empty = fresh
+  std::string projector_kind = "mlp2x_gelu";
+  int64_t feature_layer = -2;       // three parts only
+  bool random_weights = false;      // start from random weights: `path` needs only config.json and the tokenizer
+  uint64_t seed = 42;               // fresh projector, random weights
+
+  /// Folder that holds the tokenizer.
+  const std::filesystem::path& tokenizer_folder() const { return path.empty() ? language : path; }
+};
+
+/// The sizes, without opening any weights.
+LlavaConfig read_config(const ModelSource& source);
+
+/// Checks that the weights' names are complete (from the index or headers) without reading data.
+void check_weight_names(const ModelSource& source, const LlavaConfig& config);
+
+/// Loads everything in `dtype` on `device`; the decoder's linears come from `maker`. Nothing is ever filled at random
+/// unless the source asks for it. UserError names a tensor that is missing, extra, of wrong shape or wrong dtype.
+Llava load_llava(const ModelSource& source, const LlavaConfig& config, at::ScalarType dtype, at::Device device,
+                 const LinearMaker& maker);
+
+/// The decoder's linears alone, one after another, as [N, K] in file dtype: for quantization.
+class DecoderWeights {
+ public:
+  explicit DecoderWeights(const ModelSource& source, const LlavaConfig& config);
+  at::Tensor weight(const LinearSpec& spec) const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace qslaw

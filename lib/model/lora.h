@@ -1,0 +1,56 @@
+// LoRA on top of any linear: y = base(x) + (alpha / rank) * B(A(dropout(x))) (Hu et al. 2021; PEFT's initialization).
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/safetensors.h"
+#include "model/llama.h"
+
+namespace qslaw {
+
+struct LoraOptions {
+  int64_t rank = 64;
+  double alpha = 16.0;
+  double dropout = 0.05;
+};
+
+/// Set before each micro-batch; makes dropout a pure function of (seed, layer), so that checkpointing and resumed runs
+/// see the same masks. 0 switches dropout off.
+struct DropoutKey {
+  uint64_t seed = 0;
+};
+
+class LoraLinear final : public Linear {
+ public:
+  /// Kaiming-uniform(a = sqrt 5) A [R, K] and zero B [N, R], float32. `key` is shared by all LoRA linears of a model.
+  LoraLinear(std::unique_ptr<Linear> base, const LinearSpec& spec, const LoraOptions& options,
+             std::shared_ptr<const DropoutKey> key, uint64_t seed, at::Device device);
+
+  at::Tensor forward(const at::Tensor& x) const override;
+  /// base + scaling * B A, computed in float32.
+  at::Tensor dense_weight(at::ScalarType dtype) const override;
+  int64_t weight_bytes() const override { return base_->weight_bytes(); }
+
+  const Linear& base() const { return *base_; }
+  const std::string& name() const { return name_; }
+  at::Tensor& a_RK() { return a_RK_; }
+  at::Tensor& b_NR() { return b_NR_; }
+
+ private:
+  std::unique_ptr<Linear> base_;
+  std::string name_;
+  at::Tensor a_RK_, b_NR_;
+  double scaling_, dropout_;
+  uint64_t stream_;
+  std::shared_ptr<const DropoutKey> key_;
+};
+
+/// Wraps the seven linears of every block. Returns the new layers in linear_specs order; the model owns them.
+std::vector<LoraLinear*> attach_lora(Llama& model, const LoraOptions& options, std::shared_ptr<const DropoutKey> key,
+                                     uint64_t seed, at::Device device);
+
+/// "model.layers.0.self_attn.q_proj.lora_A" and ".lora_B" per layer.
+NamedTensors lora_tensors(const std::vector<LoraLinear*>& layers);
+
+}  // namespace qslaw

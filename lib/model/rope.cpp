@@ -1,0 +1,52 @@
+#include "model/rope.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+namespace qslaw {
+namespace {
+
+// LLaMA 3.1's context extension: long wavelengths are slowed by `factor`, short ones kept, those between blended.
+void scale_llama3(float* frequencies, int64_t count, const RopeConfig& rope) {
+  const double original = static_cast<double>(rope.original_max_positions);
+  const double longest = original / rope.low_freq_factor;
+  const double shortest = original / rope.high_freq_factor;
+  for (int64_t i = 0; i < count; ++i) {
+    const double wavelength = 2.0 * M_PI / frequencies[i];
+    if (wavelength < shortest) continue;
+    const float slowed = static_cast<float>(frequencies[i] / rope.factor);
+    if (wavelength > longest) {
+      frequencies[i] = slowed;
+      continue;
+    }
+    const double smooth =
+        (original / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+    frequencies[i] = static_cast<float>((1.0 - smooth) * slowed + smooth * frequencies[i]);
+  }
+}
+
+}  // namespace
+
+at::Tensor rope_frequencies(const RopeConfig& rope, int64_t head_size) {
+  at::Tensor exponents = at::arange(0, head_size, 2, at::kFloat) / static_cast<double>(head_size);
+  at::Tensor frequencies = (1.0 / at::pow(rope.theta, exponents)).contiguous();
+  if (rope.scaling == "linear") frequencies = frequencies / rope.factor;
+  if (rope.scaling == "llama3") scale_llama3(frequencies.data_ptr<float>(), frequencies.numel(), rope);
+  return frequencies;
+}
+
+RopeTable make_rope_table(const at::Tensor& frequencies, const at::Tensor& positions, at::ScalarType dtype) {
+  const at::Tensor angles = positions.to(at::kFloat).unsqueeze(-1) * frequencies.to(positions.device());
+  at::Tensor doubled = at::cat({angles, angles}, -1);
+  if (positions.dim() == 2) doubled = doubled.unsqueeze(1);
+  return {doubled.cos().to(dtype), doubled.sin().to(dtype)};
+}
+
+at::Tensor apply_rope(const at::Tensor& x_BHTS, const RopeTable& table) {
+  const auto halves = x_BHTS.chunk(2, -1);
+  const at::Tensor rotated = at::cat({-halves[1], halves[0]}, -1);
+  return x_BHTS * table.cos + rotated * table.sin;
+}
+
+}  // namespace qslaw

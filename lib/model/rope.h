@@ -1,0 +1,24 @@
+// Rotary position embedding, Hugging Face's rotate-half form.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include "model/config.h"
+
+namespace qslaw {
+
+/// Inverse frequencies [S/2], float32, with linear or llama3 scaling applied.
+at::Tensor rope_frequencies(const RopeConfig& rope, int64_t head_size);
+
+/// cos and sin for some positions, [.., T, S] in the compute dtype.
+struct RopeTable {
+  at::Tensor cos;
+  at::Tensor sin;
+};
+
+/// positions: int64, [T] or [B, T]; the table gets a head axis in front of T when batched ([B, 1, T, S]).
+RopeTable make_rope_table(const at::Tensor& frequencies, const at::Tensor& positions, at::ScalarType dtype);
+
+/// x_BHTS rotated.
+at::Tensor apply_rope(const at::Tensor& x_BHTS, const RopeTable& table);
+
+}  // namespace qslaw

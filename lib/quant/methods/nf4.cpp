@@ -1,0 +1,24 @@
+#include <ATen/ATen.h>
+
+#include "quant/methods/methods.h"
+#include "quant/normal_float.h"
+
+namespace qslaw {
+
+QuantizeResult quantize_nf4(const QuantizeTask& task) {
+  return quantize_each(task, [&](const LinearSpec&, const at::Tensor& weight_NK) {
+    const NormalFloatCodes codes = normal_float_quantize(weight_NK.cpu(), task.options.bits);
+    const AbsmaxCodes nested = quantize_absmax(codes.absmax);
+    PackedWeight packed;
+    packed.kind = CodeKind::normal_float;
+    packed.bits = task.options.bits;
+    packed.group_size = kNormalFloatBlock;
+    packed.codes = pack_codes(codes.codes_NK, packed.bits);
+    packed.absmax_codes = nested.codes;
+    packed.nested_absmax = nested.nested_absmax;
+    packed.absmax_offset = nested.offset;
+    return packed;
+  });
+}
+
+}  // namespace qslaw

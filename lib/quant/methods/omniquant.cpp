@@ -1,0 +1,152 @@
+// Block by block: the full-precision block's outputs on full-precision inputs are the target; the quantized block sees
+// the inputs that came through the already quantized blocks (docs/method.md, "Initialization by OmniQuant").
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "core/progress.h"
+#include "kernels/adamw.h"
+#include "quant/methods/methods.h"
+#include "quant/packed_linear.h"
+#include "quant/weight_clipping.h"
+
+namespace qslaw {
+namespace {
+
+// The hidden states in front of the present block.
+struct CalibrationState {
+  std::vector<at::Tensor> full_BTD;       // through full-precision blocks
+  std::vector<at::Tensor> quantized_BTD;  // through quantized blocks
+  std::vector<at::Tensor> mask_BT1;       // 1 for tokens, 0 for padding
+  std::vector<RopeTable> rope;
+};
+
+CalibrationState start_state(const Llava& model, const std::vector<Batch>& batches) {
+  CalibrationState state;
+  for (const Batch& batch : batches) {
+    const at::Tensor x = embed_batch(model, batch);
+    const at::Tensor positions = at::arange(x.size(1), x.options().dtype(at::kLong));
+    state.full_BTD.push_back(x);
+    state.quantized_BTD.push_back(x);
+    state.mask_BT1.push_back((positions.unsqueeze(0) < batch.lengths_B.to(x.device()).unsqueeze(1)).unsqueeze(-1));
+    state.rope.push_back(make_rope_table(model.language.rope_frequencies, positions, x.scalar_type()));
+  }
+  return state;
+}
+
+std::vector<at::Tensor> run_block(const LlamaBlock& block, const LanguageConfig& config,
+                                  const std::vector<at::Tensor>& inputs, const std::vector<RopeTable>& rope) {
+  std::vector<at::Tensor> outputs;
+  for (size_t i = 0; i < inputs.size(); ++i) outputs.push_back(block_forward(block, config, inputs[i], rope[i]));
+  return outputs;
+}
+
+at::Tensor masked_error(const at::Tensor& output, const at::Tensor& target, const at::Tensor& mask_BT1) {
+  const at::Tensor squared = (output.to(at::kFloat) - target.to(at::kFloat)).square() * mask_BT1;
+  return squared.sum() / (mask_BT1.sum() * output.size(-1));
+}
+
+double mean_error(const LlamaBlock& block, const LanguageConfig& config, const CalibrationState& state,
+                  const std::vector<at::Tensor>& targets) {
+  double total = 0.0;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const at::Tensor output = block_forward(block, config, state.quantized_BTD[i], state.rope[i]);
+    total += masked_error(output, targets[i], state.mask_BT1[i]).item<double>();
+  }
+  return total / static_cast<double>(targets.size());
+}
+
+void learn_clipping(const LlamaBlock& block, const std::vector<ClippedLinear*>& linears, const LanguageConfig& config,
+                    const CalibrationState& state, const std::vector<at::Tensor>& targets,
+                    const OmniquantOptions& options) {
+  at::AutoGradMode with_grad(true);
+  std::vector<at::Tensor> factors;
+  for (ClippedLinear* linear : linears) {
+    factors.push_back(linear->upper());
+    factors.push_back(linear->lower());
+  }
+  AdamW optimizer(factors, {});
+  for (int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+    for (size_t i = 0; i < targets.size(); ++i) {
+      if (stop_requested()) throw Stopped("quantize was stopped; it starts over");
+      const at::Tensor output = block_forward(block, config, state.quantized_BTD[i], state.rope[i]);
+      const at::Tensor loss = masked_error(output, targets[i], state.mask_BT1[i]);
+      torch::autograd::backward({loss}, {});
+      optimizer.step(options.lr);
+    }
+  }
+}
+
+// The block's linears with learnable clipping; the full-precision ones are handed back in `full`.
+std::vector<ClippedLinear*> clip_block(LlamaBlock& block, const QuantizeOptions& options,
+                                       std::vector<std::unique_ptr<Linear>>& full) {
+  std::vector<ClippedLinear*> clipped;
+  for (auto& [name, linear] : block_linears(block)) {
+    auto& dense = dynamic_cast<DenseLinear&>(**linear);
+    auto made = std::make_unique<ClippedLinear>(dense.weight().contiguous(), options.group_size, options.bits);
+    clipped.push_back(made.get());
+    full.push_back(std::move(*linear));
+    *linear = std::move(made);
+  }
+  return clipped;
+}
+
+nlohmann::json clip_row(nlohmann::json row, ClippedLinear& linear) {
+  row["clip_high"] = at::sigmoid(linear.upper()).mean().item<double>();
+  row["clip_low"] = at::sigmoid(linear.lower()).mean().item<double>();
+  return row;
+}
+
+// Quantizes one block and moves the state behind it.
+void quantize_block(Llava& model, int64_t layer, const QuantizeTask& task, CalibrationState& state,
+                    QuantizeResult& result) {
+  const LanguageConfig& config = task.config.language;
+  LlamaBlock& block = model.language.blocks[static_cast<size_t>(layer)];
+  const auto targets = run_block(block, config, state.full_BTD, state.rope);
+  std::vector<std::unique_ptr<Linear>> full;
+  const auto clipped = clip_block(block, task.options, full);
+  const double before = mean_error(block, config, state, targets);
+  learn_clipping(block, clipped, config, state, targets, task.options.omniquant);
+  const double after = mean_error(block, config, state, targets);
+  require(std::isfinite(after), "quantize", "expected a finite calibration loss in block ", layer, ", got ", after);
+  result.report["blocks"].push_back({{"layer", layer}, {"loss_before", before}, {"loss_after", after}});
+
+  const auto specs = linear_specs(config);
+  size_t index = 0;
+  for (auto& [name, linear] : block_linears(block)) {
+    const LinearSpec& spec = specs[static_cast<size_t>(layer) * clipped.size() + index];
+    auto packed = std::make_shared<PackedWeight>(clipped[index]->pack());
+    const at::Tensor weight_NK = full[index]->dense_weight(at::kFloat).cpu();
+    result.report["layers"].push_back(clip_row(layer_error(spec, weight_NK, packed->to(at::kCPU)), *clipped[index]));
+    result.language.weights[spec.name] = std::make_shared<PackedWeight>(packed->to(at::kCPU));
+    *linear = std::make_unique<PackedLinear>(packed);
+    ++index;
+  }
+  state.quantized_BTD = run_block(block, config, state.quantized_BTD, state.rope);
+  state.full_BTD = targets;
+  for (auto& [name, linear] : block_linears(block)) linear->reset();
+}
+
+}  // namespace
+
+QuantizeResult quantize_omniquant(const QuantizeTask& task) {
+  QSLAW_CHECK(!task.calibration.empty());
+  // Mapped, not copied: one block's weights at a time are touched.
+  const LinearMaker mapped = [&](const LinearSpec&, const std::function<at::Tensor()>& read_weight) {
+    return std::make_unique<DenseLinear>(read_weight().to(task.device));
+  };
+  Llava model = load_llava(task.source, task.config, task.dtype, task.device, mapped);
+  CalibrationState state = start_state(model, task.calibration);
+  const int64_t layers = task.config.language.layers;
+  Progress progress("omniquant", layers, "blocks");
+  QuantizeResult result;
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    quantize_block(model, layer, task, state, result);
+    const auto& last = result.report["blocks"].back();
+    progress.update(layer + 1, concat("loss ", last["loss_before"], " -> ", last["loss_after"]));
+  }
+  return result;
+}
+
+}  // namespace qslaw

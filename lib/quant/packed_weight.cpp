@@ -1,0 +1,149 @@
+#include "quant/packed_weight.h"
+
+#include <ATen/ATen.h>
+
+#include <set>
+
+#include "core/error.h"
+#include "quant/normal_float.h"
+
+namespace qslaw {
+namespace {
+
+const char* const kFormatVersion = "1";
+
+std::string metadata_value(const SafetensorsFile& file, const char* key) {
+  const auto found = file.metadata().find(key);
+  require(found != file.metadata().end(), "packed", "expected a packed language model with metadata ", key, ", got none (",
+          file.path().string(), ")");
+  return found->second;
+}
+
+int64_t metadata_integer(const SafetensorsFile& file, const char* key) {
+  const std::string text = metadata_value(file, key);
+  require(!text.empty() && text.size() < 10 && text.find_first_not_of("0123456789") == std::string::npos, "packed",
+          "expected a number as metadata ", key, ", got ", text, " (", file.path().string(), ")");
+  return std::stoll(text);
+}
+
+// Hands out the tensors of one file, checking shape and dtype and remembering which were used.
+class PackedReader {
+ public:
+  explicit PackedReader(const SafetensorsFile& file) : file_(file) {}
+
+  at::Tensor take(const std::string& name, const std::vector<int64_t>& shape, at::ScalarType dtype) {
+    const at::Tensor tensor = file_.tensor(name);
+    require(tensor.sizes() == at::IntArrayRef(shape) && tensor.scalar_type() == dtype, "packed", "tensor ", name,
+            ": expected ", c10::toString(dtype), " ", at::IntArrayRef(shape), ", got ",
+            c10::toString(tensor.scalar_type()), " ", tensor.sizes(), " (", file_.path().string(), ")");
+    used_.insert(name);
+    return tensor.clone();
+  }
+  void require_all_used() const {
+    for (const auto& [name, entry] : file_.entries()) {
+      require(used_.count(name) > 0, "packed", "expected only the decoder's packed linears, got also ", name, " (",
+              file_.path().string(), ")");
+    }
+  }
+
+ private:
+  const SafetensorsFile& file_;
+  std::set<std::string> used_;
+};
+
+PackedWeight read_weight(PackedReader& reader, const LinearSpec& spec, CodeKind kind, int bits, int64_t group_size) {
+  const int64_t N = spec.rows, K = spec.columns, groups = K / group_size;
+  PackedWeight weight;
+  weight.kind = kind;
+  weight.bits = bits;
+  weight.group_size = group_size;
+  weight.codes = reader.take(spec.name + ".codes", {N, K * bits / 8}, at::kByte);
+  if (kind == CodeKind::uniform) {
+    weight.grid.scale = reader.take(spec.name + ".scale", {N, groups}, at::kFloat);
+    weight.grid.zero = reader.take(spec.name + ".zero", {N, groups}, at::kShort);
+  } else {
+    weight.absmax_codes = reader.take(spec.name + ".absmax_codes", {N, groups}, at::kByte);
+    weight.nested_absmax = reader.take(spec.name + ".nested_absmax", {(N * groups + 255) / 256}, at::kFloat);
+    weight.absmax_offset = reader.take(spec.name + ".absmax_offset", {1}, at::kFloat);
+  }
+  return weight;
+}
+
+}  // namespace
+
+int64_t PackedWeight::bytes() const {
+  int64_t total = 0;
+  for (const auto& tensor : {codes, grid.scale, grid.zero, absmax_codes, nested_absmax, absmax_offset}) {
+    if (tensor.defined()) total += static_cast<int64_t>(tensor.nbytes());
+  }
+  return total;
+}
+
+at::Tensor PackedWeight::dequantize(at::ScalarType dtype, int64_t begin, int64_t end) const {
+  const int64_t count = end - begin;
+  const at::Tensor part = codes.narrow(0, begin, count);
+  if (kind == CodeKind::uniform) {
+    return dequantize_packed(part, {grid.scale.narrow(0, begin, count), grid.zero.narrow(0, begin, count)}, bits, dtype);
+  }
+  const at::Tensor absmax = dequantize_absmax(absmax_codes, nested_absmax, absmax_offset).narrow(0, begin, count);
+  return dequantize_table(part, absmax.contiguous(), normal_float_table(bits).to(codes.device()), bits, dtype);
+}
+
+PackedWeight PackedWeight::to(at::Device device) const {
+  PackedWeight moved = *this;
+  for (at::Tensor* tensor : {&moved.codes, &moved.grid.scale, &moved.grid.zero, &moved.absmax_codes,
+                             &moved.nested_absmax, &moved.absmax_offset}) {
+    if (tensor->defined()) *tensor = tensor->to(device);
+  }
+  return moved;
+}
+
+int64_t PackedLanguage::bytes() const {
+  int64_t total = 0;
+  for (const auto& [name, weight] : weights) total += weight->bytes();
+  return total;
+}
+
+void write_packed_language(const std::filesystem::path& path, const PackedLanguage& language) {
+  NamedTensors tensors;
+  for (const auto& [name, weight] : language.weights) {
+    tensors.push_back({name + ".codes", weight->codes});
+    if (weight->kind == CodeKind::uniform) {
+      tensors.push_back({name + ".scale", weight->grid.scale});
+      tensors.push_back({name + ".zero", weight->grid.zero});
+    } else {
+      tensors.push_back({name + ".absmax_codes", weight->absmax_codes});
+      tensors.push_back({name + ".nested_absmax", weight->nested_absmax});
+      tensors.push_back({name + ".absmax_offset", weight->absmax_offset});
+    }
+  }
+  const bool uniform = language.weights.empty() || language.weights.begin()->second->kind == CodeKind::uniform;
+  write_safetensors(path, tensors,
+                    {{"qslaw_packed", kFormatVersion},
+                     {"method", language.method},
+                     {"codes", uniform ? "uniform" : "normal_float"},
+                     {"bits", std::to_string(language.bits)},
+                     {"group_size", std::to_string(language.group_size)}});
+}
+
+PackedLanguage read_packed_language(const std::filesystem::path& path, const std::vector<LinearSpec>& specs) {
+  const SafetensorsFile file(path);
+  require(metadata_value(file, "qslaw_packed") == kFormatVersion, "packed", "expected format version ", kFormatVersion,
+          ", got ", metadata_value(file, "qslaw_packed"), " (", path.string(), ")");
+  PackedLanguage language;
+  language.method = metadata_value(file, "method");
+  language.bits = static_cast<int>(metadata_integer(file, "bits"));
+  language.group_size = metadata_integer(file, "group_size");
+  const bool uniform = metadata_value(file, "codes") == "uniform";
+  PackedReader reader(file);
+  for (const LinearSpec& spec : specs) {
+    check_group_shape(spec.name, spec.columns, language.bits, language.group_size);
+    language.weights[spec.name] = std::make_shared<PackedWeight>(
+        read_weight(reader, spec, uniform ? CodeKind::uniform : CodeKind::normal_float, language.bits,
+                    language.group_size));
+  }
+  reader.require_all_used();
+  return language;
+}
+
+}  // namespace qslaw

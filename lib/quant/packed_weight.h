@@ -1,0 +1,56 @@
+// A decoder linear's weight as packed codes: the form in which it lies on disk and in memory during tune and eval.
+// Letters: N rows (outputs), K columns (inputs), G group size.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/safetensors.h"
+#include "kernels/group_quant.h"
+#include "model/linear.h"
+
+namespace qslaw {
+
+enum class CodeKind { uniform, normal_float };
+
+/// Codes plus what turns them into weights. uniform: W^ = (code - zero) * scale per group. normal_float: W^ =
+/// table[code] * absmax per block of 64, the absmax themselves being stored as 8-bit codes (double quantization).
+struct PackedWeight {
+  CodeKind kind = CodeKind::uniform;
+  int bits = 4;
+  int64_t group_size = 128;
+  at::Tensor codes;  // uint8 [N, K * bits / 8], see kernels/group_quant.h
+  GroupGrid grid;    // uniform only
+  at::Tensor absmax_codes;   // normal_float only: uint8 [N, K / 64]
+  at::Tensor nested_absmax;  // normal_float only: float32 [ceil(N * K / 64 / 256)]
+  at::Tensor absmax_offset;  // normal_float only: float32 [1]
+
+  int64_t rows() const { return codes.size(0); }
+  int64_t columns() const { return codes.size(1) * 8 / bits; }
+  int64_t bytes() const;
+  /// Rows begin..end-1 as weights, [end - begin, K].
+  at::Tensor dequantize(at::ScalarType dtype, int64_t begin, int64_t end) const;
+  at::Tensor dequantize(at::ScalarType dtype) const { return dequantize(dtype, 0, rows()); }
+  PackedWeight to(at::Device device) const;
+};
+
+/// A quantized decoder: one packed weight per linear, by the linear's name.
+struct PackedLanguage {
+  std::string method;  // rtn, omniquant, nf4; "+qslaw" behind it once gamma is folded in
+  int bits = 4;
+  int64_t group_size = 128;
+  std::map<std::string, std::shared_ptr<const PackedWeight>> weights;
+
+  int64_t bytes() const;
+};
+
+/// Writes / reads docs/formats.md's `language.safetensors`. Reading checks names and shapes against `specs`; UserError
+/// names what is missing, extra or of wrong shape.
+void write_packed_language(const std::filesystem::path& path, const PackedLanguage& language);
+PackedLanguage read_packed_language(const std::filesystem::path& path, const std::vector<LinearSpec>& specs);
+
+}  // namespace qslaw

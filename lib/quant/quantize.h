@@ -1,0 +1,43 @@
+// The `quantize` stage: from a model's 16-bit decoder linears to packed codes, by one of the methods in methods/.
+#pragma once
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "model/load.h"
+#include "quant/options.h"
+#include "quant/packed_weight.h"
+
+namespace qslaw {
+
+/// What a method works on.
+struct QuantizeTask {
+  ModelSource source;
+  LlavaConfig config;
+  QuantizeOptions options;
+  at::ScalarType dtype = at::kFloat;  // of activations, for methods that run the model
+  at::Device device = at::kCPU;
+  std::vector<Batch> calibration;     // for methods that need it
+};
+
+struct QuantizeResult {
+  PackedLanguage language;
+  nlohmann::json report;  // docs/formats.md, results of `quantize`
+};
+
+/// Runs the method that the options name. UserError for shapes the grid cannot take.
+QuantizeResult quantize_language(const QuantizeTask& task);
+
+/// One row of the error table: |W - W^| / |W| (Frobenius) and the largest difference.
+nlohmann::json layer_error(const LinearSpec& spec, const at::Tensor& weight_NK, const PackedWeight& packed);
+
+/// A method: its file in methods/ and a row in quantize.cpp's table. To add one: write the file, add the row, its options
+/// (options.h, lib/recipe/fields.h), a test and a recipe.
+struct QuantizeMethod {
+  const char* name;
+  bool needs_calibration;
+  QuantizeResult (*run)(const QuantizeTask& task);
+};
+const std::vector<QuantizeMethod>& quantize_methods();
+
+}  // namespace qslaw

@@ -1,0 +1,100 @@
+#include "quant/scale_linear.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "quant/packed_linear.h"
+
+namespace qslaw {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+struct ScaledProduct : torch::autograd::Function<ScaledProduct> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& gamma,
+                            const at::Tensor& weight_NK, const at::Tensor& scale, const at::Tensor& zero,
+                            int64_t bits) {
+    context->save_for_backward({x, gamma, weight_NK, scale, zero});
+    context->saved_data["bits"] = bits;
+    return at::linear(x, fake_quantize(weight_NK, {scale, zero}, gamma, static_cast<int>(bits), x.scalar_type()));
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &gamma = saved[1], &weight_NK = saved[2];
+    const GroupGrid grid{saved[3], saved[4]};
+    const int bits = static_cast<int>(context->saved_data["bits"].toInt());
+    const at::Tensor dY_MN = gradients[0].reshape({-1, gradients[0].size(-1)});
+    at::Tensor dX;
+    {
+      const at::Tensor quantized_NK = fake_quantize(weight_NK, grid, gamma, bits, x.scalar_type());
+      dX = at::mm(dY_MN, quantized_NK).view(x.sizes());
+    }
+    const at::Tensor x_MK = x.reshape({-1, x.size(-1)});
+    const at::Tensor dW_NK = at::mm(dY_MN.t(), x_MK).to(at::kFloat).contiguous();
+    const at::Tensor dGamma = gamma_gradient(weight_NK, grid, gamma, dW_NK, bits);
+    return {dX, dGamma, {}, {}, {}, {}};
+  }
+};
+
+}  // namespace
+
+ScaleLinear::ScaleLinear(const LinearSpec& spec, at::Tensor weight_NK, GroupGrid grid, int bits)
+    : spec_(spec), weight_NK_(std::move(weight_NK)), grid_(std::move(grid)), bits_(bits) {
+  gamma_ = at::ones_like(grid_.scale).requires_grad_(true);
+}
+
+at::Tensor ScaleLinear::forward(const at::Tensor& x) const {
+  return ScaledProduct::apply(x, gamma_, weight_NK_, grid_.scale, grid_.zero, bits_);
+}
+
+at::Tensor ScaleLinear::dense_weight(at::ScalarType dtype) const {
+  return fake_quantize(weight_NK_, grid_, gamma_.detach(), bits_, dtype);
+}
+
+int64_t ScaleLinear::weight_bytes() const {
+  return static_cast<int64_t>(weight_NK_.nbytes() + grid_.scale.nbytes() + grid_.zero.nbytes());
+}
+
+PackedWeight ScaleLinear::fold(int64_t group_size) const {
+  PackedWeight packed;
+  packed.bits = bits_;
+  packed.group_size = group_size;
+  packed.grid = grid_;
+  packed.codes = quantize_packed(weight_NK_, grid_, gamma_.detach(), bits_);
+  return packed;
+}
+
+double ScaleLinear::changed_share() const {
+  const at::Tensor before = quantize_packed(weight_NK_, grid_, {}, bits_).cpu();
+  const at::Tensor after = quantize_packed(weight_NK_, grid_, gamma_.detach(), bits_).cpu();
+  const int64_t columns = weight_NK_.size(1);
+  return unpack_codes(before, bits_, columns).ne(unpack_codes(after, bits_, columns)).to(at::kDouble).mean().item<double>();
+}
+
+LinearMaker scale_maker(const PackedLanguage& language, int64_t first_layer, at::Device device,
+                        std::vector<ScaleLinear*>& made) {
+  const LinearMaker packed = packed_maker(language, device);
+  return [=, &made](const LinearSpec& spec,
+                    const std::function<at::Tensor()>& read_weight) -> std::unique_ptr<Linear> {
+    if (spec.layer < first_layer) return packed(spec, read_weight);
+    const GroupGrid& grid = language.weights.at(spec.name)->grid;
+    auto linear = std::make_unique<ScaleLinear>(spec, read_weight().to(device, false, true),
+                                                GroupGrid{grid.scale.to(device), grid.zero.to(device)}, language.bits);
+    made.push_back(linear.get());
+    return linear;
+  };
+}
+
+PackedLanguage fold_scales(const PackedLanguage& language, const std::vector<ScaleLinear*>& layers) {
+  PackedLanguage folded = language;
+  folded.method += "+qslaw";
+  for (const ScaleLinear* layer : layers) {
+    folded.weights[layer->spec().name] =
+        std::make_shared<PackedWeight>(layer->fold(language.group_size).to(at::kCPU));
+  }
+  return folded;
+}
+
+}  // namespace qslaw

@@ -1,0 +1,296 @@
+// THE list of the recipe's keys. `fields(visitor, options)` calls visitor("key", member, use) for every key
+// of one struct, in the order they are written; reading (field_reader.h), writing (field_writer.h) and the
+// documentation's test walk it.
+//
+// To add a key: a member in the options struct, a line here, a range in that folder's options.cpp, a row in
+// docs/recipes.md. A key must follow the keys that its `Use` looks at.
+#pragma once
+#include <algorithm>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "core/text.h"
+#include "recipe/recipe.h"
+
+namespace qslaw {
+
+/// When a key may and must be written.
+struct Use {
+  bool allowed = true;
+  bool needed = false;
+  std::string why;  // it is not allowed: "method rtn does not use it"
+};
+
+inline Use needed() {
+  return {.allowed = true, .needed = true, .why = ""};
+}
+
+inline Use used_if(bool allowed, std::string why) {
+  return {.allowed = allowed, .needed = false, .why = std::move(why)};
+}
+
+/// Allowed when `value` of the key `name` is one of `users`.
+inline Use used_by(const char* name, const std::string& value,
+                   std::initializer_list<std::string_view> users) {
+  const bool allowed = std::find(users.begin(), users.end(), value) != users.end();
+  return used_if(allowed, concat(name, " ", value, " does not use it"));
+}
+
+// --- data
+// -----------------------------------------------------------------------------------------------------------
+
+template <class V>
+void sample_fields(V& v, DataOptions& o) {
+  v("kind", o.kind, needed());
+  const auto only = [&o](std::initializer_list<std::string_view> users) {
+    return used_by("kind", o.kind, users);
+  };
+  v("path", o.path, only({"llava", "text"}));
+  v("images", o.images, only({"llava", "scienceqa"}));
+  v("problems", o.problems, only({"scienceqa"}));
+  v("splits", o.splits, only({"scienceqa"}));
+  v("split", o.split, only({"scienceqa"}));
+  v("prompt_format", o.prompt_format, only({"scienceqa"}));
+  v("limit", o.limit, only({"llava", "text", "scienceqa"}));
+  v("on_bad_sample", o.on_bad_sample, only({"llava", "text", "scienceqa"}));
+}
+
+template <class V>
+void fields(V& v, DataOptions& o) {
+  sample_fields(v, o);
+  v("max_length", o.max_length);
+}
+
+// --- model
+// ----------------------------------------------------------------------------------------------------------
+
+template <class V>
+void fields(V& v, ModelOptions& o) {
+  v("path", o.source.path);
+  const Use parts = used_if(o.source.path.empty(), "model.path names a whole model");
+  v("language", o.source.language, parts);
+  v("vision", o.source.vision, parts);
+  v("projector", o.source.projector, parts);
+  v("projector_kind", o.source.projector_kind, parts);
+  v("feature_layer", o.source.feature_layer, parts);
+  v("random_weights", o.source.random_weights);
+  v("dtype", o.dtype);
+  v("template", o.template_name);
+  v("image_aspect", o.image_aspect);
+  v("stages", o.stages);
+}
+
+// --- quantize
+// -------------------------------------------------------------------------------------------------------
+
+/// A source without max_length: calibration.length cuts its samples.
+struct CutSource {
+  DataOptions options;
+};
+
+template <class V>
+void fields(V& v, CutSource& o) {
+  sample_fields(v, o.options);
+}
+
+template <class V>
+void cut_source_field(V& v, const char* name, std::optional<DataOptions>& o, const Use& use) {
+  std::optional<CutSource> cut;
+  if (o) cut = CutSource{*o};
+  v(name, cut, use);
+  if constexpr (V::kReads) o = cut ? std::optional(cut->options) : std::nullopt;
+}
+
+template <class V>
+void fields(V& v, CalibrationOptions& o) {
+  sample_fields(v, o.data);
+  const Use mix = used_by("kind", o.data.kind, {"mix"});
+  cut_source_field(v, "text", o.text, mix);
+  cut_source_field(v, "pictures", o.pictures, mix);
+  v("samples", o.samples);
+  v("length", o.length);
+  if constexpr (V::kReads) o.data.max_length = o.length;
+}
+
+template <class V>
+void fields(V& v, OmniquantOptions& o) {
+  v("epochs", o.epochs);
+  v("lr", o.lr);
+  v("batch_size", o.batch_size);
+}
+
+template <class V>
+void fields(V& v, QuantizeOptions& o) {
+  v("method", o.method);
+  v("bits", o.bits);
+  if constexpr (V::kReads) o.group_size = o.method == "nf4" ? 64 : o.group_size;
+  v("group_size", o.group_size);
+  v("calibration", o.calibration, used_by("method", o.method, {"omniquant"}));
+  v("omniquant", o.omniquant, used_by("method", o.method, {"omniquant"}));
+}
+
+// --- warmup, tune
+// ---------------------------------------------------------------------------------------------------
+
+/// The optimizer's keys, given which parts are trained beside the main ones.
+struct OptimizerFields {
+  OptimizerOptions& options;
+  bool projector;
+  bool vision;
+};
+
+template <class V>
+void fields(V& v, OptimizerFields& f) {
+  OptimizerOptions& o = f.options;
+  v("lr", o.lr);
+  v("projector_lr", o.projector_lr, used_if(f.projector, "no projector is trained beside the main weights"));
+  v("vision_lr", o.vision_lr, used_if(f.vision, "the vision tower is not trained here"));
+  v("schedule", o.schedule);
+  v("warmup_ratio", o.warmup_ratio);
+  v("weight_decay", o.weight_decay);
+  v("max_grad_norm", o.max_grad_norm);
+}
+
+/// What follows the sources in a phase; `tune` has the same keys.
+template <class V>
+void mix_fields(V& v, PhaseOptions& o) {
+  const bool both = o.pictures && o.text;
+  if (V::kReads && both) o.text_share = {{0.0, 0.5}, {1.0, 0.5}};
+  v("text_share", o.text_share, used_if(both, "only pictures and text together have a share"));
+  v("epochs", o.epochs);
+  v("max_steps", o.max_steps);
+  v("template", o.template_name);
+}
+
+template <class V>
+void fields(V& v, PhaseOptions& o) {
+  v("pictures", o.pictures);
+  v("text", o.text);
+  mix_fields(v, o);
+}
+
+template <class V>
+void fields(V& v, HeldoutOptions& o) {
+  v("text", o.text);
+  v("pictures", o.pictures);
+  v("every", o.every);
+}
+
+/// Keys of the section itself.
+template <class V>
+void loop_fields(V& v, LoopOptions& o) {
+  v("batch_size", o.batch_size);
+  v("micro_batch_size", o.micro_batch_size);
+  v("checkpointing", o.checkpointing);
+  v("save_every", o.save_every);
+  v("loader_threads", o.loader_threads);
+}
+
+template <class V>
+void fields(V& v, WarmupOptions& o) {
+  v("formula", o.formula);
+  v("first_layer", o.first_layer);
+  v("train_projector", o.train_projector);
+  v("optimizer", OptimizerFields{o.optimizer, o.train_projector, false});
+  v("phases", o.phases, needed());
+  loop_fields(v, o.loop);
+  v("heldout", o.heldout);
+}
+
+template <class V>
+void fields(V& v, LoraOptions& o) {
+  v("rank", o.rank);
+  v("alpha", o.alpha);
+  v("dropout", o.dropout);
+}
+
+/// `data` is the phase's pictures, or its text when that is the kind; then there is no second text source.
+template <class V>
+void source_fields(V& v, PhaseOptions& o) {
+  std::optional<DataOptions> data = o.pictures ? o.pictures : o.text;
+  v("data", data, needed());
+  const bool text_alone = data && data->kind == "text";
+  std::optional<DataOptions> text = o.pictures ? o.text : std::nullopt;
+  v("text", text, used_if(!text_alone, "tune.data is text already"));
+  o.pictures = text_alone ? std::nullopt : data;
+  o.text = text_alone ? data : text;
+}
+
+template <class V>
+void fields(V& v, TuneOptions& o) {
+  v("method", o.method);
+  v("lora", o.lora, used_by("method", o.method, {"lora"}));
+  v("train_vision", o.train_vision, used_by("method", o.method, {"full"}));
+  v("train_projector", o.train_projector, used_by("method", o.method, {"lora", "full"}));
+  const bool beside = o.train_projector && o.method != "projector";
+  v("optimizer", OptimizerFields{o.optimizer, beside, o.train_vision});
+  source_fields(v, o.phase);
+  mix_fields(v, o.phase);
+  loop_fields(v, o.loop);
+  v("heldout", o.heldout);
+}
+
+// --- eval, export
+// ---------------------------------------------------------------------------------------------------
+
+template <class V>
+void fields(V& v, BenchmarkOptions& o) {
+  const auto only = [&o](std::initializer_list<std::string_view> users) {
+    return used_by("kind", o.kind, users);
+  };
+  v("kind", o.kind, needed());
+  if constexpr (V::kReads) o.name = o.kind;
+  v("name", o.name);
+  v("problems", o.problems, only({"scienceqa"}));
+  v("splits", o.splits, only({"scienceqa"}));
+  v("path", o.path, only({"loss", "text_perplexity"}));
+  v("images", o.images, only({"scienceqa", "loss"}));
+  v("split", o.split, only({"scienceqa"}));
+  v("predictions", o.predictions, only({"scienceqa"}));
+  // Given answers are scored without a model.
+  const Use generates = o.predictions.empty() ? only({"scienceqa"}) : used_if(false, "predictions are given");
+  const Use runs = o.predictions.empty() ? only({"scienceqa", "loss"}) : generates;
+  v("prompt_format", o.prompt_format, generates);
+  v("prompt_suffix", o.prompt_suffix, generates);
+  v("template", o.template_name, runs);
+  v("max_new_tokens", o.max_new_tokens, generates);
+  v("temperature", o.temperature, generates);
+  v("batch_size", o.batch_size,
+    o.predictions.empty() ? only({"scienceqa", "loss", "text_perplexity"}) : generates);
+  v("limit", o.limit, only({"scienceqa", "loss", "text_perplexity"}));
+  v("on_bad_sample", o.on_bad_sample, only({"scienceqa", "loss"}));
+  v("context", o.context, only({"text_perplexity"}));
+  v("prompt_tokens", o.prompt_tokens, only({"speed"}));
+  v("new_tokens", o.new_tokens, only({"speed"}));
+}
+
+template <class V>
+void fields(V& v, EvalOptions& o) {
+  v("benchmarks", o.benchmarks, needed());
+}
+
+template <class V>
+void fields(V& v, ExportOptions& o) {
+  v("formats", o.formats, needed());
+  v("dtype", o.dtype);
+  v("max_shard_bytes", o.max_shard_bytes);
+}
+
+// --- the whole recipe
+// -----------------------------------------------------------------------------------------------
+
+template <class V>
+void fields(V& v, Recipe& o) {
+  v("name", o.name, needed());
+  v("seed", o.seed);
+  v("output", o.output, needed());
+  v("model", o.model, needed());
+  v("quantize", o.quantize);
+  v("warmup", o.warmup);
+  v("tune", o.tune);
+  v("eval", o.eval);
+  v("export", o.export_);
+}
+
+}  // namespace qslaw

@@ -1,0 +1,71 @@
+#include "recipe/recipe.h"
+
+#include "core/key_error.h"
+#include "recipe/check.h"
+#include "recipe/field_reader.h"
+#include "recipe/field_writer.h"
+#include "recipe/fields.h"
+
+namespace fs = std::filesystem;
+
+namespace qslaw {
+namespace {
+
+/// Ends with the same message as the check, plus the place where the key (or the section it lacks in) was
+/// written.
+void check_with_places(const Recipe& recipe, const YamlNode& root) {
+  try {
+    check(recipe);
+  } catch (const KeyError& error) {
+    fail_at(deepest_written(root, error.key()), error.key(), one_line(error.message(), 500));
+  }
+}
+
+template <class T>
+std::string to_yaml(T value) {  // a copy: `fields` serves reading too, so it wants a value it could change
+  YAML::Emitter out;
+  FieldWriter(out).write(value);
+  QSLAW_CHECK(out.good());
+  return std::string(out.c_str()) + "\n";
+}
+
+template <class T>
+std::string to_yaml(const std::optional<T>& section) {
+  return section ? to_yaml(*section) : "";
+}
+
+}  // namespace
+
+Recipe read_recipe(const fs::path& file, const std::vector<std::string>& overrides) {
+  YamlNode root = read_yaml_file(file);
+  for (const std::string& argument : overrides)
+    apply_override(root, argument);
+  KeyNames known;
+  Recipe recipe;
+  fields(known, recipe);
+  require_known_keys(root, "", known.names);
+  std::vector<std::string> unused;
+  FieldReader reader(root, "", unused);
+  fields(reader, recipe);
+  check_with_places(recipe, root);
+  if (!unused.empty()) fail("recipe", unused.front());
+  recipe.file = fs::absolute(file).lexically_normal();
+  recipe.model.source.seed = recipe.seed;
+  return recipe;
+}
+
+std::string recipe_yaml(const Recipe& recipe) {
+  return to_yaml(recipe);
+}
+
+std::string section_yaml(const Recipe& recipe, const std::string& section) {
+  if (section == "model") return to_yaml(recipe.model);
+  if (section == "quantize") return to_yaml(recipe.quantize);
+  if (section == "warmup") return to_yaml(recipe.warmup);
+  if (section == "tune") return to_yaml(recipe.tune);
+  if (section == "eval") return to_yaml(recipe.eval);
+  QSLAW_CHECK(section == "export");
+  return to_yaml(recipe.export_);
+}
+
+}  // namespace qslaw

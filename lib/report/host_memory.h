@@ -1,0 +1,13 @@
+// Host memory of this process, for metrics.jsonl and report.json.
+#pragma once
+#include <cstdint>
+
+namespace qslaw {
+
+/// The largest resident size so far, in bytes (VmHWM; getrusage where /proc is missing).
+int64_t peak_host_bytes();
+
+/// The resident size now, in bytes; 0 where /proc is missing.
+int64_t current_host_bytes();
+
+}  // namespace qslaw

@@ -1,0 +1,92 @@
+#include "report/number_text.h"
+
+#include <cmath>
+#include <cstdio>
+
+#include "core/text.h"
+
+namespace qslaw {
+namespace {
+
+using nlohmann::json;
+
+// Beyond 2^53 a double no longer holds every whole number; digits would be made up.
+constexpr double kExactLimit = 9007199254740992.0;
+
+bool ends_with(const std::string& text, const std::string& ending) {
+  return text.size() >= ending.size() &&
+         text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+}
+
+std::string significant(double value, int digits) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%.*g", digits, value);
+  return buffer;
+}
+
+// "91.50" -> "91.5", "3.00" -> "3".
+std::string trim_zeros(std::string text) {
+  if (text.find('.') == std::string::npos || text.find('e') != std::string::npos) return text;
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+std::string format_count(int64_t value) {
+  std::string digits = std::to_string(value);
+  const size_t first = value < 0 ? 1 : 0;
+  for (size_t i = digits.size(); i > first + 3;)
+    digits.insert(i -= 3, ",");
+  return digits;
+}
+
+std::string format_short(double value) {
+  if (!std::isfinite(value)) return kNoValue;
+  const double size = std::fabs(value);
+  if (size >= 1e15) return significant(value, 4);
+  if (size >= 1e9) return trim_zeros(format_fixed(value / 1e9, 2)) + "G";
+  if (size >= 1e6) return trim_zeros(format_fixed(value / 1e6, 2)) + "M";
+  if (size >= 1e4 || (size >= 1e3 && value == std::floor(value))) return format_count(std::llround(value));
+  return significant(value, 4);
+}
+
+std::string format_size(double bytes) {
+  if (!std::isfinite(bytes)) return kNoValue;
+  return format_bytes(
+      static_cast<int64_t>(std::fmax(-kExactLimit * 512, std::fmin(bytes, kExactLimit * 512))));
+}
+
+std::string format_metric(const std::string& key, double value) {
+  if (!std::isfinite(value)) return kNoValue;
+  if (ends_with(key, "bytes")) return format_size(value);
+  if (ends_with(key, "per_second")) return format_fixed(value, value < 10 ? 2 : 1);
+  if (ends_with(key, "seconds")) return value < 1e9 ? format_seconds(value) : format_short(value);
+  if (key == "accuracy") return format_fixed(value, 2) + " %";
+  const bool whole = value == std::floor(value) && std::fabs(value) < kExactLimit;
+  const bool count =
+      key == "n" || key == "tokens" || key == "context" || key == "unparsed" || key == "missing";
+  if (whole && (count || std::fabs(value) >= 1000)) return format_count(std::llround(value));
+  return std::fabs(value) >= 10 && std::fabs(value) < 1000 ? format_fixed(value, 2) : format_short(value);
+}
+
+std::optional<double> number_at(const json& object, const std::string& key) {
+  const json& value = member_at(object, key);
+  if (!value.is_number() || !std::isfinite(value.get<double>())) return std::nullopt;
+  return value.get<double>();
+}
+
+std::string text_at(const json& object, const std::string& key, const std::string& otherwise) {
+  const json& value = member_at(object, key);
+  return value.is_string() ? value.get<std::string>() : otherwise;
+}
+
+const json& member_at(const json& object, const std::string& key) {
+  static const json null;
+  if (!object.is_object()) return null;
+  const auto it = object.find(key);
+  return it == object.end() ? null : *it;
+}
+
+}  // namespace qslaw

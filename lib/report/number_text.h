@@ -1,0 +1,38 @@
+// Numbers as people read them, in tables, cards and on axes.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+namespace qslaw {
+
+/// What stands for a value that is missing or not finite.
+inline constexpr const char* kNoValue = "n/a";
+
+/// "4,241".
+std::string format_count(int64_t value);
+
+/// At most four significant digits and a unit letter for large values: "0.0002", "12.5", "4,241", "84.25M",
+/// "1.2e+15".
+std::string format_short(double value);
+
+/// A size that may come from a file: kNoValue when not finite, "8.00 EiB" and up included.
+std::string format_size(double bytes);
+
+/// A metric by its key: sizes for `..._bytes`, times for `...seconds`, whole numbers for counts, percent for
+/// `accuracy`, otherwise four significant digits.
+std::string format_metric(const std::string& key, double value);
+
+/// The finite number at `key`; none when `object` is not an object, has no such key or holds something else
+/// there.
+std::optional<double> number_at(const nlohmann::json& object, const std::string& key);
+
+/// The text at `key`, or `otherwise`.
+std::string text_at(const nlohmann::json& object, const std::string& key, const std::string& otherwise = "");
+
+/// The member at `key`, or null.
+const nlohmann::json& member_at(const nlohmann::json& object, const std::string& key);
+
+}  // namespace qslaw

@@ -1,0 +1,150 @@
+#include "report/run_folder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "report/metrics.h"
+#include "report/number_text.h"
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace qslaw {
+namespace {
+
+const std::vector<std::string> kStages = {"quantize", "warmup", "tune", "eval", "export"};
+
+std::string folder_name(const fs::path& path) {
+  const fs::path clean = fs::absolute(path).lexically_normal();
+  return (clean.has_filename() ? clean : clean.parent_path()).filename().string();
+}
+
+std::optional<RunStage> load_stage(const fs::path& folder, const std::string& name) {
+  RunStage stage;
+  stage.name = name;
+  stage.folder = folder;
+  if (fs::exists(folder / "report.json")) stage.report = read_stage_report(folder);
+  stage.metrics = read_metrics(folder / "metrics.jsonl");
+  if (!stage.report && stage.metrics.empty()) return std::nullopt;
+  if (fs::exists(folder / "recipe.yaml")) stage.recipe = read_file(folder / "recipe.yaml");
+  return stage;
+}
+
+std::optional<BenchmarkScore> main_score(const std::string& benchmark, const json& metrics) {
+  for (const char* metric : {"accuracy", "score", "f1", "perplexity", "loss"}) {
+    const auto value = number_at(metrics, metric);
+    if (!value) continue;
+    BenchmarkScore score{benchmark, metric, *value, std::nullopt};
+    const auto count = number_at(metrics, "n");
+    if (count && *count >= 1 && *count < 1e15) score.count = static_cast<int64_t>(*count);
+    return score;
+  }
+  return std::nullopt;
+}
+
+void describe_quantization(const RunFolder& run, RunHeadline& head) {
+  const json& results = stage_results(run, "quantize");
+  const auto bits = number_at(results, "bits");
+  head.method = text_at(results, "method", results.is_null() ? "not quantized" : "quantized");
+  head.bits = bits ? format_short(*bits) + (*bits == 1 ? " bit" : " bits") : "16 bits";
+  head.group_size = static_cast<int64_t>(std::clamp(number_at(results, "group_size").value_or(0), -1.0, 1e9));
+  head.packed_bytes = number_at(results, "packed_bytes");
+  head.dense_bytes = number_at(results, "dense_bytes");
+  if (find_stage(run, "warmup")) head.method += " + QSLAW warm-up";
+}
+
+}  // namespace
+
+RunFolder load_run(const fs::path& path) {
+  require(fs::is_directory(path), "report", "expected a run's output folder, got ", path.string());
+  RunFolder run;
+  run.path = path;
+  for (const std::string& name : kStages) {
+    auto stage = load_stage(path / name, name);
+    if (!stage) continue;
+    if (stage->report && run.name.empty()) run.name = stage->report->name;
+    run.stages.push_back(std::move(*stage));
+  }
+  require(!run.stages.empty(), "report", "expected a stage's folder (", join(kStages),
+          ") with report.json or metrics.jsonl, got none in ", path.string());
+  if (run.name.empty()) run.name = folder_name(path);
+  return run;
+}
+
+std::vector<RunFolder> load_runs(const std::vector<fs::path>& paths) {
+  std::vector<RunFolder> runs;
+  std::multiset<std::string> names;
+  for (const fs::path& path : paths) {
+    runs.push_back(load_run(path));
+    names.insert(runs.back().name);
+  }
+  for (RunFolder& run : runs) {
+    if (names.count(run.name) > 1) run.name += " (" + folder_name(run.path) + ")";
+  }
+  return runs;
+}
+
+const RunStage* find_stage(const RunFolder& run, const std::string& stage) {
+  const auto it =
+      std::find_if(run.stages.begin(), run.stages.end(), [&](const auto& s) { return s.name == stage; });
+  return it == run.stages.end() ? nullptr : &*it;
+}
+
+const json& stage_results(const RunFolder& run, const std::string& stage) {
+  static const json null;
+  const RunStage* found = find_stage(run, stage);
+  return found && found->report ? found->report->results : null;
+}
+
+std::vector<BenchmarkScore> benchmark_scores(const RunFolder& run) {
+  std::vector<BenchmarkScore> scores;
+  for (const auto& [benchmark, metrics] : stage_results(run, "eval").items()) {
+    if (auto score = main_score(benchmark, metrics)) scores.push_back(*score);
+  }
+  std::stable_partition(scores.begin(), scores.end(), [](const auto& s) { return s.metric == "accuracy"; });
+  return scores;
+}
+
+std::pair<double, double> accuracy_interval(double percent, int64_t count) {
+  constexpr double z = 1.959963984540054;  // the normal distribution's 97.5 % point
+  const double p = percent / 100, n = static_cast<double>(count);
+  const double center = (p + z * z / (2 * n)) / (1 + z * z / n);
+  const double half = z / (1 + z * z / n) * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+  return {100 * std::max(0.0, center - half), 100 * std::min(1.0, center + half)};
+}
+
+int64_t stage_peak_bytes(const StageReport& report) {
+  return report.peak_device_bytes > 0 ? report.peak_device_bytes : report.peak_host_bytes;
+}
+
+RunHeadline headline(const RunFolder& run) {
+  RunHeadline head;
+  describe_quantization(run, head);
+  head.tuning = text_at(stage_results(run, "tune"), "method");
+  for (const RunStage& stage : run.stages) {
+    if (!stage.report) continue;
+    head.on_device = head.on_device || stage.report->peak_device_bytes > 0;
+    if (std::isfinite(stage.report->seconds)) head.seconds += stage.report->seconds;
+  }
+  for (const RunStage& stage : run.stages) {
+    if (!stage.report) continue;
+    const int64_t peak = head.on_device ? stage.report->peak_device_bytes : stage.report->peak_host_bytes;
+    if (peak <= head.peak_bytes) continue;
+    head.peak_bytes = peak;
+    head.peak_stage = stage.name;
+  }
+  return head;
+}
+
+std::string stage_title(const std::string& stage) {
+  if (stage == "warmup") return "Warm-up";
+  if (stage == "eval") return "Evaluation";
+  std::string title = stage;
+  if (!title.empty()) title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[0])));
+  return title;
+}
+
+}  // namespace qslaw

@@ -1,0 +1,78 @@
+// What a run left in its output folder, read for the reports.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "report/stage_report.h"
+
+namespace qslaw {
+
+/// One stage's folder. A stage that was stopped has metrics but no report.
+struct RunStage {
+  std::string name;
+  std::filesystem::path folder;
+  std::optional<StageReport> report;
+  std::vector<nlohmann::json> metrics;
+  std::string recipe;  // recipe.yaml as text; empty when there is none
+};
+
+struct RunFolder {
+  std::filesystem::path path;
+  std::string name;              // the recipe's name, or the folder's
+  std::vector<RunStage> stages;  // those that left a report or metrics, in the order of `qslaw run`
+};
+
+/// Reads `path`/{quantize,warmup,tune,eval,export}. UserError when no stage left anything, or a file is
+/// malformed.
+RunFolder load_run(const std::filesystem::path& path);
+
+/// The runs of several folders; runs of the same name get their folder's name appended.
+std::vector<RunFolder> load_runs(const std::vector<std::filesystem::path>& paths);
+
+/// The stage, or null.
+const RunStage* find_stage(const RunFolder& run, const std::string& stage);
+
+/// The `results` of a finished stage, or JSON null.
+const nlohmann::json& stage_results(const RunFolder& run, const std::string& stage);
+
+/// A benchmark's main number.
+struct BenchmarkScore {
+  std::string benchmark;
+  std::string metric;
+  double value = 0;
+  std::optional<int64_t> count;  // of samples
+};
+
+/// The main number of each benchmark of `eval` that has one: accuracy before other scores. Speed has none.
+std::vector<BenchmarkScore> benchmark_scores(const RunFolder& run);
+
+/// Wilson's 95 % interval of an accuracy in percent. REQUIRES: count > 0, 0 <= percent <= 100.
+std::pair<double, double> accuracy_interval(double percent, int64_t count);
+
+/// A run in one line.
+struct RunHeadline {
+  std::string method;  // "omniquant + QSLAW warm-up", "not quantized"
+  std::string bits;    // "4 bits", "16 bits" when not quantized
+  int64_t group_size = 0;
+  std::string tuning;  // "lora", "" when not tuned
+  std::optional<double> packed_bytes, dense_bytes;
+  int64_t peak_bytes =
+      0;  // the highest of all stages, of the device's memory if one was used, else the host's
+  std::string peak_stage;
+  bool on_device = false;
+  double seconds = 0;  // of all finished stages
+};
+
+RunHeadline headline(const RunFolder& run);
+
+/// The stage's peak on the device it ran on: device memory if any, else host memory.
+int64_t stage_peak_bytes(const StageReport& report);
+
+/// "Quantize", "Warm-up", ... for a stage's name.
+std::string stage_title(const std::string& stage);
+
+}  // namespace qslaw

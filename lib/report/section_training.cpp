@@ -1,0 +1,139 @@
+#include "core/text.h"
+#include "report/metric_curves.h"
+#include "report/number_text.h"
+#include "report/run_sections.h"
+#include "report/svg_plot.h"
+
+namespace qslaw {
+namespace {
+
+using nlohmann::json;
+using Metrics = std::vector<json>;
+
+void add_series(LineChart& chart, const std::string& name, std::vector<ChartPoint> points, int color,
+                int dash) {
+  if (!points.empty()) chart.series.push_back({name, std::move(points), color, dash});
+}
+
+LineChart step_chart(const Metrics& metrics, const std::string& description, const std::string& y_title) {
+  LineChart chart;
+  chart.description = description;
+  chart.x_title = "step";
+  chart.y_title = y_title;
+  chart.marks = phase_marks(metrics);
+  return chart;
+}
+
+std::string loss_caption(const LineChart& chart) {
+  size_t gaps = 0, longest = 0;
+  for (const ChartSeries& series : chart.series) {
+    gaps += gap_count(series.points);
+    longest = std::max(longest, series.points.size());
+  }
+  std::string caption;
+  const size_t half = smoothing_half_width(longest);
+  if (half > 0) caption = concat("Faint: single steps; line: mean over ", 2 * half + 1, " steps. ");
+  if (gaps > 0) caption += concat(gaps, " steps had a loss that is not finite. ");
+  return caption + "Beside each name: the curve's last value.";
+}
+
+void add_loss(const Metrics& metrics, std::vector<Html>& figures) {
+  LineChart chart = step_chart(metrics, "Training loss over steps", "nats per answer token");
+  add_series(chart, "pictures", step_curve(metrics, "loss_picture"), 1, 0);
+  add_series(chart, "text", step_curve(metrics, "loss_text"), 2, 0);
+  if (chart.series.empty()) add_series(chart, "loss", step_curve(metrics, "loss"), 1, 0);
+  if (chart.series.empty()) return;
+  figures.push_back(html_figure("Training loss", line_chart(chart), loss_caption(chart)));
+}
+
+void add_heldout(const Metrics& metrics, const std::string& key, const std::string& title,
+                 const std::string& unit, int color, std::vector<Html>& figures) {
+  LineChart chart = step_chart(metrics, title, unit);
+  add_series(chart, "held-out", nested_curve(metrics, "heldout", key), color, 0);
+  if (!chart.series.empty()) figures.push_back(html_figure(title, line_chart(chart)));
+}
+
+void add_rates(const Metrics& metrics, std::vector<Html>& figures) {
+  LineChart chart = step_chart(metrics, "Learning rates over steps", "");
+  chart.smooth = false;
+  for (const std::string& group : nested_keys(metrics, "lr")) {
+    const int index = static_cast<int>(chart.series.size());
+    add_series(chart, group, nested_curve(metrics, "lr", group), index % kColorCount + 1, index % kDashCount);
+  }
+  if (!chart.series.empty()) figures.push_back(html_figure("Learning rate", line_chart(chart)));
+}
+
+void add_single(const Metrics& metrics, const std::string& key, const std::string& title,
+                const std::string& unit, std::vector<Html>& figures) {
+  LineChart chart = step_chart(metrics, title, unit);
+  add_series(chart, title, step_curve(metrics, key), 3, 0);
+  if (!chart.series.empty()) figures.push_back(html_figure(title, line_chart(chart)));
+}
+
+Html heldout_table(const json& heldout) {
+  const json& before = member_at(heldout, "before");
+  const json& after = member_at(heldout, "after");
+  if (!before.is_object() || !after.is_object()) return {};
+  Table table{"", {"held-out measure", "before", "after", "change"}, {}};
+  for (const auto& [key, value] : after.items()) {
+    const auto old_value = number_at(before, key), new_value = number_at(after, key);
+    if (!old_value || !new_value) continue;
+    std::string name = key;
+    for (char& c : name)
+      c = c == '_' ? ' ' : c;
+    table.add_row({cell(name),
+                   {format_short(*old_value), *old_value},
+                   {format_short(*new_value), *new_value},
+                   cell(*new_value - *old_value, 3)});
+  }
+  return table.rows.empty() ? Html{} : html_panel("Held-out measures", html_table(table));
+}
+
+void add_fact(const json& results, const std::string& key, const std::string& name,
+              std::vector<std::pair<std::string, std::string>>& facts) {
+  if (const auto value = number_at(results, key)) facts.emplace_back(name, format_metric(key, *value));
+  const std::string text = text_at(results, key);
+  if (!text.empty()) facts.emplace_back(name, text);
+}
+
+Html stage_facts(const json& results, const RunStage& stage) {
+  std::vector<std::pair<std::string, std::string>> facts;
+  add_fact(results, "method", "method", facts);
+  add_fact(results, "steps", "steps", facts);
+  add_fact(results, "trainable_parameters", "trainable parameters", facts);
+  add_fact(results, "first_loss", "first loss", facts);
+  add_fact(results, "last_loss", "last loss", facts);
+  if (const auto share = number_at(results, "codes_changed_share")) {
+    facts.emplace_back("codes changed by gamma", format_fixed(100 * *share, 2) + " %");
+  }
+  if (stage.report) {
+    facts.emplace_back("time", format_metric("seconds", stage.report->seconds));
+    facts.emplace_back("tokens per second", format_short(stage.report->tokens_per_second));
+  } else {
+    facts.emplace_back("state", "stopped before its end");
+  }
+  return html_panel("", html_facts(facts));
+}
+
+}  // namespace
+
+OptionalSection training_section(const RunFolder& run, const std::string& stage) {
+  const RunStage* found = find_stage(run, stage);
+  if (!found) return std::nullopt;
+  const json& results = stage_results(run, stage);
+  std::vector<Html> figures;
+  add_loss(found->metrics, figures);
+  add_heldout(found->metrics, "text_perplexity", "Held-out text perplexity", "", 2, figures);
+  add_heldout(found->metrics, "picture_loss", "Held-out picture loss", "nats per answer token", 1, figures);
+  add_rates(found->metrics, figures);
+  add_single(found->metrics, "grad_norm", "Gradient norm", "", figures);
+  add_single(found->metrics, "tokens_per_second", "Tokens per second", "", figures);
+  Html body = stage_facts(results, *found);
+  body += html_figures(figures);
+  body += heldout_table(member_at(results, "heldout"));
+  const std::string lead =
+      stage == "warmup" ? "Gamma and projector learn from pictures and text; the weights stay." : "";
+  return PageSection{stage, stage_title(stage), lead, body};
+}
+
+}  // namespace qslaw

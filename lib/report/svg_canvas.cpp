@@ -1,0 +1,96 @@
+#include "report/svg_canvas.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/text.h"
+
+namespace qslaw {
+namespace {
+
+constexpr ChartFrame kWide = {560, 280, false};
+constexpr ChartFrame kNarrow = {340, 240, true};
+constexpr double kCharacterWidth = 6.5;  // of a wide system font at 12 px
+
+}  // namespace
+
+Html both_sizes(const std::function<Html(const ChartFrame&)>& draw) {
+  Html out = html_element("div", "wide", draw(kWide));
+  out += html_element("div", "narrow", draw(kNarrow));
+  return out;
+}
+
+Html svg_root(const ChartFrame& frame, const std::string& description, const std::string& content) {
+  return {concat("<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" viewBox=\"0 0 ", px(frame.width),
+                 " ", px(frame.height), "\" role=\"img\" aria-label=\"", escape_markup(description), "\">",
+                 content, "</svg>")};
+}
+
+std::string px(double value) {
+  std::string text = format_fixed(std::isfinite(value) ? std::clamp(value, -1e5, 1e5) : 0.0, 2);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text == "-0" ? "0" : text;
+}
+
+std::string svg_line(double x1, double y1, double x2, double y2, std::string_view css_class) {
+  return concat("<line class=\"", css_class, "\" x1=\"", px(x1), "\" y1=\"", px(y1), "\" x2=\"", px(x2),
+                "\" y2=\"", px(y2), "\"/>");
+}
+
+std::string svg_rect(double x, double y, double width, double height, std::string_view css_class,
+                     const std::string& tooltip, double opacity) {
+  const std::string open =
+      concat("<rect class=\"", css_class, "\" x=\"", px(x), "\" y=\"", px(y), "\" width=\"",
+             px(std::max(0.0, width)), "\" height=\"", px(std::max(0.0, height)), "\"",
+             opacity < 1 ? concat(" fill-opacity=\"", px(opacity), "\"") : std::string());
+  if (tooltip.empty()) return open + "/>";
+  return open + "><title>" + escape_markup(tooltip) + "</title></rect>";
+}
+
+std::string svg_text(double x, double y, std::string_view anchor, std::string_view css_class,
+                     const std::string& text) {
+  return concat("<text class=\"", css_class, "\" x=\"", px(x), "\" y=\"", px(y), "\" text-anchor=\"", anchor,
+                "\">", escape_markup(text), "</text>");
+}
+
+double text_width(const std::string& text) {
+  return kCharacterWidth * display_width(text);
+}
+
+PlotArea plot_area(const ChartFrame& frame, const std::vector<ChartTick>& y_ticks, bool y_title) {
+  double widest = 0;
+  for (const ChartTick& tick : y_ticks)
+    widest = std::max(widest, text_width(tick.text));
+  return {widest + 12, y_title ? 28.0 : 12.0, frame.width - 14, frame.height - 38};
+}
+
+std::string draw_y_axis(const PlotArea& area, const ChartScale& y, const std::vector<ChartTick>& ticks,
+                        const std::string& title) {
+  std::string out;
+  for (const ChartTick& tick : ticks) {
+    const double place = y.at(tick.value);
+    out += svg_line(area.left, place, area.right, place, "grid");
+    out += svg_text(area.left - 7, place + 4, "end", "tick", tick.text);
+  }
+  if (!title.empty()) out += svg_text(1, 13, "start", "axis", title);
+  return out;
+}
+
+std::string draw_x_axis(const PlotArea& area, const ChartScale& x, const std::vector<ChartTick>& ticks,
+                        const std::string& title) {
+  std::string out = svg_line(area.left, area.bottom, area.right, area.bottom, "base");
+  double free_from = -1e9;
+  for (const ChartTick& tick : ticks) {
+    const double half = text_width(tick.text) / 2;
+    const double place = x.at(tick.value);
+    out += svg_line(place, area.bottom, place, area.bottom + 4, "base");
+    // A text that would touch its neighbor is left out; its tick stays.
+    if (place - half < free_from) continue;
+    out += svg_text(place, area.bottom + 17, "middle", "tick", tick.text);
+    free_from = place + half + 6;
+  }
+  return out + svg_text((area.left + area.right) / 2, area.bottom + 33, "middle", "axis", title);
+}
+
+}  // namespace qslaw

@@ -1,0 +1,56 @@
+// What all charts share: the picture's two sizes, its elements, axes.
+#pragma once
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "report/chart_scale.h"
+#include "report/markup.h"
+
+namespace qslaw {
+
+/// Width and height in picture units (CSS pixels at natural size).
+struct ChartFrame {
+  double width;
+  double height;
+  bool narrow;
+};
+
+/// The picture drawn for wide and for narrow screens.
+Html both_sizes(const std::function<Html(const ChartFrame&)>& draw);
+
+/// <svg> with the frame's view box and a description for screen readers.
+Html svg_root(const ChartFrame& frame, const std::string& description, const std::string& content);
+
+/// A coordinate with at most two decimals.
+std::string px(double value);
+
+std::string svg_line(double x1, double y1, double x2, double y2, std::string_view css_class);
+/// `tooltip` may be empty.
+std::string svg_rect(double x, double y, double width, double height, std::string_view css_class,
+                     const std::string& tooltip = "", double opacity = 1);
+/// `anchor`: start, middle or end.
+std::string svg_text(double x, double y, std::string_view anchor, std::string_view css_class,
+                     const std::string& text);
+
+/// A generous estimate of a text's width at the charts' font size.
+double text_width(const std::string& text);
+
+/// The plot's rectangle inside of the frame.
+struct PlotArea {
+  double left, top, right, bottom;
+};
+
+/// Room for the tick texts, the y title above and the x title below.
+PlotArea plot_area(const ChartFrame& frame, const std::vector<ChartTick>& y_ticks, bool y_title);
+
+/// Grid lines and texts of the y axis.
+std::string draw_y_axis(const PlotArea& area, const ChartScale& y, const std::vector<ChartTick>& ticks,
+                        const std::string& title);
+
+/// Base line, ticks and title of the x axis.
+std::string draw_x_axis(const PlotArea& area, const ChartScale& x, const std::vector<ChartTick>& ticks,
+                        const std::string& title);
+
+}  // namespace qslaw

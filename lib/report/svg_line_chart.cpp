@@ -1,0 +1,195 @@
+#include <algorithm>
+#include <cmath>
+
+#include "core/text.h"
+#include "report/number_text.h"
+#include "report/svg_canvas.h"
+#include "report/svg_plot.h"
+
+namespace qslaw {
+namespace {
+
+constexpr double kLogFactor = 30;
+constexpr size_t kMostMarkers = 45;
+
+struct DrawnSeries {
+  ChartSeries series;
+  std::vector<ChartPoint> raw;   // empty when the curve is not smoothed
+  std::vector<ChartPoint> line;  // what carries the color
+};
+
+struct DrawnChart {
+  std::vector<DrawnSeries> series;
+  ValueRange x, y;
+  bool log = false;
+};
+
+DrawnSeries prepare(const ChartSeries& series, bool smooth) {
+  const size_t half = smooth ? smoothing_half_width(series.points.size()) : 0;
+  DrawnSeries drawn{series, {}, series.points};
+  if (half > 0) {
+    drawn.raw = series.points;
+    drawn.line = smoothed_points(series.points, half);
+  }
+  return drawn;
+}
+
+// A few wild steps must not press the curve flat: of the raw values only the middle 99 % count for the range.
+ValueRange value_range(const std::vector<DrawnSeries>& series) {
+  ValueRange range;
+  for (const DrawnSeries& one : series) {
+    std::vector<double> raw;
+    for (const ChartPoint& point : one.raw)
+      raw.push_back(point.y);
+    if (!raw.empty()) {
+      range.include(value_at_share(raw, 0.005));
+      range.include(value_at_share(raw, 0.995));
+    }
+    for (const ChartPoint& point : one.line)
+      range.include(point.y);
+  }
+  return range;
+}
+
+bool all_positive(const std::vector<DrawnSeries>& series) {
+  for (const DrawnSeries& one : series) {
+    for (const ChartPoint& point : one.series.points) {
+      if (is_plottable(point.y) && point.y <= 0) return false;
+    }
+  }
+  return true;
+}
+
+bool use_log(ValueAxis axis, const ValueRange& range, bool positive) {
+  if (axis == ValueAxis::kLinear || range.empty || !positive) return false;
+  return axis == ValueAxis::kLog || range.high > kLogFactor * range.low;
+}
+
+DrawnChart prepare(const LineChart& chart) {
+  DrawnChart drawn;
+  for (const ChartSeries& series : chart.series) {
+    drawn.series.push_back(prepare(series, chart.smooth));
+    for (const ChartPoint& point : series.points) {
+      if (is_plottable(point.y)) drawn.x.include(point.x);
+    }
+  }
+  drawn.y = value_range(drawn.series);
+  drawn.log = use_log(chart.y_axis, drawn.y, all_positive(drawn.series));
+  return drawn;
+}
+
+bool is_lone(const std::vector<ChartPoint>& points, size_t i) {
+  const bool before = i > 0 && is_plottable(points[i - 1].y);
+  const bool after = i + 1 < points.size() && is_plottable(points[i + 1].y);
+  return !before && !after;
+}
+
+std::string polyline(const std::vector<ChartPoint>& points, const ChartScale& x, const ChartScale& y,
+                     const std::string& css_class) {
+  std::string path;
+  bool pen_down = false;
+  for (size_t i = 0; i < points.size(); ++i) {
+    const ChartPoint& point = points[i];
+    if (!is_plottable(point.y) || !is_plottable(point.x)) {
+      pen_down = false;
+      continue;
+    }
+    path += concat(pen_down ? "L" : "M", px(x.at(point.x)), " ", px(y.at(point.y)));
+    // A point with gaps on both sides would have no length; a round cap makes it a dot.
+    if (is_lone(points, i)) path += "h0.01";
+    pen_down = true;
+  }
+  if (path.empty()) return "";
+  return concat("<path class=\"", css_class, "\" d=\"", path, "\"/>");
+}
+
+std::string markers(const std::vector<ChartPoint>& points, const ChartScale& x, const ChartScale& y,
+                    const DrawnSeries& drawn) {
+  std::string out;
+  for (const ChartPoint& point : points) {
+    if (!is_plottable(point.y) || !is_plottable(point.x)) continue;
+    const std::string tooltip =
+        concat(drawn.series.name, ", ", format_short(point.x), ": ", format_short(point.y));
+    out += concat("<circle class=\"f", drawn.series.color, "\" cx=\"", px(x.at(point.x)), "\" cy=\"",
+                  px(y.at(point.y)), "\" r=\"3\"><title>", escape_markup(tooltip), "</title></circle>");
+  }
+  return out;
+}
+
+std::string draw_series(const DrawnSeries& drawn, const ChartScale& x, const ChartScale& y,
+                        const ChartFrame& frame) {
+  const auto buckets = static_cast<size_t>(frame.width / 2);
+  const std::string color = concat("s", drawn.series.color);
+  std::string out;
+  if (!drawn.raw.empty()) out += polyline(thinned_points(drawn.raw, buckets), x, y, "faint " + color);
+  const std::string dash = drawn.series.dash > 0 ? concat(" d", drawn.series.dash) : "";
+  out += polyline(thinned_points(drawn.line, buckets), x, y, "curve " + color + dash);
+  if (drawn.raw.empty() && drawn.line.size() <= kMostMarkers) out += markers(drawn.line, x, y, drawn);
+  return out;
+}
+
+std::string draw_marks(const LineChart& chart, const PlotArea& area, const ChartScale& x) {
+  std::string out;
+  double free_from = area.left;
+  for (const auto& [value, name] : chart.marks) {
+    const double place = x.at(value);
+    if (place < area.left || place > area.right) continue;
+    out += svg_line(place, area.top, place, area.bottom, "mark");
+    if (place + 4 < free_from || place + 4 + text_width(name) > area.right) continue;
+    out += svg_text(place + 4, area.top + 11, "start", "tick", name);
+    free_from = place + 10 + text_width(name);
+  }
+  return out;
+}
+
+Html draw(const LineChart& chart, const DrawnChart& drawn, const ChartFrame& frame) {
+  const ValueRange y_range = padded_range(drawn.y, 0.06, drawn.log);
+  const auto y_ticks =
+      drawn.log ? log_ticks(y_range.low, y_range.high) : linear_ticks(y_range.low, y_range.high, 5);
+  const PlotArea area = plot_area(frame, y_ticks, !chart.y_title.empty());
+  const ValueRange x_range = padded_range(drawn.x, 0, false);
+  const ChartScale x{x_range.low, x_range.high, area.left + 4, area.right, false};
+  const ChartScale y{y_range.low, y_range.high, area.bottom, area.top, drawn.log};
+  const auto x_ticks = linear_ticks(x_range.low, x_range.high, frame.narrow ? 4 : 7, chart.whole_x ? 1 : 0);
+  std::string out = draw_y_axis(area, y, y_ticks, chart.y_title);
+  out += draw_x_axis(area, x, x_ticks, chart.x_title) + draw_marks(chart, area, x);
+  // An inner <svg> cuts off what lies outside of the plot, without the identifier a clip path would need.
+  const double width = frame.width - area.left, height = area.bottom - area.top + 4;
+  out += concat("<svg x=\"", px(area.left), "\" y=\"", px(area.top - 4), "\" width=\"", px(width),
+                "\" height=\"", px(height + 4), "\" viewBox=\"", px(area.left), " ", px(area.top - 4), " ",
+                px(width), " ", px(height + 4), "\">");
+  for (const DrawnSeries& series : drawn.series)
+    out += draw_series(series, x, y, frame);
+  return svg_root(frame, chart.description, out + "</svg>");
+}
+
+Html swatch(int color, int dash) {
+  return {concat("<svg class=\"swatch\" viewBox=\"0 0 26 10\" aria-hidden=\"true\"><path class=\"curve s",
+                 color, dash > 0 ? concat(" d", dash) : std::string(), "\" d=\"M2 5H24\"/></svg>")};
+}
+
+Html legend(const DrawnChart& drawn) {
+  Html items;
+  for (const DrawnSeries& one : drawn.series) {
+    double last = std::nan("");
+    for (const ChartPoint& point : one.line)
+      last = is_plottable(point.y) ? point.y : last;
+    Html item = swatch(one.series.color, one.series.dash);
+    item += html_element("span", "", html_text(one.series.name));
+    item += html_element("b", "", html_text(format_short(last)));
+    items += html_element("li", "", item);
+  }
+  return html_element("ul", "legend", items);
+}
+
+}  // namespace
+
+Html line_chart(const LineChart& chart) {
+  const DrawnChart drawn = prepare(chart);
+  if (drawn.y.empty) return html_element("p", "none", html_text("No finite values to draw."));
+  Html out = legend(drawn);
+  out += both_sizes([&](const ChartFrame& frame) { return draw(chart, drawn, frame); });
+  return out;
+}
+
+}  // namespace qslaw

@@ -1,0 +1,50 @@
+// Tables for stdout, Markdown, JSON and the HTML report.
+#pragma once
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace qslaw {
+
+/// One cell: what people read and, for JSON, the value behind it.
+struct TableCell {
+  std::string text;
+  nlohmann::json value;
+};
+
+/// Text as it is.
+TableCell cell(const std::string& text);
+/// A number with fixed decimals; kNoValue when not finite.
+TableCell cell(double value, int decimals);
+/// A whole number with separators.
+TableCell count_cell(int64_t value);
+/// A size; the JSON value is the number of bytes.
+TableCell bytes_cell(int64_t bytes);
+/// A time; the JSON value is the number of seconds.
+TableCell seconds_cell(double seconds);
+/// Nothing; JSON null.
+TableCell empty_cell();
+
+/// Rows shorter than the header are filled with empty cells; longer ones break an invariant.
+struct Table {
+  std::string title;
+  std::vector<std::string> columns;
+  std::vector<std::vector<TableCell>> rows;
+
+  void add_row(std::vector<TableCell> row);
+  /// A column is right-aligned when it holds at least one number and no text.
+  bool is_numeric(size_t column) const;
+};
+
+/// For a terminal: title, header, rule, rows; two spaces between columns; numbers right-aligned. Ends with a
+/// newline.
+std::string table_text(const Table& table);
+
+/// A Markdown table (GitHub flavor), the title as a bold line above it.
+std::string table_markdown(const Table& table);
+
+/// {"title", "rows": [{column: value}]}, the columns in the order of the table.
+nlohmann::ordered_json table_json(const Table& table);
+
+}  // namespace qslaw

@@ -1,0 +1,327 @@
+#include "train/trainer.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <chrono>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/interrupt.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "core/random.h"
+#include "data/loader.h"
+#include "kernels/adamw.h"
+#include "model/dataset_loss.h"
+#include "report/host_memory.h"
+#include "report/metrics.h"
+#include "train/checkpoint.h"
+#include "train/schedule.h"
+#include "train/step_metrics.h"
+
+namespace qslaw {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::string tensor_hash(const at::Tensor& tensor) {
+  const at::Tensor host = tensor.detach().cpu().contiguous();
+  return sha256({static_cast<const char*>(host.const_data_ptr()), host.nbytes()});
+}
+
+// Where a run stands; what a checkpoint's state.json holds.
+struct Position {
+  int64_t step = 0;        // optimizer steps over all phases
+  size_t phase = 0;
+  int64_t phase_step = 0;  // steps done in the phase
+  int64_t skipped = 0;
+  double seconds = 0.0;    // spent by processes that ended at this checkpoint
+  double first_loss = 0.0;
+  double last_loss = 0.0;
+  nlohmann::json heldout_before;
+  nlohmann::json initial_hashes = nlohmann::json::object();
+
+  nlohmann::json to_json(const std::string& fingerprint) const {
+    return {{"format", 1},           {"fingerprint", fingerprint}, {"step", step},
+            {"phase", phase},        {"phase_step", phase_step},   {"skipped", skipped},
+            {"seconds", seconds},    {"first_loss", first_loss},   {"last_loss", last_loss},
+            {"heldout_before", heldout_before}, {"initial_hashes", initial_hashes}};
+  }
+  static Position from_json(const nlohmann::json& state) {
+    Position position;
+    position.step = state.at("step");
+    position.phase = state.at("phase");
+    position.phase_step = state.at("phase_step");
+    position.skipped = state.at("skipped");
+    position.seconds = state.at("seconds");
+    position.first_loss = state.at("first_loss");
+    position.last_loss = state.at("last_loss");
+    position.heldout_before = state.at("heldout_before");
+    position.initial_hashes = state.at("initial_hashes");
+    return position;
+  }
+};
+
+class Trainer {
+ public:
+  Trainer(const TrainTask& task, bool resume) : task_(task), began_(Clock::now()) {
+    for (const TrainPhase& phase : task.phases) total_steps_ += phase.steps;
+    reset_optimizers();
+    const auto checkpoint = resume ? find_checkpoint(task.folder) : std::nullopt;
+    if (checkpoint) {
+      restore(*checkpoint);
+    } else {
+      start_fresh();
+    }
+    metrics_ = std::make_unique<MetricsWriter>(task.folder / "metrics.jsonl", position_.step);
+  }
+
+  TrainResult run() {
+    if (position_.step == 0 && position_.heldout_before.is_null()) {
+      position_.heldout_before = measure();
+      save();
+    }
+    Progress progress(task_.title, total_steps_, "steps", position_.step);
+    while (position_.phase < task_.phases.size()) run_phase(progress);
+    require_movement();
+    return finish();
+  }
+
+ private:
+  void start_fresh() {
+    remove_checkpoints(task_.folder);
+    for_each_tensor([&](const std::string& name, const at::Tensor& tensor) {
+      position_.initial_hashes[name] = tensor_hash(tensor);
+    });
+    // Before any time is spent: a full disk or a read-only folder shows up now.
+    if (!task_.heldout) save();
+  }
+
+  void restore(const std::filesystem::path& checkpoint) {
+    const nlohmann::json state = load_checkpoint(checkpoint, task_.groups, optimizers_);
+    require(state.at("fingerprint") == task_.fingerprint, "resume",
+            "expected the recipe and data that this run began with, got others (", checkpoint.string(),
+            "); run without --resume to start over");
+    position_ = Position::from_json(state);
+    log_info(concat(task_.title, ": resumed at step ", position_.step, " of ", total_steps_));
+  }
+
+  void save() {
+    metrics_sync();
+    Position saved = position_;
+    saved.seconds += seconds_since(began_);
+    save_checkpoint(task_.folder, position_.step, task_.groups, optimizers_, saved.to_json(task_.fingerprint));
+  }
+
+  void metrics_sync() {
+    if (metrics_) metrics_->sync();
+  }
+
+  void reset_optimizers() {
+    optimizers_.clear();
+    for (const ParameterGroup& group : task_.groups) {
+      std::vector<at::Tensor> tensors;
+      for (const auto& [name, tensor] : group.tensors) tensors.push_back(tensor);
+      AdamWOptions options;
+      options.weight_decay = group.weight_decay;
+      optimizers_.emplace_back(tensors, options);
+    }
+  }
+
+  void run_phase(Progress& progress) {
+    const TrainPhase& phase = task_.phases[position_.phase];
+    LoaderOptions loading;
+    loading.threads = task_.loop.loader_threads;
+    loading.ahead = 2 * task_.loop.batch_size;
+    loading.on_bad_sample = phase.on_bad_sample;
+    Loader loader(phase.sources, phase.plan, position_.phase_step * task_.loop.batch_size, task_.transform, loading);
+    const int64_t skipped_before = position_.skipped;
+    while (position_.phase_step < phase.steps) {
+      run_step(phase, loader);
+      position_.skipped = skipped_before + loader.skipped();
+      progress.update(position_.step, concat("loss ", format_fixed(position_.last_loss, 4)));
+      after_step(phase);
+    }
+    position_.phase += 1;
+    position_.phase_step = 0;
+    if (position_.phase < task_.phases.size()) reset_optimizers();
+  }
+
+  void run_step(const TrainPhase& phase, Loader& loader) {
+    const auto step_began = Clock::now();
+    const double waited_before = loader.waited_s();
+    const std::vector<LoadedSample> samples = loader.next(task_.loop.batch_size);
+    StepMetrics metrics;
+    accumulate_gradients(samples, metrics);
+    const double norm = clip_gradients();
+    nlohmann::json line = metrics.to_json();
+    line["lr"] = apply_update(phase);
+    position_.step += 1;
+    position_.phase_step += 1;
+    position_.last_loss = metrics.loss();
+    if (position_.step == 1) position_.first_loss = position_.last_loss;
+    tokens_ += metrics.tokens();
+    const double seconds = seconds_since(step_began);
+    line["step"] = position_.step;
+    line["phase"] = position_.phase;
+    line["progress"] = static_cast<double>(position_.phase_step) / static_cast<double>(phase.steps);
+    line["grad_norm"] = norm;
+    line["tokens_per_second"] = static_cast<double>(metrics.tokens()) / seconds;
+    line["data_wait_s"] = loader.waited_s() - waited_before;
+    line["step_s"] = seconds;
+    line["host_bytes"] = current_host_bytes();
+    metrics_->write(line);
+  }
+
+  // The mean over each micro-batch's learned tokens, averaged over the micro-batches (docs/method.md, "Loss").
+  void accumulate_gradients(const std::vector<LoadedSample>& samples, StepMetrics& metrics) {
+    const auto count = static_cast<int64_t>(samples.size());
+    const int64_t size = task_.loop.micro_batch_size, micro_batches = (count + size - 1) / size;
+    for (int64_t m = 0; m < micro_batches; ++m) {
+      const auto begin = samples.begin() + m * size, end = samples.begin() + std::min(count, (m + 1) * size);
+      const Batch batch =
+          collate({begin, end}, task_.model->config.vision.features(), task_.model->config.pad_token_id);
+      if (task_.dropout) {
+        task_.dropout->seed = mix_seed(task_.seed, static_cast<uint64_t>(position_.step), static_cast<uint64_t>(m)) | 1;
+      }
+      const TokenLosses losses = token_losses(*task_.model, batch, {task_.loop.checkpointing, task_.train_vision});
+      const at::Tensor loss = losses.nll_M.mean();
+      if (!std::isfinite(loss.item<double>())) fail_nonfinite(batch);
+      metrics.add(batch, sum_by_sample(losses, batch.sample_ids.size()));
+      torch::autograd::backward({loss / static_cast<double>(micro_batches)}, {});
+      if (task_.dropout) task_.dropout->seed = 0;
+    }
+  }
+
+  [[noreturn]] void fail_nonfinite(const Batch& batch) {
+    at::NoGradGuard no_grad;
+    const std::string place = find_nonfinite(*task_.model, batch);
+    fail(task_.title, "expected a finite loss, got NaN or infinity at step ", position_.step + 1, ", first in ",
+         place.empty() ? "the loss" : place, ", samples ", join(batch.sample_ids),
+         " (the last checkpoint is kept; a lower learning rate or dtype float32 may help)");
+  }
+
+  // Returns the norm before clipping.
+  double clip_gradients() {
+    std::vector<at::Tensor> norms;
+    for_each_gradient([&](const at::Tensor& gradient) { norms.push_back(gradient.norm()); });
+    require(!norms.empty(), task_.title, "expected gradients at step ", position_.step + 1, ", got none");
+    const double norm = at::stack(norms).norm().item<double>();
+    const double limit = task_.optimizer.max_grad_norm;
+    if (limit > 0 && norm > limit) {
+      for_each_gradient([&](const at::Tensor& gradient) { gradient.mul_(limit / (norm + 1e-6)); });
+    }
+    return norm;
+  }
+
+  nlohmann::json apply_update(const TrainPhase& phase) {
+    const int64_t warmup = warmup_steps(task_.optimizer.warmup_ratio, phase.steps);
+    const double factor = schedule_factor(task_.optimizer.schedule, position_.phase_step, warmup, phase.steps);
+    nlohmann::json rates;
+    gradient_bytes_ = 0;
+    for_each_gradient([&](const at::Tensor& gradient) { gradient_bytes_ += static_cast<int64_t>(gradient.nbytes()); });
+    for (size_t g = 0; g < task_.groups.size(); ++g) {
+      optimizers_[g].step(task_.groups[g].lr * factor);
+      rates[task_.groups[g].name] = task_.groups[g].lr * factor;
+    }
+    return rates;
+  }
+
+  void after_step(const TrainPhase& phase) {
+    const bool phase_ends = position_.phase_step == phase.steps;
+    if (task_.heldout && task_.heldout_every > 0 && position_.step % task_.heldout_every == 0 &&
+        position_.step < total_steps_) {
+      measure();
+    }
+    if (stop_requested()) {
+      save();
+      throw Stopped(concat(task_.title, " stopped after step ", position_.step, " of ", total_steps_,
+                           "; go on with --resume"));
+    }
+    if (position_.step % task_.loop.save_every == 0 && !phase_ends) save();
+  }
+
+  nlohmann::json measure() {
+    if (!task_.heldout) return nullptr;
+    const nlohmann::json measured = task_.heldout();
+    metrics_->write({{"step", position_.step}, {"heldout", measured}});
+    return measured;
+  }
+
+  void require_movement() {
+    std::vector<std::string> unmoved;
+    for_each_tensor([&](const std::string& name, const at::Tensor& tensor) {
+      if (position_.initial_hashes.value(name, "") == tensor_hash(tensor)) unmoved.push_back(name);
+    });
+    if (unmoved.empty()) return;
+    const size_t count = unmoved.size();
+    if (count > 3) unmoved.resize(3);
+    fail(task_.title, "expected every trainable tensor to have moved after ", position_.step, " steps, got ", count,
+         " that did not: ", join(unmoved), count > 3 ? ", ..." : "");
+  }
+
+  TrainResult finish() {
+    TrainResult result;
+    result.heldout_before = position_.heldout_before;
+    result.heldout_after = measure();
+    metrics_sync();
+    result.steps = position_.step;
+    result.tokens = tokens_;
+    result.seconds = position_.seconds + seconds_since(began_);
+    result.first_loss = position_.first_loss;
+    result.last_loss = position_.last_loss;
+    result.skipped_samples = position_.skipped;
+    result.gradient_bytes = gradient_bytes_;
+    for (AdamW& optimizer : optimizers_) result.optimizer_bytes += optimizer.state_bytes();
+    return result;
+  }
+
+  template <typename Fn>
+  void for_each_tensor(Fn fn) {
+    for (const ParameterGroup& group : task_.groups) {
+      for (const auto& [name, tensor] : group.tensors) fn(name, tensor);
+    }
+  }
+  template <typename Fn>
+  void for_each_gradient(Fn fn) {
+    for_each_tensor([&](const std::string&, const at::Tensor& tensor) {
+      if (tensor.grad().defined()) fn(tensor.grad());
+    });
+  }
+
+  const TrainTask& task_;
+  Clock::time_point began_;
+  int64_t total_steps_ = 0;
+  Position position_;
+  std::vector<AdamW> optimizers_;
+  std::unique_ptr<MetricsWriter> metrics_;
+  int64_t tokens_ = 0;
+  int64_t gradient_bytes_ = 0;
+};
+
+}  // namespace
+
+TrainResult train(const TrainTask& task, bool resume) { return Trainer(task, resume).run(); }
+
+std::string find_nonfinite(const Llava& model, const Batch& batch) {
+  const auto finite = [](const at::Tensor& x) { return at::isfinite(x).all().item<bool>(); };
+  if (batch.pixels_N3SS.defined()) {
+    const at::Tensor features = clip_features(model.vision, batch.pixels_N3SS.to(model.device, model.dtype));
+    if (!finite(features)) return "the vision tower";
+    if (!finite(project_features(model.projector, features))) return "the projector";
+  }
+  at::Tensor x = embed_batch(model, batch);
+  if (!finite(x)) return "the embeddings";
+  const at::Tensor positions = at::arange(x.size(1), x.options().dtype(at::kLong));
+  const RopeTable rope = make_rope_table(model.language.rope_frequencies, positions, x.scalar_type());
+  for (size_t l = 0; l < model.language.blocks.size(); ++l) {
+    x = block_forward(model.language.blocks[l], model.language.config, x, rope);
+    if (!finite(x)) return "decoder block " + std::to_string(l);
+  }
+  return finite(llama_logits(model.language, x)) ? "" : "the output head";
+}
+
+}  // namespace qslaw

@@ -1,0 +1,230 @@
+#include "data_files.h"
+
+using namespace qslaw;
+using Catch::Contains;
+using data_files::error_of;
+using Ids = std::vector<int64_t>;
+
+namespace {
+
+// A data set file with pictures a.png and b.png beside it.
+struct Files {
+  data_files::Folder folder;
+  DataOptions options;
+
+  explicit Files(const std::string& content, const std::string& name = "train.json") {
+    options.kind = "llava";
+    options.path = folder.write(name, content);
+    options.images = folder.path() / "images";
+    folder.write("images/a.png", "x");
+    folder.write("images/b.png", "x");
+  }
+  std::unique_ptr<Dataset> open(TemplateKind kind = TemplateKind::vicuna_v1,
+                                int64_t tokens_per_picture = 16) const {
+    return make_dataset(options, {&data_files::tokenizer(), kind, tokens_per_picture});
+  }
+  std::string open_error() const {
+    return error_of([&] { open(); });
+  }
+  std::string sample_error(int64_t index = 0) const {
+    const auto dataset = open();
+    return error_of([&] { dataset->at(index); });
+  }
+};
+
+const std::string kGood =
+    R"({"id": "g", "conversations": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]})";
+
+std::string with_image(const std::string& image, const std::string& question = "<image>\\nQ") {
+  return R"({"id": "x", "image": )" + image + R"(, "conversations": [{"from": "human", "value": ")" +
+         question + R"("}, {"from": "gpt", "value": "An answer."}]})";
+}
+
+std::string array_of(const std::vector<std::string>& samples) {
+  return "[" + join(samples, ",\n ") + "]";
+}
+
+}  // namespace
+
+TEST_CASE("llava data: an array and one object per line give the same samples") {
+  const std::vector<std::string> samples = {
+      with_image("\"a.png\""), kGood, with_image("[\"a.png\", \"b.png\"]", "Compare <image> and <image>"),
+      R"({"image": ["b.png"], "conversations": [{"from": "human", "value": "What?<image>"}, {"from": "gpt", "value": "B"}]})",
+      R"({"id": 17, "image": null, "model": "x", "conversations": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "é\u00e9\ud83d\ude00"}]})"};
+  const Files array(array_of(samples)), lines(join(samples, "\n") + "\n\n", "train.jsonl"),
+      marked("\xef\xbb\xbf" + array_of(samples)),
+      marked_lines("\xef\xbb\xbf" + join(samples, "\r\n"), "train.jsonl");
+  const auto reference = array.open();
+  REQUIRE(reference->size() == 5);
+  const std::vector<std::string> ids = {"x", "g", "x", "3", "17"};
+  const std::vector<size_t> pictures = {1, 0, 2, 1, 0};
+  for (int64_t i = 0; i < 5; ++i) {
+    const Sample sample = reference->at(i);
+    CHECK(sample.id == ids[static_cast<size_t>(i)]);
+    CHECK(sample.pictures.size() == pictures[static_cast<size_t>(i)]);
+    CHECK(sample.is_text() == sample.pictures.empty());
+    CHECK(std::count(sample.ids.begin(), sample.ids.end(), kImagePlaceholder) ==
+          static_cast<long>(sample.pictures.size()));
+    for (const Files* other : {&lines, &marked, &marked_lines}) {
+      const Sample same = other->open()->at(i);
+      CHECK(same.id == sample.id);
+      CHECK(same.ids == sample.ids);
+      CHECK(same.labels == sample.labels);
+    }
+  }
+  CHECK(reference->at(2).pictures[1] == array.options.images / "b.png");
+  CHECK(find_bad_samples(*reference).empty());
+}
+
+TEST_CASE("llava data: samples are encoded by the template; one picture moves to the front, several stay") {
+  const Files files(array_of({with_image("\"a.png\"", "What? <image>"),
+                              with_image("[\"a.png\", \"b.png\"]", "Is <image> like <image>?")}));
+  const std::vector<Turn> one = {{Role::human, "<image>\nWhat?"}, {Role::assistant, "An answer."}};
+  const std::vector<Turn> two = {{Role::human, "Is <image> like <image>?"}, {Role::assistant, "An answer."}};
+  for (const auto kind : {TemplateKind::vicuna_v1, TemplateKind::llava_v1, TemplateKind::llama_2}) {
+    const auto dataset = files.open(kind);
+    CHECK(dataset->at(0).ids == encode_conversation(data_files::tokenizer(), kind, one, false).ids);
+    CHECK(dataset->at(0).labels == encode_conversation(data_files::tokenizer(), kind, one, false).labels);
+    CHECK(dataset->at(1).ids == encode_conversation(data_files::tokenizer(), kind, two, false).ids);
+  }
+  CHECK(files.open(TemplateKind::plain)->at(0).ids.size() < files.open()->at(0).ids.size());
+}
+
+TEST_CASE("llava data: a first turn of the assistant is left out, as LLaVA does") {
+  const Files files(
+      array_of({R"({"conversations": [{"from": "gpt", "value": "Hi"}, {"from": "human", "value": "Q"},
+                                                    {"from": "gpt", "value": "A"}]})",
+                kGood, R"({"conversations": [{"from": "gpt", "value": "Hi"}]})"}));
+  const auto dataset = files.open();
+  CHECK(dataset->at(0).ids == dataset->at(1).ids);
+  CHECK_THAT(error_of([&] { dataset->at(2); }), Contains("got an empty conversation"));
+}
+
+TEST_CASE("llava data: limit and fingerprint") {
+  Files files(array_of({kGood, kGood, with_image("\"a.png\"")}));
+  const std::string all = files.open()->fingerprint();
+  CHECK(all == files.open()->fingerprint());
+  CHECK(all.size() == 64);
+  CHECK(files.open(TemplateKind::llava_v1)->fingerprint() != all);
+  files.options.limit = 2;
+  CHECK(files.open()->size() == 2);
+  CHECK(files.open()->fingerprint() != all);
+  files.options.limit = 9;
+  CHECK(files.open()->size() == 3);
+  files.options.limit = 0;
+  files.options.max_length = 77;
+  CHECK(files.open()->fingerprint() != all);
+  CHECK(Files(array_of({kGood, kGood, with_image("\"b.png\"")})).open()->fingerprint() != all);
+}
+
+TEST_CASE("llava data: a bad sample's error names file, index, id and reason") {
+  const auto sample = [](const std::string& fields) {
+    return array_of({kGood, "{\"id\": \"bad7\", " + fields + "}"});
+  };
+  const auto talk = [](const std::string& turns) { return "\"conversations\": [" + turns + "]"; };
+  const std::string human = R"({"from": "human", "value": "Q"})", gpt = R"({"from": "gpt", "value": "A"})";
+  const std::string pair = talk(human + "," + gpt);
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {talk(""), "expected conversations to be a list of turns, got an empty one"},
+      {"\"conversations\": 3", "expected conversations to be a list of turns, got number"},
+      {"\"messages\": []",
+       "expected the keys conversations and, for pictures, image (LLaVA's form), got id, messages"},
+      {talk(human + "," + human), "expected the assistant to speak in turn 2 of 2, got the human"},
+      {talk(human + "," + gpt + "," + gpt), "expected the human to speak in turn 3 of 3"},
+      {talk(R"({"from": "user", "value": "Q"})"),
+       "expected \"human\" or \"gpt\" to speak in turn 1, got \"user\""},
+      {talk(R"({"from": "human"})"), "as turn 1, got from"},
+      {talk(R"({"from": "human", "value": 3})"), "as turn 1"},
+      {talk("3"), "as turn 1, got number"},
+      {"\"image\": \"none.png\", " + pair, "none.png, got no such file"},
+      {"\"image\": \"a.png\", " + pair, "got 0 \"<image>\" and 1 picture(s)"},
+      {talk(R"({"from": "human", "value": "<image> <image>"},)" + gpt), "got 2 \"<image>\" and 0 picture(s)"},
+      {R"("image": ["a.png", "b.png"], )" + talk(R"({"from": "human", "value": "<image>"},)" + gpt),
+       "got 1 \"<image>\" and 2 picture(s)"},
+      {"\"image\": 3, " + pair, "expected image to be a file name or a list of file names, got number"},
+      {"\"image\": [\"a.png\", 3], " + pair, "got number"},
+      {"\"image\": \"\", " + pair, "got an empty string"},
+      {talk(human), "expected at least one token to learn, got none"},
+      {talk(human + R"(,{"from": "gpt", "value": ""})"), "expected at least one token to learn"},
+  };
+  for (const auto& [fields, message] : cases) {
+    const Files files(sample(fields));
+    INFO(fields);
+    const std::string error = files.sample_error(1);
+    CHECK_THAT(error, Contains(message));
+    CHECK_THAT(error, Contains(files.options.path.string() + ", sample 1 (id bad7)"));
+    CHECK(error.find('\n') == error.npos);
+    const auto dataset = files.open();
+    CHECK_NOTHROW(dataset->at(0));
+    CHECK(find_bad_samples(*dataset) == std::vector<std::string>{error});
+    CHECK(find_bad_samples(*dataset, 1).empty());
+  }
+  const Files wrong(array_of({kGood, "[1, {\"a\": 2}]", "\"text\"", "null"}));
+  for (const int64_t i : {1, 2, 3})
+    CHECK_THAT(wrong.sample_error(i), Contains("expected an object per sample"));
+  CHECK_THAT(Files(array_of({kGood, R"({"id": [1]})"})).sample_error(1),
+             Contains("string or number as id, got array"));
+  CHECK_THAT(Files(kGood + "\n\n{\"id\": \"q\"}\n", "x.jsonl").sample_error(1),
+             Contains("sample 1, line 3 (id q)"));
+}
+
+TEST_CASE("llava data: the error for a sample without anything to learn shows its mask") {
+  Files files(array_of({with_image("\"a.png\"", "<image>\\nWhat is this?")}));
+  files.options.max_length = 40;
+  const std::string error = files.sample_error();
+  CHECK_THAT(error, Contains("expected at least one token to learn, got none of"));
+  CHECK_THAT(error, Contains("masked \"A chat between a curious user"));
+}
+
+TEST_CASE("llava data: files that cannot be read as such a data set") {
+  CHECK_THAT(Files("").open_error(), Contains("got an empty file"));
+  CHECK_THAT(Files("plain words").open_error(), Contains("expected a JSON array of samples"));
+  CHECK_THAT(Files("[]").open_error(), Contains("expected at least one sample"));
+  CHECK_THAT(Files("[" + kGood + ",\n\n{\"id\": }]").open_error(), Contains("got an error at line 3"));
+  CHECK_THAT(Files("[" + kGood).open_error(), Contains("got an error at line 1"));
+  CHECK_THAT(Files(kGood + "\n" + kGood + "\n{\"id\": 1,\n", "x.jsonl").open_error(),
+             Contains("error at line 3"));
+  CHECK_THAT(Files("[" + kGood + ",\n\"\xff\"]").open_error(), Contains("expected UTF-8 in"));
+  const std::string latin = array_of({kGood, R"({"id": "caf)"}) + "\xe9\"}]";
+  CHECK_THAT(Files(latin).open_error(),
+             Contains(concat("another encoding at byte ", latin.size() - 4, " (line 2)")));
+  CHECK_THAT(Files(std::string("\xff\xfe[\0]\0", 6)).open_error(), Contains("got UTF-16"));
+  CHECK_THAT(Files(R"([{"messages": []}, {"messages": []}])").open_error(),
+             Contains("expected the keys conversations"));
+  Files missing(kGood);
+  missing.options.path = missing.folder.path() / "none.json";
+  CHECK_THAT(missing.open_error(), Contains("none.json"));
+  Files kind(array_of({kGood}));
+  kind.options.kind = "lava";
+  CHECK_THAT(kind.open_error(), Contains("expected one of llava, text, scienceqa as kind, got \"lava\""));
+  kind.options.kind = "llava";
+  kind.options.limit = -1;
+  CHECK_THAT(kind.open_error(), Contains("limit"));
+}
+
+TEST_CASE("llava data: a long sample is cut, never inside a picture") {
+  const auto make = [](Ids ids, size_t pictures) {
+    return Sample{"s", ids, ids, std::vector<std::filesystem::path>(pictures, "p")};
+  };
+  const Ids ids = {1, 5, kImagePlaceholder, 6, 7, kImagePlaceholder, 8};
+  const std::vector<std::pair<int64_t, std::pair<size_t, size_t>>> kept = {
+      // max_length: tokens and pictures kept, a picture being 10 tokens; whole length 25
+      {25, {7, 2}}, {24, {6, 2}}, {23, {5, 1}}, {14, {5, 1}}, {13, {4, 1}},
+      {12, {3, 1}}, {11, {2, 0}}, {3, {2, 0}},  {1, {1, 0}}};
+  for (const auto& [max_length, expected] : kept) {
+    Sample sample = make(ids, 2);
+    cut_to_length(sample, max_length, 10);
+    INFO(max_length);
+    CHECK(sample.ids == Ids(ids.begin(), ids.begin() + static_cast<long>(expected.first)));
+    CHECK(sample.labels.size() == expected.first);
+    CHECK(sample.pictures.size() == expected.second);
+  }
+}
+
+TEST_CASE("llava data: require_supervised ignores the first label") {
+  Sample sample{"s", {1, 300, 301}, {1, kIgnoreLabel, kIgnoreLabel}, {}};
+  CHECK_THAT(error_of([&] { require_supervised(sample, data_files::tokenizer(), "here"); }),
+             Contains("[here] expected at least one token to learn, got none of 3"));
+  sample.labels[2] = 301;
+  CHECK_NOTHROW(require_supervised(sample, data_files::tokenizer(), "here"));
+}

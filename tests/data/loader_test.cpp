@@ -1,0 +1,202 @@
+#include "data/loader.h"
+
+#include <ATen/ATen.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <set>
+#include <thread>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "io/image_fixtures.h"
+
+using namespace qslaw;
+
+namespace {
+
+/// Samples whose only id is their index. Earlier ones take longer, so that workers finish out of order.
+class FakeDataset : public Dataset {
+ public:
+  explicit FakeDataset(int64_t size, std::set<int64_t> bad = {}) : size_(size), bad_(std::move(bad)) {}
+
+  int64_t size() const override { return size_; }
+  std::string fingerprint() const override { return "fake"; }
+  Sample at(int64_t index) const override {
+    ++calls;
+    std::this_thread::sleep_for(std::chrono::microseconds(200 * (7 - index % 7)));
+    if (broken_code) throw InternalError("not the sample's fault");
+    if (bad_.count(index) > 0) fail("fake", "expected a good sample, got index ", index);
+    Sample sample{concat("sample ", index), {index}, {index}, {}};
+    if (!picture.empty()) sample.pictures = {picture};
+    return sample;
+  }
+
+  std::filesystem::path picture;  // of every sample, when set
+  bool broken_code = false;
+  mutable std::atomic<int64_t> calls{0};
+
+ private:
+  int64_t size_;
+  std::set<int64_t> bad_;
+};
+
+constexpr LoaderOptions kSkip{.threads = 3, .ahead = 8, .on_bad_sample = BadSamplePolicy::skip};
+
+std::vector<Draw> in_order(int64_t size) {
+  std::vector<Draw> plan;
+  for (int64_t i = 0; i < size; ++i)
+    plan.push_back({0, i});
+  return plan;
+}
+
+std::vector<int64_t> next_indices(Loader& loader, int64_t count) {
+  std::vector<int64_t> out;
+  for (const LoadedSample& loaded : loader.next(count))
+    out.push_back(loaded.sample.ids.at(0));
+  return out;
+}
+
+/// The indices of a whole plan, taken `at_once` at a time.
+std::vector<int64_t> run_plan(const FakeDataset& data, const std::vector<Draw>& plan, LoaderOptions options,
+                              int64_t at_once = 4) {
+  Loader loader({&data}, plan, 0, {.size = 8}, options);
+  std::vector<int64_t> all;
+  for (auto part = next_indices(loader, at_once); !part.empty(); part = next_indices(loader, at_once)) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+std::vector<int64_t> plan_indices(const std::vector<Draw>& plan) {
+  std::vector<int64_t> out;
+  for (const Draw& draw : plan)
+    out.push_back(draw.index);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("loader: the plan's order whatever the threads, the read-ahead and the step") {
+  const FakeDataset data(20);
+  const auto plan = plan_single(20, 60, 5);
+  for (int threads : {1, 2, 5}) {
+    for (int64_t ahead : {1, 3, 64}) {
+      INFO(threads << " threads, " << ahead << " ahead");
+      CHECK(run_plan(data, plan, {.threads = threads, .ahead = ahead}, ahead + 2) == plan_indices(plan));
+    }
+  }
+}
+
+TEST_CASE("loader: starts anywhere, and its end is short, then empty") {
+  const FakeDataset data(10);
+  Loader loader({&data}, in_order(10), 7, {}, {});
+  CHECK(next_indices(loader, 2) == std::vector<int64_t>{7, 8});
+  CHECK(next_indices(loader, 5) == std::vector<int64_t>{9});
+  CHECK(loader.next(5).empty());
+  Loader finished({&data}, in_order(10), 10, {}, {});
+  CHECK(finished.next(1).empty());
+}
+
+TEST_CASE("loader: two sources") {
+  const FakeDataset pictures(3), texts(3);
+  Loader loader({&pictures, &texts}, {{1, 2}, {0, 0}, {1, 1}}, 0, {}, {});
+  CHECK(next_indices(loader, 3) == std::vector<int64_t>{2, 0, 1});
+  CHECK(pictures.calls == 1);
+  CHECK(texts.calls == 2);
+}
+
+TEST_CASE("loader: reads no further ahead than told") {
+  const FakeDataset data(100);
+  Loader loader({&data}, in_order(100), 0, {}, {.threads = 4, .ahead = 5});
+  next_indices(loader, 3);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // time for workers that would run on
+  CHECK(data.calls <= 3 + 5);
+  CHECK(data.calls >= 3);
+}
+
+TEST_CASE("loader: a bad sample's error comes in its turn and stays") {
+  const FakeDataset data(10, {4});
+  Loader loader({&data}, in_order(10), 0, {}, {.threads = 3, .ahead = 8});
+  CHECK(next_indices(loader, 4) == std::vector<int64_t>{0, 1, 2, 3});
+  CHECK_THROWS_WITH(loader.next(1), Catch::Contains("got index 4"));
+  CHECK_THROWS_AS(loader.next(1), UserError);
+  CHECK(loader.skipped() == 0);
+}
+
+TEST_CASE("loader: skipping takes the next good index of the same source, the same with any threads") {
+  const FakeDataset data(6, {1, 2, 5});
+  const std::vector<int64_t> expected = {0, 3, 3, 3, 4, 0};
+  for (int threads : {1, 4}) {
+    CHECK(run_plan(data, in_order(6), {threads, 8, BadSamplePolicy::skip}) == expected);
+  }
+  Loader loader({&data}, in_order(6), 0, {}, kSkip);
+  next_indices(loader, 2);
+  CHECK(loader.skipped() == 2);  // draw 1 met the bad samples 1 and 2
+  next_indices(loader, 4);
+  CHECK(loader.skipped() == 4);
+}
+
+TEST_CASE("loader: a skipped sample is logged once, however often it is met") {
+  const auto path = std::filesystem::temp_directory_path() / concat("qslaw_loader_test_", ::getpid());
+  {
+    const LogFile log(path.string());
+    run_plan(FakeDataset(4, {2}), plan_single(4, 20, 1), kSkip);
+  }
+  const std::string lines = read_file(path);
+  std::filesystem::remove(path);
+  CHECK(lines.find("got index 2") != std::string::npos);
+  CHECK(lines.find("got index 2") == lines.rfind("got index 2"));
+}
+
+TEST_CASE("loader: skipping ends with an error when every sample is bad") {
+  const FakeDataset data(3, {0, 1, 2});
+  Loader loader({&data}, in_order(3), 0, {}, kSkip);
+  CHECK_THROWS_WITH(loader.next(1), Catch::Contains("only bad ones"));
+}
+
+TEST_CASE("loader: an error of our own is never skipped") {
+  FakeDataset data(3);
+  data.broken_code = true;
+  Loader loader({&data}, in_order(3), 0, {}, kSkip);
+  CHECK_THROWS_AS(loader.next(1), InternalError);
+}
+
+TEST_CASE("loader: pictures are decoded and transformed") {
+  FakeDataset data(2);
+  data.picture = image_fixtures() / "photo_420.jpg";
+  const ImageTransform transform{.size = 16};
+  Loader loader({&data}, in_order(2), 0, transform, {});
+  const auto samples = loader.next(2);
+  REQUIRE(samples.at(1).pixels_3SS.size() == 1);
+  CHECK(at::equal(samples[1].pixels_3SS[0], transform_image(read_image(data.picture), transform)));
+}
+
+TEST_CASE("loader: a bad picture names its path and its sample") {
+  FakeDataset data(2);
+  data.picture = image_fixtures() / "no_such.jpg";
+  Loader loader({&data}, in_order(2), 1, {}, {});
+  CHECK_THROWS_WITH(loader.next(1), Catch::Contains("no_such.jpg") && Catch::Contains("sample 1"));
+}
+
+TEST_CASE("loader: stops at once when dropped midway") {
+  const FakeDataset data(100000);
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < 20; ++i) {
+    Loader loader({&data}, in_order(100000), 0, {}, {.threads = 4, .ahead = 1000});
+    if (i % 2 == 1) next_indices(loader, i);
+  }
+  // 20 times 1000 samples ahead of 0.8 ms each on 4 threads would be 4 s; stopping takes one sample per
+  // thread.
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(2));
+}
+
+TEST_CASE("loader: the time spent waiting is measured") {
+  const FakeDataset data(7);
+  Loader loader({&data}, in_order(7), 0, {}, {.threads = 1, .ahead = 1});
+  CHECK(loader.waited_s() == 0);
+  next_indices(loader, 7);
+  CHECK(loader.waited_s() > 0);
+}
