@@ -85,7 +85,6 @@ template <int kBits>
 __device__ __forceinline__ CodeWord<kBits> load_codes(const uint8_t* codes, int64_t octet) {
   const Codes<kBits> packed = reinterpret_cast<const Codes<kBits>*>(codes)[octet];
   CodeWord<kBits> word = 0;
-#pragma unroll
   for (int i = 0; i < kBits; ++i)
     word |= static_cast<CodeWord<kBits>>(packed.bytes[i]) << (8 * i);
   return word;
@@ -94,7 +93,6 @@ __device__ __forceinline__ CodeWord<kBits> load_codes(const uint8_t* codes, int6
 template <int kBits>
 __device__ __forceinline__ void store_codes(uint8_t* codes, int64_t octet, CodeWord<kBits> word) {
   Codes<kBits> packed;
-#pragma unroll
   for (int i = 0; i < kBits; ++i)
     packed.bytes[i] = static_cast<uint8_t>(word >> (8 * i));
   reinterpret_cast<Codes<kBits>*>(codes)[octet] = packed;
@@ -119,7 +117,6 @@ __global__ void quantize_packed_kernel(const Source* weight, CudaGrid grid, Octe
   const Group group = read_group(grid, octet >> octets.shift);
   const Weights<Source> w = load_weights(weight, octet);
   CodeWord<kBits> word = 0;
-#pragma unroll
   for (int i = 0; i < kOctet; ++i) {
     const float code = clamp_code(grid_position(widen(w.values[i]), group.step, group.zero), kTop);
     word |= static_cast<CodeWord<kBits>>(static_cast<int>(code)) << (i * kBits);
@@ -135,7 +132,6 @@ __global__ void dequantize_packed_kernel(const uint8_t* codes, CudaGrid grid, Oc
   const Group group = read_group(grid, octet >> octets.shift);
   const CodeWord<kBits> word = load_codes<kBits>(codes, octet);
   Weights<Target> w;
-#pragma unroll
   for (int i = 0; i < kOctet; ++i) {
     narrow(code_value(static_cast<float>(code_of<kBits>(word, i)), group.scale, group.zero), w.values[i]);
   }
@@ -152,7 +148,6 @@ __global__ void fake_quantize_kernel(const Source* weight, CudaGrid grid, Octets
   const Group group = read_group(grid, octet >> octets.shift);
   const Weights<Source> source = load_weights(weight, octet);
   Weights<Target> target;
-#pragma unroll
   for (int i = 0; i < kOctet; ++i) {
     const float code = clamp_code(grid_position(widen(source.values[i]), group.step, group.zero), top);
     narrow(code_value(code, group.scale, group.zero), target.values[i]);
@@ -178,7 +173,6 @@ __global__ void gamma_gradient_kernel(const Source* weight, CudaGrid grid, const
       sum += gamma_term(w, grid_position(w, group.step, group.zero), top, gradient[i]);
     }
   }
-#pragma unroll
   for (int width = kLanes / 2; width > 0; width /= 2)
     sum += __shfl_down_sync(0xFFFFFFFFU, sum, width, kLanes);
   if (active && lane == 0) out[index] = -sum / (group.gamma * group.gamma);
@@ -198,7 +192,6 @@ __global__ void dequantize_table_kernel(const uint8_t* codes, const float* absma
   const float scale = absmax[octet >> octets.shift];
   const CodeWord<kBits> word = load_codes<kBits>(codes, octet);
   Weights<Target> w;
-#pragma unroll
   for (int i = 0; i < kOctet; ++i)
     narrow(levels[code_of<kBits>(word, i)] * scale, w.values[i]);
   store_weights(out, octet, w);

@@ -1,1 +1,124 @@
-int main() { return 0; }
+// The command line: a table of commands, the one place where exceptions end, the exit codes.
+#include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <functional>
+#include <iostream>
+#include <new>
+
+#include "commands.h"
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "experiment.h"
+
+namespace {
+
+using qslaw::CommandOptions;
+
+constexpr int kUserError = 2, kBug = 1, kStopped = 75;
+
+struct Command {
+  const char* name;
+  const char* help;
+};
+
+// To add a command: a row here, a branch in run_command, its function in commands.h.
+constexpr Command kCommands[] = {
+    {"quantize", "pack the language model's weights into 4, 3 or 2 bits (rtn, omniquant, nf4)"},
+    {"warmup", "learn the group-wise scales on mixed text and picture samples (QSLAW)"},
+    {"tune", "tune adapters on the packed weights, or a dense model in full"},
+    {"eval", "run the benchmarks (scienceqa, loss, text_perplexity, speed)"},
+    {"export", "write the result for other tools (hf, hf_base, peft)"},
+    {"run", "all stages of the recipe, in this order, skipping what is complete"},
+};
+
+void add_stage_flags(CLI::App& command, CommandOptions& options) {
+  command.add_option("recipe", options.recipe, "the experiment's YAML file")->required();
+  command.add_option("--set", options.overrides, "override a key of the recipe: key.sub=value")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
+  command.add_option("--out", options.out, "output folder, instead of the recipe's");
+  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+  command.add_flag("--resume", options.resume, "go on with a run that was stopped");
+  command.add_flag("--restart", options.restart, "start over, whatever is there");
+  command.add_flag("-n,--dry-run", options.dry_run, "check everything, print the full recipe and memory estimates, compute nothing");
+}
+
+void run_command(const std::string& name, const CommandOptions& options) {
+  if (name == "report") return qslaw::command_report(options);
+  const std::string stage = name == "run" ? "" : name;
+  if (options.dry_run) return qslaw::command_dry_run(options, stage);
+  if (name == "run") return qslaw::command_run(options);
+  qslaw::command_stage(options, stage);
+}
+
+int complain(const std::string& message, int code) {
+  qslaw::clear_progress_line();
+  std::cerr << "error: " << message << std::endl;
+  return code;
+}
+
+// The first line of LibTorch's messages says what happened; the rest is a trace.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+int guarded(const std::function<void()>& work) {
+  try {
+    work();
+    return 0;
+  } catch (const qslaw::UserError& error) {
+    return complain(error.what(), kUserError);
+  } catch (const qslaw::Stopped& error) {
+    qslaw::clear_progress_line();
+    std::cerr << error.what() << std::endl;
+    return kStopped;
+  } catch (const c10::OutOfMemoryError& error) {
+    return complain("[memory] not enough device memory: " + first_line(error.what_without_backtrace()) +
+                        "; try a smaller micro_batch_size, checkpointing: true, or fewer bits",
+                    kUserError);
+  } catch (const std::bad_alloc&) {
+    return complain("[memory] not enough host memory; try a smaller micro_batch_size or checkpointing: true", kUserError);
+  } catch (const c10::Error& error) {
+    return complain("[internal] " + std::string(error.what()), kBug);
+  } catch (const std::exception& error) {
+    return complain("[internal] " + std::string(error.what()), kBug);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("qslaw: quantize, warm up, tune, evaluate and export vision-language models on little memory");
+  app.footer("Example:\n  qslaw run recipes/demo/w4.yaml\n\nExit codes: 0 done, 2 mistake in recipe, files or data, 1 bug, "
+             "75 stopped after saving (go on with --resume).");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_version_flag("--version", std::string(QSLAW_VERSION));
+  CommandOptions options;
+  bool quiet = false;
+  int threads = 0;
+  app.add_flag("--json", options.json, "print one JSON object instead of tables");
+  app.add_flag("-q,--quiet", quiet, "warnings only, no progress");
+  app.add_option("--threads", threads, "CPU threads; default: all cores")->check(CLI::Range(1, 1024));
+  for (const Command& command : kCommands) add_stage_flags(*app.add_subcommand(command.name, command.help), options);
+  CLI::App& report = *app.add_subcommand("report", "write the HTML page of a run, or compare several");
+  report.add_option("folders", options.folders, "output folders of runs")->required();
+  report.add_option("--out", options.out, "the page to write (default: report.html in the first folder)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return complain(std::string("[command line] ") + error.what() + " (see qslaw --help)", kUserError);
+  }
+  qslaw::set_quiet(quiet);
+  qslaw::set_progress_hidden(quiet);
+  qslaw::watch_for_stop_signals();
+  return guarded([&] {
+    if (threads > 0) at::set_num_threads(threads);
+    run_command(app.get_subcommands().front()->get_name(), options);
+  });
+}

@@ -47,9 +47,10 @@ std::vector<std::string> read_pictures(const json& sample) {
 
 Turn read_turn(const json& turn, size_t number) {
   const auto text = [&](const char* key) {
-    require(turn.is_object() && turn.contains(key) && turn[key].is_string(), "",
-            "expected {\"from\": \"human\" or \"gpt\", \"value\": text} as turn ", number, ", got ",
-            turn.is_object() ? keys_of(turn) : turn.type_name());
+    if (!turn.is_object() || !turn.contains(key) || !turn[key].is_string()) {
+      fail("", "expected {\"from\": \"human\" or \"gpt\", \"value\": text} as turn ", number, ", got ",
+           turn.is_object() ? keys_of(turn) : turn.type_name());
+    }
     return turn[key].get<std::string>();
   };
   const std::string from = text("from");
@@ -60,8 +61,10 @@ Turn read_turn(const json& turn, size_t number) {
 
 std::vector<Turn> read_turns(const json& sample) {
   const auto list = sample.find("conversations");
-  require(list != sample.end(), "",
-          "expected the keys conversations and, for pictures, image (LLaVA's form), got ", keys_of(sample));
+  if (list == sample.end()) {
+    fail("", "expected the keys conversations and, for pictures, image (LLaVA's form), got ",
+         keys_of(sample));
+  }
   require(list->is_array() && !list->empty(), "", "expected conversations to be a list of turns, got ",
           list->is_array() ? "an empty one" : list->type_name());
   std::vector<Turn> turns;

@@ -26,7 +26,8 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
 
   /// The next `count` draws of the plan (fewer at its end). With BadSamplePolicy::skip a bad sample is replaced by the
-  /// next good draw of the same source in index order, counted and logged; with error its UserError is thrown here.
+  /// next good draw of the same source in index order, counted and logged; with error its UserError is thrown here,
+  /// and again by every later call.
   std::vector<LoadedSample> next(int64_t count);
 
   /// Bad samples replaced so far.

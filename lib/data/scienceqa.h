@@ -33,8 +33,7 @@ std::vector<ScienceQaProblem> read_scienceqa(const std::filesystem::path& proble
 /// first). UserError for another format.
 std::string scienceqa_question(const ScienceQaProblem& problem, const std::string& format);
 
-/// The assistant's text: "lecture solution The answer is X." (QCM-LEA) or "Answer: The answer is X." without
-/// its "Answer: " (CQM-A).
+/// The assistant's text: "lecture solution The answer is X." (QCM-LEA) or "The answer is X." (CQM-A).
 std::string scienceqa_answer(const ScienceQaProblem& problem, const std::string& format);
 
 /// "A" for 0, "B" for 1, ... REQUIRES: 0 <= index < 5.

@@ -31,8 +31,10 @@ std::string read_utf8(const std::filesystem::path& path) {
   const bool utf16 = text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff");
   require(!utf16, "data", "expected UTF-8 in ", path.string(), ", got UTF-16 (byte order mark at byte 0)");
   const size_t bad = first_bad_byte(text);
-  require(bad == text.size(), "data", "expected UTF-8 in ", path.string(), ", got another encoding at byte ",
-          bad, " (line ", line_of(text, bad), ")");
+  if (bad < text.size()) {
+    fail("data", "expected UTF-8 in ", path.string(), ", got another encoding at byte ", bad, " (line ",
+         line_of(text, bad), ")");
+  }
   return text;
 }
 

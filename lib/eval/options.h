@@ -11,9 +11,9 @@ namespace qslaw {
 
 /// One benchmark. Fields that a kind does not use must be left at their defaults.
 struct BenchmarkOptions {
-  std::string kind;  // scienceqa | loss | text_perplexity | speed
+  std::string kind;  // scienceqa | exact_match | loss | text_perplexity | speed
   std::string name;  // of the results; default: the kind
-  // scienceqa: problems, splits, images, split, prompt_format. loss: path, images, and data kind below.
+  // scienceqa: problems, splits, images, split, prompt_format. exact_match, loss: path (LLaVA JSON), images.
   std::filesystem::path problems, splits, images, path;
   std::string split = "test";
   std::string prompt_format = "QCM-LEA";

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "core/key_error.h"
+#include "export/export.h"
 
 namespace qslaw {
 
@@ -11,7 +12,7 @@ void check(const ExportOptions& options) {
   std::set<std::string> seen;
   for (size_t i = 0; i < options.formats.size(); ++i) {
     const std::string key = concat("export.formats.", i);
-    require_one_of(key, options.formats[i], {"hf", "peft"});
+    require_one_of(key, options.formats[i], export_format_names());
     require_key(seen.insert(options.formats[i]).second, key, "expected each format once, got \"",
                 options.formats[i], "\" again");
   }

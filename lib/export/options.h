@@ -7,12 +7,12 @@
 namespace qslaw {
 
 struct ExportOptions {
-  std::vector<std::string> formats;     // hf | peft
-  std::string dtype = "bfloat16";       // of exported 16-bit weights: bfloat16 | float16 | float32
+  std::vector<std::string> formats;         // hf | hf_base | peft
+  std::string dtype = "bfloat16";           // of exported 16-bit weights: bfloat16 | float16 | float32
   int64_t max_shard_bytes = 5'000'000'000;  // of each safetensors file
 };
 
-/// UserError for unknown formats.
+/// UserError for unknown or repeated formats, dtypes and sizes.
 void check(const ExportOptions& options);
 
 }  // namespace qslaw

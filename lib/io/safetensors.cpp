@@ -148,19 +148,24 @@ at::Tensor SafetensorsFile::tensor(const std::string& name) const {
   return at::from_blob(address, entry.shape, [keep = mapping_](void*) {}, options);
 }
 
-void write_safetensors(const fs::path& path, const NamedTensors& tensors,
+size_t StreamedTensor::bytes() const {
+  const int64_t count = checked_count(shape);
+  QSLAW_CHECK(count >= 0);
+  return static_cast<size_t>(count) * c10::elementSize(dtype);
+}
+
+void write_safetensors(const fs::path& path, const std::vector<StreamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata) {
   nlohmann::json header;
   header["__metadata__"] = metadata;
   header["__metadata__"]["format"] = "pt";
   size_t offset = 0;
-  for (const auto& [name, tensor] : tensors) {
-    const size_t bytes = static_cast<size_t>(tensor.numel()) * tensor.element_size();
-    QSLAW_CHECK(!header.contains(name));
-    header[name] = {{"dtype", dtype_name(tensor.scalar_type())},
-                    {"shape", tensor.sizes().vec()},
-                    {"data_offsets", {offset, offset + bytes}}};
-    offset += bytes;
+  for (const auto& tensor : tensors) {
+    QSLAW_CHECK(!header.contains(tensor.name));
+    header[tensor.name] = {{"dtype", dtype_name(tensor.dtype)},
+                           {"shape", tensor.shape},
+                           {"data_offsets", {offset, offset + tensor.bytes()}}};
+    offset += tensor.bytes();
   }
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');  // keeps the data 8-byte aligned
@@ -168,11 +173,21 @@ void write_safetensors(const fs::path& path, const NamedTensors& tensors,
     const uint64_t length = text.size();
     out.write(reinterpret_cast<const char*>(&length), kLengthBytes);
     out.write(text.data(), static_cast<std::streamsize>(text.size()));
-    for (const auto& [name, tensor] : tensors) {
-      const at::Tensor host = tensor.detach().cpu().contiguous();
-      out.write(static_cast<const char*>(host.data_ptr()), static_cast<std::streamsize>(host.nbytes()));
+    for (const auto& tensor : tensors) {
+      const at::Tensor host = tensor.make().detach().cpu().contiguous();
+      QSLAW_CHECK(host.scalar_type() == tensor.dtype && host.sizes() == at::IntArrayRef(tensor.shape));
+      out.write(static_cast<const char*>(host.const_data_ptr()), static_cast<std::streamsize>(host.nbytes()));
     }
   });
+}
+
+void write_safetensors(const fs::path& path, const NamedTensors& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  std::vector<StreamedTensor> streamed;
+  for (const auto& [name, tensor] : tensors) {
+    streamed.push_back({name, tensor.scalar_type(), tensor.sizes().vec(), [tensor = tensor] { return tensor; }});
+  }
+  write_safetensors(path, streamed, metadata);
 }
 
 std::map<std::string, at::Tensor> read_safetensors(const fs::path& path) {

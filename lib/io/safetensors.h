@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -50,6 +51,20 @@ class SafetensorsFile {
 /// Writes atomically, tensor after tensor (moved to the CPU one at a time). `__metadata__` gets format "pt" beside
 /// `metadata`, which Hugging Face's reader asks for.
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+
+/// A tensor that is made when its turn to be written comes, so that a file larger than memory can be written.
+struct StreamedTensor {
+  std::string name;
+  at::ScalarType dtype = at::kFloat;
+  std::vector<int64_t> shape;
+  std::function<at::Tensor()> make;  // gives exactly this dtype and shape, on any device
+
+  size_t bytes() const;
+};
+
+/// Like the above, holding one tensor at a time.
+void write_safetensors(const std::filesystem::path& path, const std::vector<StreamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
 /// All tensors of a file, zero copy.

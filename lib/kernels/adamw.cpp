@@ -28,7 +28,7 @@ void AdamW::step(double lr) {
   if (parameters.empty()) return;
   at::_fused_adamw_(parameters, gradients, first, second, {}, steps, lr, options_.beta1, options_.beta2,
                     options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false);
-  for (at::Tensor& parameter : parameters) parameter.mutable_grad() = {};
+  for (at::Tensor& parameter : parameters) parameter.mutable_grad() = at::Tensor();
 }
 
 int64_t AdamW::state_bytes() const {

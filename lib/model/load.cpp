@@ -23,12 +23,18 @@ struct PartGetters {
   TensorGetter vision;
   TensorGetter projector;
   std::function<void()> finish;  // complains about leftovers
+  std::function<bool(const std::string&)> has_vision;
 };
 
 const char* const kHeadName = "lm_head.weight";
 
 TensorGetter prefixed(const std::shared_ptr<WeightFolder>& weights, const std::string& prefix) {
   return [weights, prefix](const std::string& name, const Shape& shape) { return weights->take(prefix + name, shape); };
+}
+
+std::function<bool(const std::string&)> prefixed_has(const std::shared_ptr<WeightFolder>& weights,
+                                                     const std::string& prefix) {
+  return [weights, prefix](const std::string& name) { return weights->has(prefix + name); };
 }
 
 TensorGetter language_getter(const std::shared_ptr<WeightFolder>& weights, const WeightNames& names) {
@@ -49,7 +55,7 @@ PartGetters open_llava_folder(const ModelSource& source, const LlavaConfig& conf
   const WeightNames names = detect_llava_names(weights->names(), source.path.string());
   ignore_unused(*weights, names, config);
   return {language_getter(weights, names), prefixed(weights, names.vision), prefixed(weights, names.projector),
-          [weights] { weights->require_all_taken(); }};
+          [weights] { weights->require_all_taken(); }, prefixed_has(weights, names.vision)};
 }
 
 // Weights of the short names' kind: norms 1, biases 0, everything else normal with deviation 0.02 (LLaMA's).
@@ -86,13 +92,14 @@ PartGetters open_three_parts(const ModelSource& source, const LlavaConfig& confi
           fresh_projector_getter(source, config), [language, vision] {
             language->require_all_taken();
             vision->require_all_taken();
-          }};
+          },
+          prefixed_has(vision, vision_names.vision)};
 }
 
 PartGetters open_parts(const ModelSource& source, const LlavaConfig& config) {
   if (source.random_weights) {
     const TensorGetter random = random_getter(source.seed);
-    return {random, random, fresh_projector_getter(source, config), [] {}};
+    return {random, random, fresh_projector_getter(source, config), [] {}, [](const std::string&) { return true; }};
   }
   return source.path.empty() ? open_three_parts(source, config) : open_llava_folder(source, config);
 }
@@ -130,16 +137,25 @@ Llama load_language(const TensorGetter& get, const LanguageConfig& config, const
   return model;
 }
 
-ClipBlock load_clip_block(const TensorGetter& get, const VisionConfig& config, const Placement& place, size_t index) {
-  const int64_t D = config.width, F = config.ffn;
-  const std::string prefix = "encoder.layers." + std::to_string(index) + ".";
+struct AffineShapes {
+  Shape weight, bias;
+};
+
+AffineShapes clip_part_shapes(const VisionConfig& config, const std::string& part) {
+  const int64_t rows = part == "mlp.fc1" ? config.ffn : config.width;
+  const int64_t columns = part == "mlp.fc2" ? config.ffn : config.width;
+  const bool norm = part.rfind("layer_norm", 0) == 0;
+  return {norm ? Shape{rows} : Shape{rows, columns}, {rows}};
+}
+
+std::string clip_block_prefix(int64_t index) { return "encoder.layers." + std::to_string(index) + "."; }
+
+ClipBlock load_clip_block(const TensorGetter& get, const VisionConfig& config, const Placement& place, int64_t index) {
   ClipBlock block;
   for (auto& [name, part] : clip_block_parts(block)) {
-    const bool norm = name.rfind("layer_norm", 0) == 0;
-    const int64_t rows = name == "mlp.fc1" ? F : D;
-    const int64_t columns = name == "mlp.fc2" ? F : D;
-    part->weight = place(get(prefix + name + ".weight", norm ? Shape{D} : Shape{rows, columns}));
-    part->bias = place(get(prefix + name + ".bias", {rows}));
+    const AffineShapes shapes = clip_part_shapes(config, name);
+    part->weight = place(get(clip_block_prefix(index) + name + ".weight", shapes.weight));
+    part->bias = place(get(clip_block_prefix(index) + name + ".bias", shapes.bias));
   }
   return block;
 }
@@ -153,7 +169,7 @@ ClipTower load_vision(const TensorGetter& get, const VisionConfig& config, const
   tower.position_embedding_TD = place(get("embeddings.position_embedding.weight", {config.patches() + 1, D}));
   tower.pre_norm = {place(get("pre_layrnorm.weight", {D})), place(get("pre_layrnorm.bias", {D}))};
   for (int64_t i = 0; i < config.blocks_used(); ++i) {
-    tower.blocks.push_back(load_clip_block(get, config, place, static_cast<size_t>(i)));
+    tower.blocks.push_back(load_clip_block(get, config, place, i));
   }
   return tower;
 }
@@ -210,6 +226,26 @@ Llava load_llava(const ModelSource& source, const LlavaConfig& config, at::Scala
   model.language = load_language(parts.language, config.language, place, maker);
   parts.finish();
   return model;
+}
+
+NamedTensors unused_vision_tensors(const ModelSource& source, const LlavaConfig& config) {
+  const VisionConfig& vision = config.vision;
+  const PartGetters parts = open_parts(source, config);
+  NamedTensors found;
+  const auto add = [&](const std::string& name, const AffineShapes& shapes) {
+    const std::pair<std::string, const Shape&> both[] = {{name + ".weight", shapes.weight}, {name + ".bias", shapes.bias}};
+    for (const auto& [full, shape] : both) {
+      if (parts.has_vision(full)) found.emplace_back(full, parts.vision(full, shape));
+    }
+  };
+  ClipBlock names_only;
+  for (int64_t i = vision.blocks_used(); i < vision.layers; ++i) {
+    for (const auto& [name, part] : clip_block_parts(names_only)) {
+      add(clip_block_prefix(i) + name, clip_part_shapes(vision, name));
+    }
+  }
+  add("post_layernorm", {{vision.width}, {vision.width}});
+  return found;
 }
 
 struct DecoderWeights::State {

@@ -34,6 +34,11 @@ void check_weight_names(const ModelSource& source, const LlavaConfig& config);
 Llava load_llava(const ModelSource& source, const LlavaConfig& config, at::ScalarType dtype, at::Device device,
                  const LinearMaker& maker);
 
+/// The tower's tensors behind the feature layer ("encoder.layers.N...", "post_layernorm.weight"; no prefix), which this
+/// program never computes with but Hugging Face's readers expect. In file dtype, zero copy; those that the checkpoint
+/// lacks are left out; seeded random ones for a source of random weights.
+NamedTensors unused_vision_tensors(const ModelSource& source, const LlavaConfig& config);
+
 /// The decoder's linears alone, one after another, as [N, K] in file dtype: for quantization.
 class DecoderWeights {
  public:

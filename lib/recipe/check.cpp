@@ -1,5 +1,7 @@
 #include "recipe/check.h"
 
+#include <algorithm>
+
 #include "core/key_error.h"
 #include "model/config.h"
 
@@ -32,13 +34,29 @@ void check_order(const Recipe& recipe) {
               "expected lora or projector after quantize, as packed weights are not trained, got \"full\"");
   require_key(!recipe.warmup || !recipe.quantize || recipe.quantize->method != "nf4", "warmup",
               "expected quantize.method rtn or omniquant, as nf4 has no scale to learn, got \"nf4\"");
-  if (!recipe.export_ || !alone) return;
-  const bool has_adapter = recipe.tune && recipe.tune->method == "lora";
+}
+
+/// What the export stage would refuse, told before anything is computed (export/formats.h:
+/// require_exportable).
+void check_exportable(const Recipe& recipe) {
+  const ModelSource& source = recipe.model.source;
+  require_key(
+      !source.path.empty() || source.projector_kind == "mlp2x_gelu", "model.projector_kind",
+      "expected mlp2x_gelu beside an export section, the only one that Hugging Face's LLaVA has, got \"",
+      source.projector_kind, "\"");
   const std::vector<std::string>& formats = recipe.export_->formats;
-  for (size_t i = 0; i < formats.size(); ++i)
-    require_key(
-        formats[i] != "peft" || has_adapter, concat("export.formats.", i),
-        "expected tune.method lora or model.stages for an adapter to export, got \"peft\" without one");
+  const auto peft = std::find(formats.begin(), formats.end(), "peft");
+  if (peft == formats.end()) return;
+  const std::string key = concat("export.formats.", peft - formats.begin());
+  const bool has_adapter = !recipe.model.stages.empty() || (recipe.tune && recipe.tune->method == "lora");
+  require_key(has_adapter, key,
+              "expected tune.method lora or model.stages for an adapter to export, got \"peft\" without one");
+  const bool base_on_disk = !source.path.empty() && !source.random_weights;
+  const bool exports_base = std::find(formats.begin(), formats.end(), "hf_base") != formats.end();
+  require_key(
+      base_on_disk || exports_base, key,
+      "expected hf_base beside peft, as no folder holds the base of a model that was joined from parts or "
+      "begun at random, got \"peft\" alone");
 }
 
 }  // namespace
@@ -54,6 +72,7 @@ void check(const Recipe& recipe) {
   if (recipe.eval) check(*recipe.eval);
   if (recipe.export_) check(*recipe.export_);
   check_order(recipe);
+  if (recipe.export_) check_exportable(recipe);
 }
 
 }  // namespace qslaw

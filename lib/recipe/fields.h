@@ -37,8 +37,7 @@ inline Use used_by(const char* name, const std::string& value,
   return used_if(allowed, concat(name, " ", value, " does not use it"));
 }
 
-// --- data
-// -----------------------------------------------------------------------------------------------------------
+// --- data ----------------------------------------------------------------------------------------
 
 template <class V>
 void sample_fields(V& v, DataOptions& o) {
@@ -62,8 +61,7 @@ void fields(V& v, DataOptions& o) {
   v("max_length", o.max_length);
 }
 
-// --- model
-// ----------------------------------------------------------------------------------------------------------
+// --- model ---------------------------------------------------------------------------------------
 
 template <class V>
 void fields(V& v, ModelOptions& o) {
@@ -81,8 +79,7 @@ void fields(V& v, ModelOptions& o) {
   v("stages", o.stages);
 }
 
-// --- quantize
-// -------------------------------------------------------------------------------------------------------
+// --- quantize ------------------------------------------------------------------------------------
 
 /// A source without max_length: calibration.length cuts its samples.
 struct CutSource {
@@ -130,8 +127,7 @@ void fields(V& v, QuantizeOptions& o) {
   v("omniquant", o.omniquant, used_by("method", o.method, {"omniquant"}));
 }
 
-// --- warmup, tune
-// ---------------------------------------------------------------------------------------------------
+// --- warmup, tune --------------------------------------------------------------------------------
 
 /// The optimizer's keys, given which parts are trained beside the main ones.
 struct OptimizerFields {
@@ -231,8 +227,7 @@ void fields(V& v, TuneOptions& o) {
   v("heldout", o.heldout);
 }
 
-// --- eval, export
-// ---------------------------------------------------------------------------------------------------
+// --- eval, export --------------------------------------------------------------------------------
 
 template <class V>
 void fields(V& v, BenchmarkOptions& o) {
@@ -244,23 +239,25 @@ void fields(V& v, BenchmarkOptions& o) {
   v("name", o.name);
   v("problems", o.problems, only({"scienceqa"}));
   v("splits", o.splits, only({"scienceqa"}));
-  v("path", o.path, only({"loss", "text_perplexity"}));
-  v("images", o.images, only({"scienceqa", "loss"}));
+  v("path", o.path, only({"exact_match", "loss", "text_perplexity"}));
+  v("images", o.images, only({"scienceqa", "exact_match", "loss"}));
   v("split", o.split, only({"scienceqa"}));
   v("predictions", o.predictions, only({"scienceqa"}));
   // Given answers are scored without a model.
-  const Use generates = o.predictions.empty() ? only({"scienceqa"}) : used_if(false, "predictions are given");
-  const Use runs = o.predictions.empty() ? only({"scienceqa", "loss"}) : generates;
-  v("prompt_format", o.prompt_format, generates);
-  v("prompt_suffix", o.prompt_suffix, generates);
+  const Use scored = used_if(false, "predictions are given");
+  const Use asks = o.predictions.empty() ? only({"scienceqa"}) : scored;
+  const Use generates = o.predictions.empty() ? only({"scienceqa", "exact_match"}) : scored;
+  const Use runs = o.predictions.empty() ? only({"scienceqa", "exact_match", "loss"}) : scored;
+  v("prompt_format", o.prompt_format, asks);
+  v("prompt_suffix", o.prompt_suffix, asks);
   v("template", o.template_name, runs);
   v("max_new_tokens", o.max_new_tokens, generates);
   v("temperature", o.temperature, generates);
   v("batch_size", o.batch_size,
-    o.predictions.empty() ? only({"scienceqa", "loss", "text_perplexity"}) : generates);
-  v("limit", o.limit, only({"scienceqa", "loss", "text_perplexity"}));
-  v("on_bad_sample", o.on_bad_sample, only({"scienceqa", "loss"}));
-  v("context", o.context, only({"text_perplexity"}));
+    o.predictions.empty() ? only({"scienceqa", "exact_match", "loss", "text_perplexity"}) : scored);
+  v("limit", o.limit, only({"scienceqa", "exact_match", "loss", "text_perplexity"}));
+  v("on_bad_sample", o.on_bad_sample, only({"scienceqa", "exact_match", "loss"}));
+  v("context", o.context, only({"exact_match", "loss", "text_perplexity"}));
   v("prompt_tokens", o.prompt_tokens, only({"speed"}));
   v("new_tokens", o.new_tokens, only({"speed"}));
 }
@@ -277,8 +274,7 @@ void fields(V& v, ExportOptions& o) {
   v("max_shard_bytes", o.max_shard_bytes);
 }
 
-// --- the whole recipe
-// -----------------------------------------------------------------------------------------------
+// --- the whole recipe ----------------------------------------------------------------------------
 
 template <class V>
 void fields(V& v, Recipe& o) {

@@ -16,17 +16,26 @@ constexpr double kFarOutside = 1e4;
 double nice_step(double span, int target) {
   const double raw = span / std::max(1, target);
   const double power = std::pow(10.0, std::floor(std::log10(raw)));
-  for (double factor : {1.0, 2.0, 5.0}) {
+  for (double factor : {1.0, 2.0, 2.5, 5.0}) {
     if (raw <= factor * power * 1.0001) return factor * power;
   }
   return 10.0 * power;
 }
 
+// The decimals that a step of 1, 2, 2.5 or 5 times a power of ten needs.
+int decimals_of(double step) {
+  for (int decimals = 0; decimals < 6; ++decimals) {
+    const double scaled = step * std::pow(10.0, decimals);
+    if (std::fabs(scaled - std::round(scaled)) < 1e-6 * scaled) return decimals;
+  }
+  return 6;
+}
+
 // All ticks of one axis show the same number of decimals.
 std::string tick_text(double value, double step) {
-  const double largest = std::fabs(value);
-  if (value != 0 && (largest >= 1e4 || step < 1e-4)) return format_short(value);
-  const int decimals = std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 4);
+  if (value == 0) return "0";
+  if (std::fabs(value) >= 1e4 || step < 1e-4) return format_short(value);
+  const int decimals = decimals_of(step);
   return decimals == 0 ? format_count(std::llround(value)) : format_fixed(value, decimals);
 }
 
@@ -72,7 +81,8 @@ std::vector<ChartTick> linear_ticks(double low, double high, int target, double 
   std::vector<ChartTick> ticks;
   const double first = std::ceil(low / step - 1e-9);
   for (int k = 0; k < kMostTicks; ++k) {
-    const double value = (first + k) * step;
+    // Adding 0 turns -0 into 0.
+    const double value = (first + k) * step + 0.0;
     if (value > high + step * 1e-9) break;
     ticks.push_back({value, tick_text(value, step)});
   }

@@ -39,7 +39,7 @@ struct ChartScale {
 /// The range widened by `margin` of its length on each side; a single value gets a range around it.
 ValueRange padded_range(const ValueRange& range, double margin, bool log);
 
-/// About `target` ticks at 1, 2 or 5 times a power of ten inside of the scale; never closer than
+/// About `target` ticks at 1, 2, 2.5 or 5 times a power of ten inside of the scale; never closer than
 /// `smallest_step`.
 std::vector<ChartTick> linear_ticks(double low, double high, int target, double smallest_step = 0);
 

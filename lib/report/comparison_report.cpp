@@ -27,38 +27,66 @@ int run_dash(size_t index) {
   return static_cast<int>((index + index / kColorCount) % kDashCount);
 }
 
-// (benchmark, metric) of all runs, in the order in which they are first seen.
-std::vector<std::pair<std::string, std::string>> score_kinds(const Runs& runs) {
-  std::vector<std::pair<std::string, std::string>> kinds;
+// The score of the same benchmark and metric, or null.
+const BenchmarkScore* find_score(const std::vector<BenchmarkScore>& scores, const BenchmarkScore& kind) {
+  const auto it = std::find_if(scores.begin(), scores.end(), [&](const BenchmarkScore& score) {
+    return score.benchmark == kind.benchmark && score.metric == kind.metric;
+  });
+  return it == scores.end() ? nullptr : &*it;
+}
+
+// One score of each benchmark and metric that any run has, in the order in which they are first seen.
+std::vector<BenchmarkScore> score_kinds(const Runs& runs) {
+  std::vector<BenchmarkScore> kinds;
   for (const RunFolder& run : runs) {
     for (const BenchmarkScore& score : benchmark_scores(run)) {
-      const std::pair<std::string, std::string> kind{score.benchmark, score.metric};
-      if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) kinds.push_back(kind);
+      if (!find_score(kinds, score)) kinds.push_back(score);
     }
   }
   return kinds;
 }
 
-const BenchmarkScore* find_score(const std::vector<BenchmarkScore>& scores, const std::string& benchmark,
-                                 const std::string& metric) {
-  const auto it = std::find_if(scores.begin(), scores.end(), [&](const BenchmarkScore& score) {
-    return score.benchmark == benchmark && score.metric == metric;
-  });
-  return it == scores.end() ? nullptr : &*it;
+TableCell score_cell(const std::vector<BenchmarkScore>& scores, const BenchmarkScore& kind) {
+  const BenchmarkScore* score = find_score(scores, kind);
+  const int decimals = kind.metric == "accuracy" ? 2 : (kind.metric == "loss" ? 4 : 3);
+  return score ? cell(score->value, decimals) : empty_cell();
 }
 
-TableCell score_cell(const std::vector<BenchmarkScore>& scores, const std::string& benchmark,
-                     const std::string& metric) {
-  const BenchmarkScore* score = find_score(scores, benchmark, metric);
-  return score ? cell(score->value, metric == "accuracy" ? 2 : 3) : empty_cell();
+// What all names begin with, up to a separator; "" when there is no such beginning.
+std::string common_prefix(const Runs& runs) {
+  if (runs.size() < 2) return "";
+  std::string prefix = runs[0].name;
+  for (const RunFolder& run : runs) {
+    const size_t longest = std::min(prefix.size(), run.name.size());
+    size_t same = 0;
+    while (same < longest && prefix[same] == run.name[same])
+      ++same;
+    prefix.resize(same);
+  }
+  return prefix.substr(0, prefix.find_last_of("_-./ ") + 1);
+}
+
+// Long names that differ only at their ends are hard to tell apart: the page's title takes their common
+// beginning.
+std::string take_common_prefix(Runs& runs) {
+  const std::string prefix = common_prefix(runs);
+  for (const RunFolder& run : runs) {
+    if (run.name.size() == prefix.size()) return "";
+  }
+  for (RunFolder& run : runs)
+    run.name.erase(0, prefix.size());
+  return prefix.substr(0, prefix.find_last_not_of("_-./ ") + 1);
+}
+
+double bits_of(const RunFolder& run) {
+  return number_at(stage_results(run, "quantize"), "bits").value_or(16);
 }
 
 // 16 bits before 4 before 2; methods of the same width stand together.
 std::vector<std::pair<std::string, std::vector<size_t>>> by_bits(const Runs& runs) {
   std::map<double, std::pair<std::string, std::vector<size_t>>, std::greater<>> groups;
   for (size_t i = 0; i < runs.size(); ++i) {
-    const double bits = number_at(stage_results(runs[i], "quantize"), "bits").value_or(16);
-    auto& group = groups[bits];
+    auto& group = groups[bits_of(runs[i])];
     group.first = headline(runs[i]).bits;
     group.second.push_back(i);
   }
@@ -88,21 +116,23 @@ Bar score_bar(const BenchmarkScore& score, const std::string& label, size_t inde
   return bar;
 }
 
-Html score_figure(const Runs& runs, const std::string& benchmark, const std::string& metric) {
+Html score_figure(const Runs& runs, const BenchmarkScore& kind) {
   BarChart chart;
-  chart.description = benchmark_title(benchmark) + ", " + metric + " by method and bits";
-  if (metric == "accuracy") chart.maximum = 100;
+  chart.description = score_title(kind) + " by method and bits";
+  const bool accuracy = kind.metric == "accuracy";
+  if (accuracy) chart.maximum = 100;
   for (const auto& [bits, members] : by_bits(runs)) {
     BarGroup group{bits, {}};
     for (size_t i : members) {
       const auto scores = benchmark_scores(runs[i]);
-      const BenchmarkScore* score = find_score(scores, benchmark, metric);
+      const BenchmarkScore* score = find_score(scores, kind);
       if (score) group.bars.push_back(score_bar(*score, bar_label(runs, members, i), i));
     }
     if (!group.bars.empty()) chart.groups.push_back(std::move(group));
   }
-  const std::string caption = metric == "accuracy" ? "Whiskers: 95 % intervals." : "Lower is better.";
-  return html_figure(benchmark_title(benchmark) + ", " + metric, bar_chart(chart), caption);
+  const bool lower = kind.metric == "loss" || kind.metric == "perplexity";
+  const std::string caption = accuracy ? "Whiskers: 95 % intervals." : (lower ? "Lower is better." : "");
+  return html_figure(score_title(kind), bar_chart(chart), caption);
 }
 
 // Every number of a benchmark, one row per run, where a benchmark has more than its main one.
@@ -133,9 +163,9 @@ Table detail_table(const Runs& runs, const std::string& benchmark) {
 OptionalSection scores_section(const Runs& runs) {
   std::vector<Html> figures;
   Html details;
-  for (const auto& [benchmark, metric] : score_kinds(runs)) {
-    figures.push_back(score_figure(runs, benchmark, metric));
-    const Table table = detail_table(runs, benchmark);
+  for (const BenchmarkScore& kind : score_kinds(runs)) {
+    figures.push_back(score_figure(runs, kind));
+    const Table table = detail_table(runs, kind.benchmark);
     if (table.columns.size() > 2) details += html_panel(table.title, html_table(table));
   }
   if (figures.empty()) return std::nullopt;
@@ -239,8 +269,8 @@ Html best_cards(const Runs& runs) {
     }
   }
   if (best) {
-    cards.push_back({"Highest accuracy, " + benchmark_title(best_score.benchmark),
-                     format_metric("accuracy", best_score.value), best->name});
+    cards.push_back(
+        {"Highest " + score_title(best_score), format_metric("accuracy", best_score.value), best->name});
   }
   if (smallest) cards.push_back({"Lowest peak memory", format_size(least), smallest->name});
   return html_cards(cards);
@@ -251,17 +281,17 @@ Html best_cards(const Runs& runs) {
 Table comparison_table(const Runs& runs) {
   const auto kinds = score_kinds(runs);
   Table table{"Runs", {"run", "method", "bits", "tuning"}, {}};
-  for (const auto& [benchmark, metric] : kinds)
-    table.columns.push_back(benchmark + " " + metric);
+  for (const BenchmarkScore& kind : kinds)
+    table.columns.push_back(score_title(kind));
   for (const char* column : {"packed", "peak memory", "time"})
     table.columns.push_back(column);
   for (const RunFolder& run : runs) {
     const RunHeadline head = headline(run);
     const auto scores = benchmark_scores(run);
-    std::vector<TableCell> row = {cell(run.name), cell(head.method), cell(head.bits),
+    std::vector<TableCell> row = {cell(run.name), cell(head.method), cell(bits_of(run), 0),
                                   head.tuning.empty() ? empty_cell() : cell(head.tuning)};
-    for (const auto& [benchmark, metric] : kinds)
-      row.push_back(score_cell(scores, benchmark, metric));
+    for (const BenchmarkScore& kind : kinds)
+      row.push_back(score_cell(scores, kind));
     row.push_back(head.packed_bytes ? TableCell{format_size(*head.packed_bytes), *head.packed_bytes}
                                     : empty_cell());
     row.push_back(head.peak_bytes > 0 ? bytes_cell(head.peak_bytes) : empty_cell());
@@ -273,10 +303,11 @@ Table comparison_table(const Runs& runs) {
 
 void write_comparison_report(const std::vector<fs::path>& output_folders, const fs::path& html) {
   require(!output_folders.empty(), "report", "expected at least one run's folder, got none");
-  const Runs runs = load_runs(output_folders);
+  Runs runs = load_runs(output_folders);
+  const std::string common = take_common_prefix(runs);
   Page page;
   page.eyebrow = "qslaw comparison";
-  page.title = concat(runs.size(), runs.size() == 1 ? " run" : " runs side by side");
+  page.title = concat(common.empty() ? "" : common + ": ", runs.size(), runs.size() == 1 ? " run" : " runs");
   page.summary = best_cards(runs);
   page.footer = concat("qslaw ", program_version(), ", commit ", program_git());
   page.sections.push_back({"runs", "Runs", "", html_panel("", html_table(comparison_table(runs)))});

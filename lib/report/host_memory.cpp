@@ -26,4 +26,9 @@ int64_t current_host_bytes() {
   return resident_pages * static_cast<int64_t>(sysconf(_SC_PAGESIZE));
 }
 
+void reset_peak_host_bytes() {
+  constexpr char kResetPeak = '5';  // proc(5), /proc/pid/clear_refs
+  std::ofstream("/proc/self/clear_refs") << kResetPeak;
+}
+
 }  // namespace qslaw

@@ -10,4 +10,7 @@ int64_t peak_host_bytes();
 /// The resident size now, in bytes; 0 where /proc is missing.
 int64_t current_host_bytes();
 
+/// Lets peak_host_bytes() start anew from the present size, where the system allows it (Linux's clear_refs).
+void reset_peak_host_bytes();
+
 }  // namespace qslaw

@@ -26,6 +26,16 @@ Html contents(const Page& page) {
   return html_element("nav", "", html_element("ul", "", items));
 }
 
+// Long names may be broken after an underscore, not in the middle of a word.
+Html breakable(const std::string& text) {
+  std::string out;
+  for (char c : escape_markup(text)) {
+    out += c;
+    if (c == '_') out += "<wbr/>";
+  }
+  return {out};
+}
+
 Html chips(const std::vector<std::string>& texts) {
   Html items;
   for (const std::string& text : texts)
@@ -51,7 +61,7 @@ Html table_cell(const Table& table, size_t column, const TableCell& value) {
 
 std::string html_page(const Page& page) {
   Html header = html_element("p", "eyebrow", html_text(page.eyebrow));
-  header += html_element("h1", "", html_text(page.title));
+  header += html_element("h1", "", breakable(page.title));
   header += chips(page.chips);
   header += contents(page);
   Html main = page.summary;
@@ -86,7 +96,9 @@ Html html_figures(const std::vector<Html>& figures) {
   Html out;
   for (const Html& figure : figures)
     out += figure;
-  return figures.empty() ? Html{} : html_element("div", "figures", out);
+  // An odd number would leave a hole: the first three then share a row.
+  const bool odd = figures.size() >= 3 && figures.size() % 2 == 1;
+  return figures.empty() ? Html{} : html_element("div", odd ? "figures odd" : "figures", out);
 }
 
 Html html_panel(const std::string& title, const Html& content) {

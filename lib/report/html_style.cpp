@@ -21,12 +21,14 @@ body { margin: 0; background: var(--page); color: var(--text);
 main, header, footer { max-width: 1240px; margin: 0 auto; padding: 0 24px; }
 header { padding-top: 36px; }
 h1 { margin: 0; font-size: 30px; line-height: 1.2; letter-spacing: -0.01em; overflow-wrap: anywhere; }
-h2 { margin: 0 0 4px; font-size: 21px; line-height: 1.3; letter-spacing: -0.005em; }
+h2 { margin: 0 0 12px; font-size: 21px; line-height: 1.3; letter-spacing: -0.005em; }
+h4 { margin: 14px 0 6px; font-size: 14px; font-weight: 650; }
+h3 + h4, h4:first-child { margin-top: 0; }
 h3 { margin: 0 0 10px; font-size: 15px; line-height: 1.35; font-weight: 650; overflow-wrap: anywhere; }
 p { margin: 0; }
 a { color: var(--accent); }
 .eyebrow { color: var(--muted); font-size: 13px; font-weight: 600; letter-spacing: 0.06em; text-transform: uppercase; }
-.lead { color: var(--muted); max-width: 75ch; margin-bottom: 14px; font-size: 15px; }
+.lead { color: var(--muted); max-width: 75ch; margin: -8px 0 14px; font-size: 15px; }
 .chips { display: flex; flex-wrap: wrap; gap: 6px; margin: 12px 0 0; padding: 0; list-style: none; }
 .chips li { padding: 2px 10px; border: 1px solid var(--line); border-radius: 99px; background: var(--surface);
   font-size: 14px; overflow-wrap: anywhere; }
@@ -41,11 +43,13 @@ section { margin-top: 40px; scroll-margin-top: 12px; }
   font-variant-numeric: tabular-nums; }
 .card .note { color: var(--muted); font-size: 13px; line-height: 1.4; overflow-wrap: anywhere; }
 .figures { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 14px; margin-top: 12px; }
+.odd { grid-template-columns: repeat(6, minmax(0, 1fr)); }
+.odd > * { grid-column: span 3; }
+.odd > :nth-child(-n+3) { grid-column: span 2; }
 figure, .panel { margin: 0; min-width: 0; background: var(--surface); border: 1px solid var(--line); border-radius: 10px;
   padding: 16px 18px; }
 .panel + .panel, .figures + .panel, .panel + .figures, .figures + .figures { margin-top: 14px; }
 figure { display: flex; flex-direction: column; }
-.column { display: flex; flex-direction: column; gap: 14px; min-width: 0; }
 figcaption { color: var(--muted); font-size: 13px; line-height: 1.45; margin-top: auto; padding-top: 8px; }
 .none { color: var(--muted); font-size: 14px; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 0 0 8px; padding: 0; list-style: none; font-size: 13px; }
@@ -55,6 +59,8 @@ figcaption { color: var(--muted); font-size: 13px; line-height: 1.45; margin-top
 .swatch { width: 26px; height: 10px; flex: none; }
 .swatch[viewBox="0 0 14 10"] { width: 14px; }
 .narrow { display: none; }
+figure { container-type: inline-size; }
+@container (max-width: 440px) { .wide { display: none; } .narrow { display: block; } }
 .chart { display: block; width: 100%; height: auto; font-size: 12px; font-variant-numeric: tabular-nums; }
 .chart text { fill: var(--muted); }
 .chart .label, .chart .value { fill: var(--text); }
@@ -74,7 +80,8 @@ figcaption { color: var(--muted); font-size: 13px; line-height: 1.45; margin-top
 .s5 { stroke: var(--c5); } .s6 { stroke: var(--c6); } .s7 { stroke: var(--c7); } .s8 { stroke: var(--c8); }
 .f1 { fill: var(--c1); } .f2 { fill: var(--c2); } .f3 { fill: var(--c3); } .f4 { fill: var(--c4); }
 .f5 { fill: var(--c5); } .f6 { fill: var(--c6); } .f7 { fill: var(--c7); } .f8 { fill: var(--c8); }
-.d1 { stroke-dasharray: 7 4; } .d2 { stroke-dasharray: 2 4; } .d3 { stroke-dasharray: 9 3 2 3; } .d4 { stroke-dasharray: 12 5; }
+.d1, .d2, .d3, .d4 { stroke-linecap: butt; }
+.d1 { stroke-dasharray: 9 6; } .d2 { stroke-dasharray: 2.5 3.5; } .d3 { stroke-dasharray: 10 3 2.5 3; } .d4 { stroke-dasharray: 16 5; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: var(--muted); font-weight: 600; font-size: 13px; vertical-align: bottom; }
@@ -83,9 +90,10 @@ td { overflow-wrap: anywhere; unicode-bidi: isolate; }
 tr:last-child td { border-bottom: 0; }
 th:first-child, td:first-child { padding-left: 0; }
 th:last-child, td:last-child { padding-right: 0; }
-th.num, td.num { text-align: right; white-space: nowrap; }
+th.num, td.num { text-align: right; }
+td.num { white-space: nowrap; }
 td:first-child { font-weight: 600; min-width: 7em; }
-.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); gap: 12px 18px; margin: 0; }
+.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(116px, 1fr)); gap: 12px 16px; margin: 0; }
 .facts dt { color: var(--muted); font-size: 13px; }
 .facts dd { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .samples { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 14px; }
@@ -97,11 +105,11 @@ td:first-child { font-weight: 600; min-width: 7em; }
 .right .verdict { color: var(--good); }
 .wrong .verdict { color: var(--bad); }
 .verdict .id { color: var(--muted); font-weight: 400; overflow-wrap: anywhere; }
-.question { white-space: pre-line; overflow-wrap: anywhere; font-size: 14px; max-height: 10.5em; overflow-y: auto; }
+.question { white-space: pre-line; overflow-wrap: anywhere; font-size: 14px; max-height: 17em; overflow-y: auto; }
 .sample dl { margin: auto 0 0; padding-top: 8px; border-top: 1px solid var(--line); display: grid;
   grid-template-columns: auto minmax(0, 1fr); gap: 2px 12px; font-size: 14px; }
 .sample dt { color: var(--muted); }
-.sample dd { margin: 0; overflow-wrap: anywhere; white-space: pre-line; max-height: 6em; overflow-y: auto; }
+.sample dd { margin: 0; overflow-wrap: anywhere; white-space: pre-line; max-height: 9em; overflow-y: auto; }
 pre { margin: 0; font: 13px/1.55 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
   white-space: pre-wrap; overflow-wrap: anywhere; tab-size: 2; }
 pre .key { color: var(--accent); }
@@ -109,7 +117,8 @@ pre .comment { color: var(--muted); }
 .recipe { columns: 2; column-gap: 36px; }
 footer { color: var(--muted); font-size: 13px; padding-top: 40px; padding-bottom: 40px; }
 @media (max-width: 960px) { .samples { grid-template-columns: repeat(2, minmax(0, 1fr)); } .recipe { columns: 1; } }
-@media (max-width: 820px) { .figures { grid-template-columns: minmax(0, 1fr); } }
+@media (max-width: 1040px) { .odd { grid-template-columns: repeat(2, minmax(0, 1fr)); } .odd > *, .odd > :nth-child(-n+3) { grid-column: auto; } }
+@media (max-width: 820px) { .figures, .odd { grid-template-columns: minmax(0, 1fr); } }
 @media (max-width: 560px) {
   main, header, footer { padding-left: 14px; padding-right: 14px; }
   header { padding-top: 22px; }

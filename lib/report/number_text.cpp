@@ -24,6 +24,14 @@ std::string significant(double value, int digits) {
   return buffer;
 }
 
+// "2e-05" -> "2e-5", "1e+15" -> "1e15".
+std::string short_exponent(std::string text) {
+  const size_t e = text.find('e');
+  if (e == std::string::npos) return text;
+  const size_t digits = text.find_first_not_of("0", e + 2);
+  return text.substr(0, e + 1) + (text[e + 1] == '-' ? "-" : "") + text.substr(digits);
+}
+
 // "91.50" -> "91.5", "3.00" -> "3".
 std::string trim_zeros(std::string text) {
   if (text.find('.') == std::string::npos || text.find('e') != std::string::npos) return text;
@@ -45,10 +53,10 @@ std::string format_count(int64_t value) {
 std::string format_short(double value) {
   if (!std::isfinite(value)) return kNoValue;
   const double size = std::fabs(value);
-  if (size >= 1e15) return significant(value, 4);
+  if (size >= 1e15 || (size > 0 && size < 1e-4)) return short_exponent(significant(value, 4));
   if (size >= 1e9) return trim_zeros(format_fixed(value / 1e9, 2)) + "G";
   if (size >= 1e6) return trim_zeros(format_fixed(value / 1e6, 2)) + "M";
-  if (size >= 1e4 || (size >= 1e3 && value == std::floor(value))) return format_count(std::llround(value));
+  if (size >= 1e3) return format_count(std::llround(value));
   return significant(value, 4);
 }
 
@@ -61,13 +69,14 @@ std::string format_size(double bytes) {
 std::string format_metric(const std::string& key, double value) {
   if (!std::isfinite(value)) return kNoValue;
   if (ends_with(key, "bytes")) return format_size(value);
-  if (ends_with(key, "per_second")) return format_fixed(value, value < 10 ? 2 : 1);
-  if (ends_with(key, "seconds")) return value < 1e9 ? format_seconds(value) : format_short(value);
-  if (key == "accuracy") return format_fixed(value, 2) + " %";
+  if (ends_with(key, "per_second"))
+    return std::fabs(value) < 1000 ? format_fixed(value, value < 10 ? 2 : 1) : format_short(value);
+  if (ends_with(key, "seconds")) return std::fabs(value) < 1e9 ? format_seconds(value) : format_short(value);
+  if (key == "accuracy" && std::fabs(value) < 1e6) return format_fixed(value, 2) + " %";
+  if (key == "perplexity" && std::fabs(value) < 1000) return format_fixed(value, 3);
+  if (key == "loss" && std::fabs(value) < 1000) return format_fixed(value, 4);
   const bool whole = value == std::floor(value) && std::fabs(value) < kExactLimit;
-  const bool count =
-      key == "n" || key == "tokens" || key == "context" || key == "unparsed" || key == "missing";
-  if (whole && (count || std::fabs(value) >= 1000)) return format_count(std::llround(value));
+  if (whole) return format_count(std::llround(value));
   return std::fabs(value) >= 10 && std::fabs(value) < 1000 ? format_fixed(value, 2) : format_short(value);
 }
 

@@ -15,14 +15,14 @@ inline constexpr const char* kNoValue = "n/a";
 std::string format_count(int64_t value);
 
 /// At most four significant digits and a unit letter for large values: "0.0002", "12.5", "4,241", "84.25M",
-/// "1.2e+15".
+/// "1.2e15".
 std::string format_short(double value);
 
 /// A size that may come from a file: kNoValue when not finite, "8.00 EiB" and up included.
 std::string format_size(double bytes);
 
-/// A metric by its key: sizes for `..._bytes`, times for `...seconds`, whole numbers for counts, percent for
-/// `accuracy`, otherwise four significant digits.
+/// A metric by its key: sizes for `..._bytes`, times for `...seconds`, fixed decimals for scores (percent for
+/// `accuracy`), otherwise whole numbers as they are and four significant digits.
 std::string format_metric(const std::string& key, double value);
 
 /// The finite number at `key`; none when `object` is not an object, has no such key or holds something else

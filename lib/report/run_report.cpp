@@ -19,8 +19,8 @@ std::string percent_interval(const BenchmarkScore& score) {
 Card score_card(const BenchmarkScore& score) {
   const bool accuracy = score.metric == "accuracy";
   const std::string count = score.count ? format_count(*score.count) + " samples" : "";
-  return {benchmark_title(score.benchmark) + (accuracy ? "" : ", " + score.metric),
-          format_metric(score.metric, score.value), count + (accuracy ? percent_interval(score) : "")};
+  return {score_title(score), format_metric(score.metric, score.value),
+          count + (accuracy ? percent_interval(score) : "")};
 }
 
 std::vector<std::string> chips(const RunHeadline& head) {
@@ -32,7 +32,7 @@ std::vector<std::string> chips(const RunHeadline& head) {
 
 std::string packed_note(const RunHeadline& head) {
   if (!head.dense_bytes || *head.packed_bytes <= 0) return "";
-  return concat(format_fixed(*head.dense_bytes / *head.packed_bytes, 2), "\xC3\x97 smaller than ",
+  return concat(format_short(*head.dense_bytes / *head.packed_bytes), "\xC3\x97 smaller than ",
                 format_size(*head.dense_bytes));
 }
 
@@ -60,9 +60,6 @@ Html summary_cards(const RunFolder& run) {
   }
   if (head.seconds > 0)
     cards.push_back({"Time", format_metric("seconds", head.seconds), "all stages together"});
-  if (const auto count = number_at(stage_results(run, "tune"), "trainable_parameters")) {
-    cards.push_back({"Trained parameters", format_short(*count), "in Tune"});
-  }
   return html_cards(cards);
 }
 

@@ -28,4 +28,7 @@ std::vector<BarPart> memory_parts(const StageReport& report);
 /// A benchmark's name for headings: "ScienceQA" for scienceqa.
 std::string benchmark_title(const std::string& benchmark);
 
+/// "ScienceQA accuracy", "Text perplexity".
+std::string score_title(const BenchmarkScore& score);
+
 }  // namespace qslaw

@@ -70,15 +70,45 @@ std::string metric_title(std::string key) {
   return key == "n" ? "samples" : key;
 }
 
-Html facts_figure(const std::string& benchmark, const json& metrics) {
+// The main numbers first, then what they were measured on.
+std::vector<std::string> ordered_keys(const json& metrics) {
+  static const std::vector<std::string> order = {"accuracy", "perplexity", "score", "f1", "loss"};
+  static const std::vector<std::string> last = {"n", "tokens", "context", "unparsed", "missing"};
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : metrics.items())
+    keys.push_back(key);
+  const auto rank = [](const std::string& key) {
+    const auto front = std::find(order.begin(), order.end(), key) - order.begin();
+    const auto back = std::find(last.begin(), last.end(), key);
+    return back == last.end() ? front : 100 + (back - last.begin());
+  };
+  std::stable_sort(keys.begin(), keys.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  return keys;
+}
+
+Html benchmark_facts(const std::string& benchmark, const json& metrics) {
   std::vector<std::pair<std::string, std::string>> facts;
-  for (const auto& [key, value] : metrics.items()) {
+  for (const std::string& key : ordered_keys(metrics)) {
     if (is_subset(key)) continue;
+    const json& value = metrics[key];
     if (value.is_number()) facts.emplace_back(metric_title(key), format_metric(key, value.get<double>()));
     if (value.is_null()) facts.emplace_back(metric_title(key), kNoValue);
     if (value.is_string()) facts.emplace_back(metric_title(key), value.get<std::string>());
   }
-  return html_figure(benchmark_title(benchmark), html_facts(facts));
+  Html out = html_element("h4", "", html_text(benchmark_title(benchmark)));
+  out += html_facts(facts);
+  return out;
+}
+
+// Those with an accuracy first.
+std::vector<std::string> ordered_benchmarks(const json& results) {
+  std::vector<std::string> names;
+  for (const auto& [name, metrics] : results.items()) {
+    if (metrics.is_object() && !metrics.empty()) names.push_back(name);
+  }
+  std::stable_partition(names.begin(), names.end(),
+                        [&](const auto& n) { return results[n].contains("accuracy"); });
+  return names;
 }
 
 }  // namespace
@@ -91,26 +121,27 @@ std::string benchmark_title(const std::string& benchmark) {
   return benchmark;
 }
 
+std::string score_title(const BenchmarkScore& score) {
+  const std::string title = benchmark_title(score.benchmark);
+  const bool named = score.benchmark == score.metric || score.benchmark == "text_" + score.metric;
+  return named ? title : title + " " + score.metric;
+}
+
 OptionalSection accuracy_section(const RunFolder& run) {
   const json& results = stage_results(run, "eval");
   if (!results.is_object() || results.empty()) return std::nullopt;
-  std::vector<Html> bars, facts;
-  for (const auto& [benchmark, metrics] : results.items()) {
-    if (!metrics.is_object()) continue;
+  std::vector<Html> bars;
+  Html facts;
+  for (const std::string& benchmark : ordered_benchmarks(results)) {
+    const json& metrics = results[benchmark];
     if (has_subsets(metrics)) bars.push_back(subset_figure(benchmark, metrics));
-    facts.push_back(facts_figure(benchmark, metrics));
+    facts += benchmark_facts(benchmark, metrics);
   }
-  if (facts.empty()) return std::nullopt;
-  Html column;
-  for (const Html& one : facts)
-    column += one;
-  // With bars, the numbers stand in a column beside them.
-  if (bars.size() == 1) {
-    Html body = html_element("div", "figures", {bars[0].code + html_element("div", "column", column).code});
-    return PageSection{"accuracy", "Accuracy and speed", "", body};
-  }
-  bars.insert(bars.end(), facts.begin(), facts.end());
-  return PageSection{"accuracy", "Accuracy and speed", "", html_figures(bars)};
+  if (facts.code.empty()) return std::nullopt;
+  const std::string title = "Accuracy and speed";
+  if (bars.empty()) return PageSection{"accuracy", title, "", html_panel("", facts)};
+  bars.push_back(html_figure("All benchmarks", facts));
+  return PageSection{"accuracy", title, "", html_figures(bars)};
 }
 
 OptionalSection samples_section(const RunFolder& run) {

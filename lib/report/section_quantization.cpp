@@ -107,6 +107,7 @@ Html block_figure(const json& blocks) {
   chart.x_title = "layer";
   chart.y_title = "mean squared error of the block's output";
   chart.smooth = false;
+  chart.last_values = false;
   chart.series = {{"before learning", {}, 8, 1}, {"after", {}, 1, 0}};
   for (const json& block : blocks) {
     const auto layer = number_at(block, "layer");
@@ -132,7 +133,7 @@ Html quantize_facts(const RunFolder& run, const json& results) {
   add_size(results, "dense_bytes", "in 16 bits", facts);
   const auto packed = number_at(results, "packed_bytes"), dense = number_at(results, "dense_bytes");
   if (packed && dense && *packed > 0) {
-    facts.emplace_back("ratio", format_fixed(*dense / *packed, 2) + "\xC3\x97 smaller");
+    facts.emplace_back("ratio", format_short(*dense / *packed) + "\xC3\x97 smaller");
   }
   if (const json& layers = member_at(results, "layers"); layers.is_array()) {
     facts.emplace_back("linear layers", format_count(static_cast<int64_t>(layers.size())));
@@ -196,6 +197,7 @@ Html histogram_figure(std::vector<ChartPoint> points) {
   chart.y_title = "percent of all groups";
   chart.whole_x = false;
   chart.smooth = false;
+  chart.last_values = false;
   chart.y_axis = ValueAxis::kLinear;
   chart.marks = {{1.0, "start"}};
   chart.series = {{"all layers", std::move(points), 1, 0}};

@@ -33,7 +33,7 @@ std::string loss_caption(const LineChart& chart) {
   std::string caption;
   const size_t half = smoothing_half_width(longest);
   if (half > 0) caption = concat("Faint: single steps; line: mean over ", 2 * half + 1, " steps. ");
-  if (gaps > 0) caption += concat(gaps, " steps had a loss that is not finite. ");
+  if (gaps > 0) caption += concat(gaps, gaps == 1 ? " step" : " steps", " had a loss that is not finite. ");
   return caption + "Beside each name: the curve's last value.";
 }
 
@@ -66,7 +66,7 @@ void add_rates(const Metrics& metrics, std::vector<Html>& figures) {
 void add_single(const Metrics& metrics, const std::string& key, const std::string& title,
                 const std::string& unit, std::vector<Html>& figures) {
   LineChart chart = step_chart(metrics, title, unit);
-  add_series(chart, title, step_curve(metrics, key), 3, 0);
+  add_series(chart, "at the end", step_curve(metrics, key), 3, 0);
   if (!chart.series.empty()) figures.push_back(html_figure(title, line_chart(chart)));
 }
 
@@ -74,17 +74,14 @@ Html heldout_table(const json& heldout) {
   const json& before = member_at(heldout, "before");
   const json& after = member_at(heldout, "after");
   if (!before.is_object() || !after.is_object()) return {};
-  Table table{"", {"held-out measure", "before", "after", "change"}, {}};
+  Table table{"", {"measure", "before", "after", "change"}, {}};
   for (const auto& [key, value] : after.items()) {
     const auto old_value = number_at(before, key), new_value = number_at(after, key);
     if (!old_value || !new_value) continue;
     std::string name = key;
     for (char& c : name)
       c = c == '_' ? ' ' : c;
-    table.add_row({cell(name),
-                   {format_short(*old_value), *old_value},
-                   {format_short(*new_value), *new_value},
-                   cell(*new_value - *old_value, 3)});
+    table.add_row({cell(name), cell(*old_value, 3), cell(*new_value, 3), cell(*new_value - *old_value, 3)});
   }
   return table.rows.empty() ? Html{} : html_panel("Held-out measures", html_table(table));
 }
@@ -104,7 +101,7 @@ Html stage_facts(const json& results, const RunStage& stage) {
   add_fact(results, "first_loss", "first loss", facts);
   add_fact(results, "last_loss", "last loss", facts);
   if (const auto share = number_at(results, "codes_changed_share")) {
-    facts.emplace_back("codes changed by gamma", format_fixed(100 * *share, 2) + " %");
+    facts.emplace_back("codes changed by gamma", format_short(100 * *share) + " %");
   }
   if (stage.report) {
     facts.emplace_back("time", format_metric("seconds", stage.report->seconds));

@@ -41,14 +41,14 @@ BarLayout layout(const BarChart& chart, const ChartFrame& frame) {
   for (const BarGroup& group : chart.groups) {
     for (const Bar& bar : group.bars) {
       label = std::max(label, text_width(bar.label));
-      text = std::max(text, text_width(bar.text));
+      text = std::max(text, bold_text_width(bar.text));
       largest = std::max({largest, total(bar), bar.interval ? drawn_value(bar.interval->second) : 0.0});
     }
   }
   const bool above = frame.narrow || label > kWidestLabel;
   const double left = above ? 1 : label + 12;
   const double maximum = chart.maximum > 0 ? chart.maximum : (largest > 0 ? largest : 1);
-  return {frame.width, left, std::max(left + 60, frame.width - text - 14), above, maximum};
+  return {frame.width, left, std::max(left + 60, frame.width - text - 9), above, maximum};
 }
 
 std::string draw_parts(const Bar& bar, const BarLayout& place, double y) {

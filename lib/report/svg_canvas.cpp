@@ -10,7 +10,9 @@ namespace {
 
 constexpr ChartFrame kWide = {560, 280, false};
 constexpr ChartFrame kNarrow = {340, 240, true};
-constexpr double kCharacterWidth = 6.5;  // of a wide system font at 12 px
+// Of a wide system font at 12 px.
+constexpr double kCharacterWidth = 6.5;
+constexpr double kBoldWidth = 7.6;
 
 }  // namespace
 
@@ -56,6 +58,10 @@ std::string svg_text(double x, double y, std::string_view anchor, std::string_vi
 
 double text_width(const std::string& text) {
   return kCharacterWidth * display_width(text);
+}
+
+double bold_text_width(const std::string& text) {
+  return kBoldWidth * display_width(text);
 }
 
 PlotArea plot_area(const ChartFrame& frame, const std::vector<ChartTick>& y_ticks, bool y_title) {

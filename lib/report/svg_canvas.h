@@ -36,6 +36,7 @@ std::string svg_text(double x, double y, std::string_view anchor, std::string_vi
 
 /// A generous estimate of a text's width at the charts' font size.
 double text_width(const std::string& text);
+double bold_text_width(const std::string& text);
 
 /// The plot's rectangle inside of the frame.
 struct PlotArea {

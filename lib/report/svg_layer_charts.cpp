@@ -19,6 +19,13 @@ std::vector<ChartTick> index_ticks(const std::vector<std::string>& labels) {
   return ticks;
 }
 
+// A layer's number; its place where labels are no numbers.
+size_t label_number(const ChartTick& tick) {
+  const bool digits = !tick.text.empty() && tick.text.size() <= 9 &&
+                      tick.text.find_first_not_of("0123456789") == std::string::npos;
+  return digits ? static_cast<size_t>(std::stoul(tick.text)) : static_cast<size_t>(tick.value);
+}
+
 // Every second, fifth, tenth, ... label, so that what is shown follows a rule.
 std::vector<ChartTick> spaced_ticks(const std::vector<std::string>& labels, double pitch) {
   double widest = 0;
@@ -31,7 +38,7 @@ std::vector<ChartTick> spaced_ticks(const std::vector<std::string>& labels, doub
   }
   std::vector<ChartTick> shown;
   for (const ChartTick& tick : index_ticks(labels)) {
-    if (static_cast<size_t>(tick.value) % stride == 0) shown.push_back(tick);
+    if (label_number(tick) % stride == 0) shown.push_back(tick);
   }
   return shown;
 }
@@ -117,7 +124,7 @@ Html draw(const HeatChart& chart, const ValueRange& range, const ChartFrame& fra
   double widest = 0;
   for (const std::string& row : chart.rows)
     widest = std::max(widest, text_width(shorten(row, 24)));
-  const double height = frame.narrow ? 20 : 24;
+  const double height = frame.narrow ? 22 : 28;
   const double bottom = 28 + height * static_cast<double>(chart.rows.size());
   const PlotArea area{widest + 14, 28, frame.width - 4, bottom};
   std::string out = draw_shades(range, area, 4);

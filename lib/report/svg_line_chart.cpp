@@ -11,6 +11,7 @@ namespace {
 
 constexpr double kLogFactor = 30;
 constexpr size_t kMostMarkers = 45;
+constexpr size_t kMostWithRaw = 3;
 
 struct DrawnSeries {
   ChartSeries series;
@@ -24,14 +25,11 @@ struct DrawnChart {
   bool log = false;
 };
 
-DrawnSeries prepare(const ChartSeries& series, bool smooth) {
-  const size_t half = smooth ? smoothing_half_width(series.points.size()) : 0;
-  DrawnSeries drawn{series, {}, series.points};
-  if (half > 0) {
-    drawn.raw = series.points;
-    drawn.line = smoothed_points(series.points, half);
-  }
-  return drawn;
+DrawnSeries prepare(const LineChart& chart, const ChartSeries& series) {
+  const size_t half = chart.smooth ? smoothing_half_width(series.points.size()) : 0;
+  if (half == 0) return {series, {}, series.points};
+  const bool with_raw = chart.series.size() <= kMostWithRaw;
+  return {series, with_raw ? series.points : std::vector<ChartPoint>{}, smoothed_points(series.points, half)};
 }
 
 // A few wild steps must not press the curve flat: of the raw values only the middle 99 % count for the range.
@@ -60,21 +58,27 @@ bool all_positive(const std::vector<DrawnSeries>& series) {
   return true;
 }
 
-bool use_log(ValueAxis axis, const ValueRange& range, bool positive) {
-  if (axis == ValueAxis::kLinear || range.empty || !positive) return false;
-  return axis == ValueAxis::kLog || range.high > kLogFactor * range.low;
+// Noise alone is no reason for a logarithm: the lines decide, not the single values.
+bool use_log(const LineChart& chart, const std::vector<DrawnSeries>& series) {
+  ValueRange range;
+  for (const DrawnSeries& one : series) {
+    for (const ChartPoint& point : one.line)
+      range.include(point.y);
+  }
+  if (chart.y_axis == ValueAxis::kLinear || range.empty || !all_positive(series)) return false;
+  return chart.y_axis == ValueAxis::kLog || range.high > kLogFactor * range.low;
 }
 
 DrawnChart prepare(const LineChart& chart) {
   DrawnChart drawn;
   for (const ChartSeries& series : chart.series) {
-    drawn.series.push_back(prepare(series, chart.smooth));
+    drawn.series.push_back(prepare(chart, series));
     for (const ChartPoint& point : series.points) {
       if (is_plottable(point.y)) drawn.x.include(point.x);
     }
   }
   drawn.y = value_range(drawn.series);
-  drawn.log = use_log(chart.y_axis, drawn.y, all_positive(drawn.series));
+  drawn.log = use_log(chart, drawn.series);
   return drawn;
 }
 
@@ -168,7 +172,8 @@ Html swatch(int color, int dash) {
                  color, dash > 0 ? concat(" d", dash) : std::string(), "\" d=\"M2 5H24\"/></svg>")};
 }
 
-Html legend(const DrawnChart& drawn) {
+Html legend(const LineChart& chart, const DrawnChart& drawn) {
+  if (!chart.last_values && drawn.series.size() == 1) return {};
   Html items;
   for (const DrawnSeries& one : drawn.series) {
     double last = std::nan("");
@@ -176,7 +181,7 @@ Html legend(const DrawnChart& drawn) {
       last = is_plottable(point.y) ? point.y : last;
     Html item = swatch(one.series.color, one.series.dash);
     item += html_element("span", "", html_text(one.series.name));
-    item += html_element("b", "", html_text(format_short(last)));
+    if (chart.last_values) item += html_element("b", "", html_text(format_short(last)));
     items += html_element("li", "", item);
   }
   return html_element("ul", "legend", items);
@@ -187,7 +192,7 @@ Html legend(const DrawnChart& drawn) {
 Html line_chart(const LineChart& chart) {
   const DrawnChart drawn = prepare(chart);
   if (drawn.y.empty) return html_element("p", "none", html_text("No finite values to draw."));
-  Html out = legend(drawn);
+  Html out = legend(chart, drawn);
   out += both_sizes([&](const ChartFrame& frame) { return draw(chart, drawn, frame); });
   return out;
 }

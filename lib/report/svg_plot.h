@@ -23,13 +23,15 @@ struct LineChart {
   std::vector<ChartSeries> series;
   /// kAuto: logarithmic when all values are positive and span more than a factor of 30.
   ValueAxis y_axis = ValueAxis::kAuto;
-  bool whole_x = true;  // no ticks between whole numbers
-  bool smooth = true;   // long curves; false draws the values as they are
+  bool whole_x = true;      // no ticks between whole numbers
+  bool smooth = true;       // long curves; false draws the values as they are
+  bool last_values = true;  // of each curve, in the legend
   /// Vertical lines: where something begins, and its name.
   std::vector<std::pair<double, std::string>> marks;
 };
 
-/// The chart with its legend (each curve's last value included). An empty chart says so.
+/// The chart with its legend. Smoothed curves have the single values drawn faintly behind them, unless there
+/// are more than three. A chart without any value says so.
 Html line_chart(const LineChart& chart);
 
 /// A part of a bar. `name` is shown in the legend when there is more than one kind of part.

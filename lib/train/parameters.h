@@ -25,8 +25,7 @@ void make_trainable(at::Tensor& tensor);
 /// The projector's tensors, made trainable.
 ParameterGroup projector_group(Llava& model, double lr);
 
-/// Every weight of the decoder (its linears must be dense), made trainable; norms are kept from weight decay by
-/// `decay_free`, a second group.
+/// Every weight of the decoder (its linears must be dense), made trainable; norms are a second group without decay.
 std::vector<ParameterGroup> language_groups(Llava& model, double lr, double weight_decay);
 
 /// Every weight of the vision tower, made trainable.

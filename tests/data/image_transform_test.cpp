@@ -131,19 +131,26 @@ TEST_CASE("transform: another mean and deviation") {
   CHECK(at::allclose(pixels.flatten(), at::tensor(expected), 0, 1e-6));
 }
 
-TEST_CASE("transform: an extremely long picture needs no memory of its square") {
-  // Padded to a square this is 90 000 x 90 000 pixels (24 GB), resized in mode `square` 32 x 2 880 000.
+TEST_CASE("transform: an extremely long picture") {
+  // Resized whole it would be 32 x 2 880 000 pixels; only the center is computed.
   Image image{1, 90000, {}};
-  for (int y = 0; y < image.height; ++y)
+  for (int y = 0; y < image.height; ++y) {
     image.rgb.insert(image.rgb.end(), {10, 20, 30});
+  }
   const auto square = transformed(image, 32, AspectMode::square);
   REQUIRE(square.size() == 32 * 32 * 3);
-  for (size_t i = 0; i < square.size(); ++i)
+  for (size_t i = 0; i < square.size(); ++i) {
     REQUIRE(square[i] == 10 * (i % 3 + 1));
-  // A column of 90 000 is a hundred-thousandth of the canvas: nothing of it is left but the mean color.
-  const auto pad = transformed(image, 32, AspectMode::pad);
-  REQUIRE(pad.size() == 32 * 32 * 3);
-  const std::array<int, 3> mean_color = {122, 116, 104};
-  for (size_t i = 0; i < pad.size(); ++i)
-    REQUIRE(pad[i] == mean_color[i % 3]);
+  }
+}
+
+TEST_CASE("transform: padding is LLaVA's mean color") {
+  // A column one in two thousand wide leaves nothing but the color int(255 * mean) of the canvas.
+  const Image image = gray_image(1, 2000, std::vector<int>(2000, 0));
+  const auto pad = transformed(image, 16, AspectMode::pad);
+  REQUIRE(pad.size() == 16 * 16 * 3);
+  const std::array<uint8_t, 3> mean_color = {122, 116, 104};
+  for (size_t i = 0; i < 3; ++i) {
+    CHECK(pad[i] == mean_color[i]);
+  }
 }

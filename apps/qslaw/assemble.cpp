@@ -1,0 +1,131 @@
+#include "assemble.h"
+
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "io/json.h"
+#include "model/named_tensors.h"
+#include "quant/packed_linear.h"
+
+namespace fs = std::filesystem;
+
+namespace qslaw {
+namespace {
+
+// Copies the tensors of a stage's file over the model's; every tensor must have a place.
+void overlay(const fs::path& path, const TensorSlots& slots, bool all) {
+  at::NoGradGuard no_grad;
+  const SafetensorsFile file(path);
+  size_t copied = 0;
+  for (const auto& [name, tensor] : slots) {
+    if (!file.has(name)) {
+      require(!all, "model", "expected tensor ", name, ", got none (", path.string(), ")");
+      continue;
+    }
+    const at::Tensor stored = file.tensor(name);
+    require(stored.sizes() == tensor->sizes(), "model", "tensor ", name, ": expected shape ", tensor->sizes(),
+            ", got ", stored.sizes(), " (", path.string(), ")");
+    tensor->copy_(stored);
+    ++copied;
+  }
+  require(copied == file.entries().size(), "model", "expected only the model's tensors, got ",
+          file.entries().size() - copied, " more (", path.string(), ")");
+}
+
+void overlay_adapter(const fs::path& path, AssembledModel& model, const std::string& base_sha256) {
+  const SafetensorsFile file(path);
+  const auto value = [&](const char* key) {
+    const auto found = file.metadata().find(key);
+    require(found != file.metadata().end(), "adapter", "expected metadata ", key, ", got none (", path.string(), ")");
+    return found->second;
+  };
+  require(value("base_sha256") == base_sha256, "adapter",
+          "expected the packed base that the adapter was tuned on, got another (", path.string(), ")");
+  model.lora.rank = std::stoll(value("rank"));
+  model.lora.alpha = std::stod(value("alpha"));
+  model.lora.dropout = 0.0;
+  model.adapter = attach_lora(model.llava.language, model.lora, std::make_shared<DropoutKey>(), 0, model.llava.device);
+  at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : lora_tensors(model.adapter)) {
+    const at::Tensor stored = file.tensor(name);
+    require(stored.sizes() == tensor.sizes(), "adapter", "tensor ", name, ": expected shape ", tensor.sizes(), ", got ",
+            stored.sizes(), " (", path.string(), ")");
+    at::Tensor(tensor).copy_(stored);
+  }
+}
+
+}  // namespace
+
+std::optional<PackedLanguage> read_packed(const Experiment&, const LlavaConfig& config, const Artifacts& artifacts) {
+  if (!artifacts.packed) return std::nullopt;
+  return read_packed_language(*artifacts.packed, linear_specs(config.language));
+}
+
+Llava load_base(const Experiment& experiment, const LlavaConfig& config, const Artifacts& artifacts,
+                const LinearMaker& maker) {
+  Llava model = load_llava(experiment.recipe.model.source, config, experiment.dtype, experiment.device, maker);
+  if (artifacts.dense) {
+    TensorSlots slots = language_slots(model);
+    const TensorSlots vision = vision_slots(model);
+    slots.insert(slots.end(), vision.begin(), vision.end());
+    overlay(*artifacts.dense, slots, /*all=*/false);
+  }
+  if (artifacts.projector) overlay(*artifacts.projector, projector_slots(model), /*all=*/true);
+  return model;
+}
+
+AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& config, const Artifacts& artifacts) {
+  require(!(artifacts.dense && artifacts.packed), "model",
+          "expected either a packed language model or a fully tuned one before this stage, got both");
+  const auto packed = read_packed(experiment, config, artifacts);
+  AssembledModel model;
+  model.llava = load_base(experiment, config, artifacts,
+                          packed ? packed_maker(*packed, experiment.device)
+                                 : dense_maker(experiment.dtype, experiment.device));
+  if (artifacts.adapter) overlay_adapter(*artifacts.adapter, model, base_hash(artifacts));
+  return model;
+}
+
+void write_adapter(const fs::path& path, const std::vector<LoraLinear*>& layers, const LoraOptions& options,
+                   const std::string& base_sha256) {
+  write_safetensors(path, lora_tensors(layers),
+                    {{"qslaw_adapter", "1"},
+                     {"rank", std::to_string(options.rank)},
+                     {"alpha", concat(options.alpha)},
+                     {"base_sha256", base_sha256}});
+}
+
+std::string base_hash(const Artifacts& artifacts) { return artifacts.packed ? sha256_file(*artifacts.packed) : "none"; }
+
+ImageTransform image_transform(const ModelOptions& model, const VisionConfig& vision) {
+  ImageTransform transform;
+  transform.size = static_cast<int>(vision.image_size);
+  transform.mode = AspectMode::square;
+  const fs::path folder = model.source.path.empty() ? model.source.vision : model.source.path;
+  if (fs::exists(folder / "preprocessor_config.json")) {
+    const auto config = read_json(folder / "preprocessor_config.json");
+    if (config.value("do_pad", false)) transform.mode = AspectMode::pad;
+    for (size_t c = 0; c < 3; ++c) {
+      if (config.contains("image_mean")) transform.mean[c] = config["image_mean"].at(c).get<float>();
+      if (config.contains("image_std")) transform.std[c] = config["image_std"].at(c).get<float>();
+    }
+  }
+  if (model.image_aspect == "pad") transform.mode = AspectMode::pad;
+  if (model.image_aspect == "square") transform.mode = AspectMode::square;
+  return transform;
+}
+
+Tokenizer load_tokenizer(const ModelOptions& model, const LlavaConfig& config) {
+  Tokenizer tokenizer = Tokenizer::load(model.source.tokenizer_folder());
+  require(tokenizer.size() <= config.language.vocab, "tokenizer", "expected at most the model's ", config.language.vocab,
+          " tokens, got ", tokenizer.size(), " (", model.source.tokenizer_folder().string(), ")");
+  return tokenizer;
+}
+
+EncodingContext encoding_context(const Tokenizer& tokenizer, const std::string& template_name,
+                                 const LlavaConfig& config) {
+  return {&tokenizer, parse_template(template_name), config.vision.features()};
+}
+
+}  // namespace qslaw

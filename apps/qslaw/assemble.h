@@ -1,0 +1,48 @@
+// A model as a stage needs it: the checkpoint with what earlier stages left on top.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "data/image_transform.h"
+#include "experiment.h"
+#include "io/tokenizer.h"
+#include "model/lora.h"
+#include "quant/packed_weight.h"
+
+namespace qslaw {
+
+struct AssembledModel {
+  Llava llava;
+  std::vector<LoraLinear*> adapter;  // owned by llava; empty without an adapter
+  LoraOptions lora;
+};
+
+/// The decoder's packed weights that a stage starts from, if any stage before it packed them.
+std::optional<PackedLanguage> read_packed(const Experiment& experiment, const LlavaConfig& config,
+                                          const Artifacts& artifacts);
+
+/// Loads the model with linears from `maker` and lays the artifacts' dense weights and projector over it.
+Llava load_base(const Experiment& experiment, const LlavaConfig& config, const Artifacts& artifacts,
+                const LinearMaker& maker);
+
+/// The finished model of the stages so far: packed or dense linears, projector, adapter attached.
+AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& config, const Artifacts& artifacts);
+
+/// The trained adapter with the hash of the packed base it belongs to.
+void write_adapter(const std::filesystem::path& path, const std::vector<LoraLinear*>& layers, const LoraOptions& options,
+                   const std::string& base_sha256);
+
+/// SHA-256 of the packed base, or of nothing when the base is the checkpoint itself.
+std::string base_hash(const Artifacts& artifacts);
+
+/// Preprocessing of the model's tower (preprocessor_config.json, the recipe's image_aspect).
+ImageTransform image_transform(const ModelOptions& model, const VisionConfig& vision);
+
+/// Tokenizer, template and picture length for the data sets. UserError when the tokenizer has more tokens than the model.
+Tokenizer load_tokenizer(const ModelOptions& model, const LlavaConfig& config);
+EncodingContext encoding_context(const Tokenizer& tokenizer, const std::string& template_name, const LlavaConfig& config);
+
+}  // namespace qslaw

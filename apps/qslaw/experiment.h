@@ -1,0 +1,55 @@
+// A recipe on its way through the stages: where things lie, what is finished, what a stage may build on.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "command_options.h"
+#include "recipe/recipe.h"
+
+namespace qslaw {
+
+/// The stages in the order in which `run` does them.
+const std::vector<std::string>& stage_names();
+
+struct Experiment {
+  Recipe recipe;
+  CommandOptions options;
+  at::Device device = at::kCPU;
+  at::ScalarType dtype = at::kFloat;
+
+  std::filesystem::path folder(const std::string& stage) const { return recipe.output / stage; }
+  bool has_section(const std::string& stage) const;
+};
+
+/// Reads the recipe and resolves device and dtype. UserError when a device is asked for that is not there.
+Experiment open_experiment(const CommandOptions& options);
+
+at::ScalarType parse_dtype(const std::string& name);
+
+/// What a stage builds on: for each kind the newest of `model.stages` and this recipe's own earlier stages.
+struct Artifacts {
+  std::optional<std::filesystem::path> packed;     // quantize, warmup: language.safetensors
+  std::optional<std::filesystem::path> dense;      // tune full: model.safetensors
+  std::optional<std::filesystem::path> projector;  // warmup, tune: projector.safetensors
+  std::optional<std::filesystem::path> adapter;    // tune lora: adapter.safetensors
+};
+
+/// UserError when an earlier stage of the recipe is not complete.
+Artifacts collect_artifacts(const Experiment& experiment, const std::string& stage);
+
+/// Hash of everything that decides a stage's result: its resolved section, the model section, seed, the sizes and times of
+/// the files they name, and the reports of the stages before it.
+std::string stage_fingerprint(const Experiment& experiment, const std::string& stage);
+
+/// What `begin_stage` found.
+enum class StageState { fresh, resumed, complete };
+
+/// Prepares the stage's folder: nothing to do when it is complete with the same fingerprint; starts it over when its inputs
+/// changed (or --restart); goes on with --resume. UserError for an unfinished run without --resume or --restart.
+StageState begin_stage(const Experiment& experiment, const std::string& stage, const std::string& fingerprint);
+
+}  // namespace qslaw

@@ -1,0 +1,29 @@
+#include <ATen/ATen.h>
+
+#include "assemble.h"
+#include "quant/calibration.h"
+#include "quant/quantize.h"
+#include "stages.h"
+
+namespace qslaw {
+
+void run_quantize(const StageRun& run, StageReport& report) {
+  const Experiment& experiment = run.experiment;
+  const ModelOptions& model = experiment.recipe.model;
+  const QuantizeOptions& options = *experiment.recipe.quantize;
+  const LlavaConfig config = read_config(model.source);
+  QuantizeTask task{model.source, config, options, experiment.dtype, experiment.device, {}};
+  if (options.calibration && options.method == "omniquant") {
+    const Tokenizer tokenizer = load_tokenizer(model, config);
+    task.calibration = calibration_batches(
+        *options.calibration, encoding_context(tokenizer, model.template_name, config),
+        image_transform(model, config.vision), options.omniquant.batch_size, config.pad_token_id, experiment.recipe.seed);
+  }
+  const QuantizeResult result = quantize_language(task);
+  write_packed_language(run.folder / "language.safetensors", result.language);
+  report.results = result.report;
+  report.memory.weights = result.language.bytes();
+  add_file_hashes(report, run.folder, {"language.safetensors"});
+}
+
+}  // namespace qslaw

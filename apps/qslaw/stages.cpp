@@ -1,0 +1,63 @@
+#include "stages.h"
+
+#include <chrono>
+#include <functional>
+#include <map>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "report/host_memory.h"
+
+namespace qslaw {
+namespace {
+
+using StageFunction = void (*)(const StageRun&, StageReport&);
+
+// To add a stage: its file, a row here and in stage_names(), its options in lib/recipe.
+StageFunction stage_function(const std::string& stage) {
+  static const std::map<std::string, StageFunction> functions = {{"quantize", run_quantize},
+                                                                 {"warmup", run_warmup},
+                                                                 {"tune", run_tune},
+                                                                 {"eval", run_eval},
+                                                                 {"export", run_export}};
+  return functions.at(stage);
+}
+
+}  // namespace
+
+StageReport run_stage(const Experiment& experiment, const std::string& stage) {
+  require(experiment.has_section(stage), stage, "expected a section ", stage, " in the recipe, got none (",
+          experiment.recipe.file.string(), ")");
+  const auto folder = experiment.folder(stage);
+  const std::string fingerprint = stage_fingerprint(experiment, stage);
+  const StageState state = begin_stage(experiment, stage, fingerprint);
+  if (state == StageState::complete) {
+    log_info(concat(stage, ": complete already, nothing to do (", folder.string(), ")"));
+    return read_stage_report(folder);
+  }
+  const LogFile log((folder / "log.txt").string());
+  log_info(concat(stage, ": ", state == StageState::resumed ? "going on" : "starting", " in ", folder.string()));
+  const auto began = std::chrono::steady_clock::now();
+  StageReport report = new_stage_report(stage, experiment.recipe.name);
+  report.seed = experiment.recipe.seed;
+  report.device = experiment.device.str();
+  reset_peak_host_bytes();
+  stage_function(stage)({experiment, stage, folder, fingerprint, state == StageState::resumed, current_host_bytes()},
+                        report);
+  if (report.seconds == 0) {
+    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  }
+  report.peak_host_bytes = peak_host_bytes();
+  report.fingerprint = fingerprint;
+  write_stage_report(folder, report);
+  log_info(concat(stage, ": done in ", format_seconds(report.seconds), ", peak memory ",
+                  format_bytes(report.peak_host_bytes)));
+  return report;
+}
+
+void add_file_hashes(StageReport& report, const std::filesystem::path& folder, const std::vector<std::string>& names) {
+  for (const auto& name : names) report.files[name] = sha256_file(folder / name);
+}
+
+}  // namespace qslaw

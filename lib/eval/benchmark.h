@@ -1,0 +1,51 @@
+// Benchmarks: one function each and one table. To add one: its file, a row in benchmark.cpp's table, its options
+// (options.h, lib/recipe/fields.h), a test.
+#pragma once
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "data/image_transform.h"
+#include "eval/options.h"
+#include "io/tokenizer.h"
+#include "model/llava.h"
+
+namespace qslaw {
+
+/// What a benchmark runs on. Nothing is owned.
+struct EvalContext {
+  const Llava* model = nullptr;  // null when every benchmark scores given predictions
+  const Tokenizer* tokenizer = nullptr;
+  TemplateKind template_kind = TemplateKind::vicuna_v1;
+  ImageTransform transform;
+  std::filesystem::path predictions;  // folder for <benchmark>.jsonl
+  uint64_t seed = 42;
+};
+
+struct BenchmarkKind {
+  const char* name;
+  /// Returns the metrics of docs/formats.md.
+  nlohmann::json (*run)(const BenchmarkOptions& options, const EvalContext& context);
+};
+const std::vector<BenchmarkKind>& benchmark_kinds();
+
+/// Name under which a benchmark's results are stored: `name`, or the kind.
+std::string result_name(const BenchmarkOptions& options);
+
+/// True when the benchmark runs the model (it does not when it scores a predictions file).
+bool needs_model(const BenchmarkOptions& options);
+
+/// Runs one benchmark.
+nlohmann::json run_benchmark(const BenchmarkOptions& options, const EvalContext& context);
+
+/// The template the benchmark asks for, or the model's.
+TemplateKind benchmark_template(const BenchmarkOptions& options, const EvalContext& context);
+
+nlohmann::json run_scienceqa(const BenchmarkOptions& options, const EvalContext& context);
+nlohmann::json run_exact_match(const BenchmarkOptions& options, const EvalContext& context);
+nlohmann::json run_loss(const BenchmarkOptions& options, const EvalContext& context);
+nlohmann::json run_text_perplexity(const BenchmarkOptions& options, const EvalContext& context);
+nlohmann::json run_speed(const BenchmarkOptions& options, const EvalContext& context);
+
+}  // namespace qslaw

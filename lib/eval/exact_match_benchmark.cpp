@@ -1,0 +1,98 @@
+// `exact_match`: short answers of a LLaVA file's first assistant turns, compared letter by letter.
+#include <ATen/ATen.h>
+
+#include <cctype>
+
+#include "core/error.h"
+#include "eval/answer_prompts.h"
+#include "eval/predictions.h"
+
+namespace qslaw {
+namespace {
+
+// A sample split at its first learned token: the prompt, and the answer up to its end token.
+struct Question {
+  LoadedSample prompt;
+  std::string answer;
+};
+
+Question split_sample(const Sample& sample, const Tokenizer& tokenizer) {
+  size_t begin = 0;
+  while (sample.labels[begin] == kIgnoreLabel) ++begin;
+  size_t end = begin;
+  while (end < sample.labels.size() && sample.labels[end] != kIgnoreLabel && sample.labels[end] != tokenizer.eos_id()) {
+    ++end;
+  }
+  const auto at = [](const std::vector<int64_t>& ids, size_t i) { return ids.begin() + static_cast<std::ptrdiff_t>(i); };
+  Question question;
+  question.prompt.sample.id = sample.id;
+  question.prompt.sample.ids.assign(sample.ids.begin(), at(sample.ids, begin));
+  question.prompt.sample.labels.assign(begin, kIgnoreLabel);
+  question.prompt.sample.pictures = sample.pictures;
+  question.answer = strip(tokenizer.decode({at(sample.ids, begin), at(sample.ids, end)}));
+  return question;
+}
+
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+// The file's questions as read; pictures are decoded when their batch comes.
+std::vector<Question> read_questions(const Dataset& dataset, const BenchmarkOptions& options,
+                                     const Tokenizer& tokenizer) {
+  const int64_t count = options.limit > 0 ? std::min(options.limit, dataset.size()) : dataset.size();
+  std::vector<Question> questions;
+  for (int64_t i = 0; i < count; ++i) {
+    try {
+      questions.push_back(split_sample(dataset.at(i), tokenizer));
+    } catch (const UserError&) {
+      if (options.on_bad_sample == BadSamplePolicy::error) throw;
+    }
+  }
+  return questions;
+}
+
+}  // namespace
+
+nlohmann::json run_exact_match(const BenchmarkOptions& options, const EvalContext& context) {
+  DataOptions data;
+  data.kind = "llava";
+  data.path = options.path;
+  data.images = options.images;
+  data.max_length = options.context;
+  data.on_bad_sample = options.on_bad_sample;
+  const auto dataset = make_dataset(data, {context.tokenizer, benchmark_template(options, context),
+                                           context.model->config.vision.features()});
+  const auto questions = read_questions(*dataset, options, *context.tokenizer);
+  const auto load = [&](size_t i) {
+    LoadedSample prompt = questions[i].prompt;
+    for (const auto& picture : prompt.sample.pictures) {
+      prompt.pixels_3SS.push_back(transform_image(read_image(picture), context.transform));
+    }
+    return prompt;
+  };
+  const Answers answers = answer_prompts(questions.size(), load, options, context);
+  PredictionsFile predictions(context.predictions, result_name(options));
+  int64_t right = 0;
+  for (const auto& [number, text] : answers) {
+    const Question& question = questions[number];
+    const bool correct = lower(text) == lower(question.answer);
+    right += correct;
+    nlohmann::json line = {{"id", question.prompt.sample.id},
+                           {"prompt", context.tokenizer->decode(question.prompt.sample.ids)},
+                           {"text", text},
+                           {"parsed", text},
+                           {"correct", correct},
+                           {"answer", question.answer}};
+    if (!question.prompt.sample.pictures.empty()) line["picture"] = question.prompt.sample.pictures[0].string();
+    predictions.write(line);
+  }
+  predictions.finish();
+  require(!answers.empty(), "eval", "expected questions in ", options.path.string(), ", got none");
+  return {{"accuracy", 100.0 * static_cast<double>(right) / static_cast<double>(answers.size())},
+          {"n", answers.size()},
+          {"skipped", dataset->size() - static_cast<int64_t>(answers.size())}};
+}
+
+}  // namespace qslaw

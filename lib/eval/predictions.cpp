@@ -1,0 +1,40 @@
+#include "eval/predictions.h"
+
+#include <sstream>
+
+#include "core/error.h"
+#include "core/files.h"
+
+namespace qslaw {
+
+PredictionsFile::PredictionsFile(const std::filesystem::path& folder, const std::string& benchmark)
+    : path_(folder / (benchmark + ".jsonl")) {
+  make_folder(folder);
+}
+
+void PredictionsFile::write(const nlohmann::json& line) {
+  // Generated text may end within a character; the replacement sign stands for the cut bytes.
+  lines_ += line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+void PredictionsFile::finish() { write_file_atomic(path_, lines_); }
+
+std::map<std::string, std::string> read_predictions(const std::filesystem::path& path) {
+  std::istringstream in(read_file(path));
+  std::map<std::string, std::string> texts;
+  std::string line;
+  for (int64_t number = 1; std::getline(in, line); ++number) {
+    if (line.empty()) continue;
+    const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const bool sound = object.is_object() && object.contains("id") && object.contains("text") &&
+                       object["text"].is_string() && (object["id"].is_string() || object["id"].is_number_integer());
+    require(sound, "eval", "expected an object with id and text, got something else (", path.string(), ", line ", number,
+            ")");
+    const std::string id = object["id"].is_string() ? object["id"].get<std::string>() : object["id"].dump();
+    require(texts.emplace(id, object["text"].get<std::string>()).second, "eval", "expected each id once, got ", id,
+            " again (", path.string(), ", line ", number, ")");
+  }
+  return texts;
+}
+
+}  // namespace qslaw

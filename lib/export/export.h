@@ -1,0 +1,35 @@
+// Hands a trained model to other programs. Adding a format: its file, a row in export.cpp's table, a test
+// that the other program reads it.
+#pragma once
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "export/options.h"
+#include "model/llava.h"
+#include "model/load.h"
+#include "model/lora.h"
+
+namespace qslaw {
+
+/// What is exported, and where to.
+struct ExportTask {
+  const Llava* model = nullptr;  // as it computes: packed or dense linears, with the adapter attached
+  ModelSource source;            // where it came from: tokenizer files, tensors behind the feature layer
+  ExportOptions options;
+  std::vector<LoraLinear*> adapter;  // the model's LoRA layers; empty without an adapter
+  LoraOptions lora;                  // rank and alpha of the adapter
+  std::string base_sha256;           // of the packed codes that the adapter was learned on; may be empty
+  std::filesystem::path folder;      // each format gets a folder of its own in it
+};
+
+/// Writes every format of `task.options`, in their order. Each folder appears whole, in place of an older
+/// one, or not at all. Returns {"<format>": {"path", "bytes"}}. UserError when a format cannot hold the
+/// model.
+nlohmann::json export_model(const ExportTask& task);
+
+/// The known formats, in the table's order.
+std::vector<std::string> export_format_names();
+
+}  // namespace qslaw

@@ -1,0 +1,23 @@
+// The formats' writers; each fills an empty folder.
+#pragma once
+#include <filesystem>
+
+#include "export/export.h"
+
+namespace qslaw {
+
+/// Hugging Face's LlavaForConditionalGeneration in 16 (or 32) bits: with the adapter merged, and without it.
+/// UserError for values that the dtype cannot hold.
+void write_hf(const ExportTask& task, const std::filesystem::path& folder);
+void write_hf_base(const ExportTask& task, const std::filesystem::path& folder);
+
+/// The adapter and the projector as PEFT loads them on top of hf_base.
+void write_peft(const ExportTask& task, const std::filesystem::path& folder);
+
+/// UserError, before anything is written, when one of the task's formats cannot hold the model.
+void require_exportable(const ExportTask& task);
+
+/// Whether `format` is exported in the same run.
+bool exports(const ExportTask& task, const std::string& format);
+
+}  // namespace qslaw

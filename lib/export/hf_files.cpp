@@ -1,0 +1,92 @@
+#include "export/hf_files.h"
+
+#include "core/error.h"
+#include "core/files.h"
+#include "export/hf_tensors.h"
+#include "io/json.h"
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace qslaw {
+namespace {
+
+void set_dtype(json& part, const std::string& dtype) {
+  part.erase("dtype");  // transformers 5's key wins over torch_dtype, which every version knows
+  part["torch_dtype"] = dtype;
+}
+
+// transformers 5 reads rope_parameters and the older pair; earlier versions and other readers know only the
+// pair.
+void add_old_rope_keys(json& text) {
+  if (!text.contains("rope_parameters") || !text["rope_parameters"].is_object()) return;
+  json rope = text["rope_parameters"];
+  if (rope.contains("rope_theta")) text["rope_theta"] = rope["rope_theta"];
+  rope.erase("rope_theta");
+  if (rope.value("rope_type", "default") != "default") text["rope_scaling"] = rope;
+}
+
+const char* const kCompanions[] = {
+    "tokenizer.model",    "tokenizer.json",         "tokenizer_config.json",    "special_tokens_map.json",
+    "added_tokens.json",  "generation_config.json", "preprocessor_config.json", "processor_config.json",
+    "chat_template.json", "chat_template.jinja"};
+
+json image_token(int64_t id) {
+  return {{"id", id},        {"content", "<image>"}, {"single_word", false}, {"lstrip", false},
+          {"rstrip", false}, {"normalized", false},  {"special", true}};
+}
+
+// Each kind of tokenizer file lists added tokens in its own way.
+void add_image_token(const fs::path& folder, int64_t id) {
+  const fs::path fast = folder / "tokenizer.json", settings = folder / "tokenizer_config.json";
+  if (fs::exists(fast)) {
+    json tokenizer = read_json(fast);
+    tokenizer["added_tokens"].push_back(image_token(id));
+    write_json(fast, tokenizer);
+  }
+  if (fs::exists(settings)) {
+    json tokenizer = read_json(settings);
+    json token = image_token(id);
+    token.erase("id");
+    tokenizer["added_tokens_decoder"][std::to_string(id)] = token;
+    write_json(settings, tokenizer);
+  }
+  const fs::path added = folder / "added_tokens.json";
+  json tokens = fs::exists(added) ? read_json(added) : json::object();
+  tokens["<image>"] = id;
+  write_json(added, tokens);
+}
+
+}  // namespace
+
+json hf_config(const LlavaConfig& config, const std::string& dtype) {
+  json out = config.source;
+  out.erase("quantization_config");
+  out["architectures"] = {"LlavaForConditionalGeneration"};
+  out["tie_word_embeddings"] = config.language.tied_head;
+  set_dtype(out, dtype);
+  json& text = out["text_config"];
+  set_dtype(text, dtype);
+  set_dtype(out["vision_config"], dtype);
+  text.erase("quantization_config");
+  text["vocab_size"] = exported_vocab(config);
+  text["tie_word_embeddings"] = config.language.tied_head;
+  add_old_rope_keys(text);
+  return out;
+}
+
+void copy_companion_files(const ModelSource& source, const LlavaConfig& config, const fs::path& folder) {
+  const std::vector<fs::path> places = source.path.empty()
+                                           ? std::vector<fs::path>{source.language, source.vision}
+                                           : std::vector<fs::path>{source.path};
+  for (const char* name : kCompanions) {
+    for (const fs::path& place : places) {
+      if (!fs::is_regular_file(place / name)) continue;
+      write_file_atomic(folder / name, read_file(place / name));
+      break;
+    }
+  }
+  if (config.image_token_id >= config.language.vocab) add_image_token(folder, config.image_token_id);
+}
+
+}  // namespace qslaw

@@ -1,0 +1,20 @@
+// What lies beside the weights in a Hugging Face folder.
+#pragma once
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "model/load.h"
+
+namespace qslaw {
+
+/// config.json: the model's own, with `torch_dtype` set, the vocabulary's rows as exported, no
+/// quantization_config, and rotary settings under both their old and new keys.
+nlohmann::json hf_config(const LlavaConfig& config, const std::string& dtype);
+
+/// Copies tokenizer, generation, processor and chat template files that the source has. A picture id behind
+/// the language model's vocabulary is added to the tokenizer as "<image>".
+void copy_companion_files(const ModelSource& source, const LlavaConfig& config,
+                          const std::filesystem::path& folder);
+
+}  // namespace qslaw

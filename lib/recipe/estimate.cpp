@@ -1,0 +1,167 @@
+#include "recipe/estimate.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/llama.h"
+
+namespace qslaw {
+namespace {
+
+constexpr int64_t kProgramBytes = 160 << 20;  // LibTorch's libraries and thread pools, resident after the first product
+constexpr int64_t kMasterBytes = 4, kMomentBytes = 8, kGradientBytes = 4;  // float32, per trained value
+
+int64_t dtype_bytes(const Recipe& recipe) { return recipe.model.dtype == "float32" ? 4 : 2; }
+
+bool is_packed(const Recipe& recipe) { return recipe.quantize.has_value() || !recipe.model.stages.empty(); }
+
+// Codes, scales and zero points; without a quantize section the packed folder's sizes are taken as 4 bits in groups of 128.
+int64_t packed_bytes(const Recipe& recipe, int64_t values) {
+  const QuantizeOptions options = recipe.quantize.value_or(QuantizeOptions{});
+  const double per_group = options.method == "nf4" ? 1.0 + 4.0 / 256 : 6.0;
+  return static_cast<int64_t>(static_cast<double>(values) *
+                              (options.bits / 8.0 + per_group / static_cast<double>(options.group_size)));
+}
+
+// Tensors that one decoder block keeps for its backward pass, per token, in values of the compute dtype: block input, two
+// norms (float32 inside: counted double), q, k, v, rotated q and k, attention output, residual, gate, up, their product.
+int64_t block_activation_values(const LanguageConfig& config) {
+  const int64_t Q = config.heads * config.head_size, KV = config.kv_heads * config.head_size;
+  return 10 * config.width + 4 * Q + 4 * KV + 4 * config.ffn;
+}
+
+int64_t training_activations(const LlavaConfig& config, const LoopOptions& loop, const DataShape& data, int64_t bytes) {
+  const LanguageConfig& language = config.language;
+  const int64_t tokens = loop.micro_batch_size * data.longest;
+  const int64_t block = tokens * block_activation_values(language) * bytes;
+  const int64_t kept = loop.checkpointing ? language.layers * tokens * language.width * bytes + block
+                                          : language.layers * block;
+  // Logits exist in float32 with their softmax and gradient, for learned tokens only.
+  const auto learned = static_cast<int64_t>(static_cast<double>(loop.micro_batch_size) * data.mean_learned);
+  return kept + 3 * 4 * learned * language.vocab;
+}
+
+int64_t lora_values(const LanguageConfig& config, int64_t rank) {
+  int64_t values = 0;
+  for (const LinearSpec& spec : linear_specs(config)) values += rank * (spec.rows + spec.columns);
+  return values;
+}
+
+void add_trained(StageEstimate& estimate, int64_t values, bool already_in_weights) {
+  estimate.weights += already_in_weights ? 0 : kMasterBytes * values;
+  estimate.optimizer += kMomentBytes * values;
+  estimate.gradients += kGradientBytes * values;
+}
+
+// Products of a training pass over the decoder, in units of 2 * values * tokens: forward, input gradient, recomputation,
+// and weight gradients where they are needed.
+double training_flops(const LlavaConfig& config, const DataShape& data, const LoopOptions& loop, bool weight_gradients) {
+  const ModelCounts counts = count_model(config);
+  const double passes = 2.0 + (loop.checkpointing ? 1.0 : 0.0) + (weight_gradients ? 1.0 : 0.0);
+  const double tokens = static_cast<double>(data.samples) * data.mean_tokens;
+  return 2.0 * static_cast<double>(counts.linears + config.language.vocab * config.language.width / 8) * tokens * passes;
+}
+
+StageEstimate estimate_quantize(const Recipe& recipe, const LlavaConfig& config) {
+  const QuantizeOptions& options = *recipe.quantize;
+  const ModelCounts counts = count_model(config);
+  StageEstimate estimate;
+  estimate.weights = packed_bytes(recipe, counts.linears);
+  estimate.activations = 4 * 4 * counts.largest_linear;  // a layer in float32, dequantized, difference, its square
+  estimate.flops = 20.0 * static_cast<double>(counts.linears);
+  if (options.method != "omniquant") return estimate;
+  const int64_t bytes = dtype_bytes(recipe), block = counts.linears / config.language.layers;
+  const int64_t tokens = options.calibration->samples * options.calibration->length;
+  estimate.weights += bytes * (counts.other_language + counts.vision + counts.projector + block);
+  // Inputs through both chains and the targets; the block's weights in float32 with what autograd keeps of them.
+  estimate.activations = 3 * tokens * config.language.width * bytes + 10 * 4 * block;
+  estimate.flops = 6.0 * static_cast<double>(counts.linears) * static_cast<double>(tokens) *
+                   static_cast<double>(options.omniquant.epochs + 1);
+  return estimate;
+}
+
+StageEstimate estimate_warmup(const Recipe& recipe, const LlavaConfig& config, const DataShape& data) {
+  const WarmupOptions& options = *recipe.warmup;
+  const ModelCounts counts = count_model(config);
+  const int64_t bytes = dtype_bytes(recipe), layers = config.language.layers;
+  const int64_t scaled = counts.linears / layers * std::max<int64_t>(0, layers - options.first_layer);
+  const int64_t group = recipe.quantize ? recipe.quantize->group_size : 128;
+  StageEstimate estimate;
+  estimate.weights = packed_bytes(recipe, counts.linears) + bytes * scaled +
+                     bytes * (counts.other_language + counts.vision + counts.projector);
+  add_trained(estimate, scaled / group + (options.train_projector ? counts.projector : 0), false);
+  estimate.activations = training_activations(config, options.loop, data, bytes) + 3 * 4 * counts.largest_linear;
+  estimate.flops = training_flops(config, data, options.loop, true);
+  estimate.steps = data.samples / std::max<int64_t>(1, options.loop.batch_size);
+  return estimate;
+}
+
+StageEstimate estimate_tune(const Recipe& recipe, const LlavaConfig& config, const DataShape& data) {
+  const TuneOptions& options = *recipe.tune;
+  const ModelCounts counts = count_model(config);
+  const int64_t bytes = dtype_bytes(recipe), other = counts.other_language + counts.vision + counts.projector;
+  StageEstimate estimate;
+  estimate.weights = bytes * other + (is_packed(recipe) ? packed_bytes(recipe, counts.linears) : bytes * counts.linears);
+  if (options.method == "full") {
+    const int64_t trained = counts.linears + counts.other_language + (options.train_vision ? counts.vision : 0);
+    estimate.weights += (kMasterBytes - bytes) * trained;
+    add_trained(estimate, trained, true);
+  } else if (options.method == "lora") {
+    add_trained(estimate, lora_values(config.language, options.lora.rank), false);
+  }
+  if (options.train_projector || options.method == "projector") add_trained(estimate, counts.projector, false);
+  estimate.activations = training_activations(config, options.loop, data, bytes) + 2 * bytes * counts.largest_linear;
+  estimate.flops = training_flops(config, data, options.loop, options.method == "full");
+  estimate.steps = data.samples / std::max<int64_t>(1, options.loop.batch_size);
+  return estimate;
+}
+
+StageEstimate estimate_inference(const Recipe& recipe, const LlavaConfig& config, const DataShape& data) {
+  const ModelCounts counts = count_model(config);
+  const int64_t bytes = dtype_bytes(recipe);
+  StageEstimate estimate;
+  estimate.weights = bytes * (counts.other_language + counts.vision + counts.projector) +
+                     (is_packed(recipe) ? packed_bytes(recipe, counts.linears) : bytes * counts.linears);
+  const int64_t cache = 2 * config.language.layers * config.language.kv_heads * config.language.head_size * bytes;
+  estimate.activations = 8 * data.longest * cache + 2 * bytes * counts.largest_linear;
+  estimate.flops = 2.0 * static_cast<double>(counts.linears) * static_cast<double>(data.samples) * data.mean_tokens;
+  return estimate;
+}
+
+}  // namespace
+
+ModelCounts count_model(const LlavaConfig& config) {
+  const LanguageConfig& language = config.language;
+  const VisionConfig& vision = config.vision;
+  ModelCounts counts;
+  for (const LinearSpec& spec : linear_specs(language)) {
+    counts.linears += spec.rows * spec.columns;
+    counts.largest_linear = std::max(counts.largest_linear, spec.rows * spec.columns);
+  }
+  counts.other_language = (language.tied_head ? 1 : 2) * language.vocab * language.width +
+                          (2 * language.layers + 1) * language.width;
+  const int64_t D = vision.width;
+  counts.vision = vision.blocks_used() * (4 * D * D + 2 * D * vision.ffn + 9 * D + vision.ffn) +
+                  (vision.patches() + 4) * D + 3 * vision.patch_size * vision.patch_size * D;
+  counts.projector = (D + 1) * language.width;
+  if (config.projector == ProjectorKind::mlp2x_gelu) counts.projector += (language.width + 1) * language.width;
+  return counts;
+}
+
+StageEstimate estimate_stage(const Recipe& recipe, const std::string& stage, const LlavaConfig& config,
+                             const DataShape& data) {
+  StageEstimate estimate;
+  if (stage == "quantize") {
+    estimate = estimate_quantize(recipe, config);
+  } else if (stage == "warmup") {
+    estimate = estimate_warmup(recipe, config, data);
+  } else if (stage == "tune") {
+    estimate = estimate_tune(recipe, config, data);
+  } else {
+    estimate = estimate_inference(recipe, config, data);
+  }
+  estimate.program = kProgramBytes;
+  return estimate;
+}
+
+}  // namespace qslaw

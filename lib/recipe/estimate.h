@@ -1,0 +1,45 @@
+// What a stage will need, from sizes alone: for `--dry-run`.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "model/config.h"
+#include "recipe/recipe.h"
+
+namespace qslaw {
+
+/// Bytes at the peak of a stage, by kind, and the arithmetic it does.
+struct StageEstimate {
+  int64_t weights = 0;      // frozen and trained, packed or dense
+  int64_t optimizer = 0;    // AdamW's two moments
+  int64_t gradients = 0;
+  int64_t activations = 0;  // kept for the backward pass, plus scratch
+  int64_t program = 0;      // libraries and buffers of the process itself
+  double flops = 0.0;       // of the whole stage
+  int64_t steps = 0;        // optimizer steps; 0 for stages without
+  int64_t total() const { return weights + optimizer + gradients + activations + program; }
+};
+
+/// What the estimate needs to know of the data.
+struct DataShape {
+  int64_t samples = 0;      // draws of all phases (tune, warmup), questions (eval)
+  double mean_tokens = 0;   // per sample, pictures expanded
+  int64_t longest = 0;      // tokens of the longest sample
+  double mean_learned = 0;  // supervised tokens per sample
+};
+
+/// Values in the decoder's linears, in the rest of the language model, the tower (as far as used) and the projector.
+struct ModelCounts {
+  int64_t linears = 0;
+  int64_t other_language = 0;
+  int64_t vision = 0;
+  int64_t projector = 0;
+  int64_t largest_linear = 0;
+};
+ModelCounts count_model(const LlavaConfig& config);
+
+/// Estimate of one stage. REQUIRES: the recipe has that section.
+StageEstimate estimate_stage(const Recipe& recipe, const std::string& stage, const LlavaConfig& config,
+                             const DataShape& data);
+
+}  // namespace qslaw

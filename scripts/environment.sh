@@ -1,0 +1,91 @@
+# Sourced by the other scripts: packages, the .venv, and how a build folder is configured. Changes to the repository root.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+apt_packages=(g++ ccache mold pkg-config clang-format git ca-certificates python3 python3-venv
+  libsentencepiece-dev libcli11-dev libyaml-cpp-dev libspdlog-dev libstb-dev nlohmann-json3-dev
+  libturbojpeg0-dev libssl-dev catch2)
+build_wheels=(cmake==4.4.4 ninja==1.13.2)
+torch_wheel=torch==2.11.0
+# What the torch wheel needs and the CUDA 13 toolkit does not bring.
+toolkit_wheels=(nvidia-cusparselt-cu13==0.8.0 nvidia-nvshmem-cu13==3.4.5 nvidia-cufile)
+# What the tests' Python side compares with; torch's own dependencies are listed because torch comes without them.
+test_wheels=(numpy==2.4.6 transformers==5.23.0 sentencepiece==0.2.3 pillow==13.0.0 scikit-learn==1.9.1
+  safetensors==0.8.0 psutil filelock typing_extensions sympy networkx jinja2 fsspec setuptools)
+test_wheels_alone=(peft==0.21.2 accelerate==1.15.0)  # their dependencies are above; pip would fetch another torch
+
+say() { printf '%s\n' "== $*" >&2; }
+
+# Runs the rest of the line unless $1 (a stamp below .venv) already holds it.
+once() {
+  local stamp=.venv/.qslaw-$1 want
+  shift
+  want="$*"
+  if [[ -f $stamp && $(<"$stamp") == "$want" ]]; then return; fi
+  "$@"
+  printf '%s' "$want" >"$stamp"
+}
+
+install_apt_packages() {
+  command -v dpkg-query >/dev/null || { say "no dpkg here: install the packages of docs/architecture.md yourself"; return 0; }
+  local missing=() package root=()
+  for package in "${apt_packages[@]}"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  if ((${#missing[@]} == 0)); then return; fi
+  say "apt: ${missing[*]}"
+  if ((EUID != 0)); then root=(sudo); fi
+  "${root[@]}" apt-get update -q
+  DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+
+make_venv() {
+  if [[ -x .venv/bin/python ]]; then return; fi
+  say "python environment in .venv"
+  python3 -m venv .venv
+}
+
+pip_install() {
+  say "pip: $*"
+  .venv/bin/python -m pip install -q --disable-pip-version-check "$@"
+}
+
+has_cuda13_toolkit() {
+  local nvcc
+  nvcc=$(command -v nvcc || echo "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc")
+  [[ -x $nvcc ]] && "$nvcc" --version | grep -q 'release 13' && /sbin/ldconfig -p | grep -q 'libcudart\.so\.13'
+}
+
+install_wheels() {
+  once build-wheels pip_install "${build_wheels[@]}"
+  if [[ -n ${CMAKE_PREFIX_PATH:-} ]]; then return; fi  # the user's own LibTorch
+  if has_cuda13_toolkit; then
+    once torch pip_install --no-deps "$torch_wheel" "${toolkit_wheels[@]}"
+  else
+    once torch pip_install "$torch_wheel"
+  fi
+}
+
+install_test_wheels() {
+  once test-wheels pip_install "${test_wheels[@]}"
+  once test-wheels-alone pip_install --no-deps "${test_wheels_alone[@]}"
+}
+
+# configure DIR [cmake options]: only the first time; later Ninja configures again by itself when needed.
+configure() {
+  local dir=$1
+  shift
+  if [[ -f $dir/build.ninja ]]; then return; fi
+  .venv/bin/cmake -S . -B "$dir" -G Ninja -DCMAKE_MAKE_PROGRAM="$PWD/.venv/bin/ninja" \
+    ${CMAKE_PREFIX_PATH:+"-DCMAKE_PREFIX_PATH=${CMAKE_PREFIX_PATH//:/;}"} "$@"
+}
+
+# build DIR [targets]: all targets if none is named. A heavy source takes 1.5 GB, so memory bounds the jobs too.
+build() {
+  local dir=$1 jobs memory_jobs
+  shift
+  jobs=$(nproc)
+  memory_jobs=$(awk '/^MemAvailable/ {print int($2 / 1572864)}' /proc/meminfo)
+  if ((memory_jobs < jobs)); then jobs=$((memory_jobs > 0 ? memory_jobs : 1)); fi
+  .venv/bin/cmake --build "$dir" -j "$jobs" ${1:+--target "$@"}
+}

@@ -1,0 +1,74 @@
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/random.h"
+#include "core/text.h"
+
+using namespace qslaw;
+namespace fs = std::filesystem;
+
+TEST_CASE("SHA-256 of the standard's examples (FIPS 180-2)") {
+  CHECK(sha256("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(sha256("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+TEST_CASE("SplitMix64 gives the published sequence") {
+  Random random(1234567);  // test vector of the reference implementation's authors
+  CHECK(random.next() == 6457827717110365317ULL);
+  CHECK(random.next() == 3203168211198807973ULL);
+}
+
+TEST_CASE("FNV-1a gives the published values") {
+  CHECK(hash_text("") == 0xcbf29ce484222325ULL);
+  CHECK(hash_text("a") == 0xaf63dc4c8601ec8cULL);
+  CHECK(hash_text("foobar") == 0x85944171f73967e8ULL);
+}
+
+TEST_CASE("a permutation holds every number once and depends on the seed alone") {
+  const auto order = permutation(1000, 5);
+  CHECK(std::set<int64_t>(order.begin(), order.end()).size() == 1000);
+  CHECK(order == permutation(1000, 5));
+  CHECK(order != permutation(1000, 6));
+}
+
+TEST_CASE("the nearest name is found, an unrelated one is not") {
+  CHECK(nearest_name("group_sise", {"bits", "group_size", "method"}) == "group_size");
+  CHECK(nearest_name("qqqqqqqqqq", {"bits", "method"}).empty());
+}
+
+TEST_CASE("UTF-8 is checked as the Unicode standard says") {
+  CHECK(is_valid_utf8("a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80"));
+  CHECK_FALSE(is_valid_utf8("\xC0\xAF"));          // overlong
+  CHECK_FALSE(is_valid_utf8("\xED\xA0\x80"));      // surrogate
+  CHECK_FALSE(is_valid_utf8("\xF4\x90\x80\x80"));  // beyond U+10FFFF
+  CHECK_FALSE(is_valid_utf8("\xE2\x82"));          // cut
+  CHECK_FALSE(is_valid_utf8("\x80"));
+}
+
+TEST_CASE("a failed write leaves the old file and no temporary one") {
+  const fs::path folder = fs::temp_directory_path() / ("qslaw_files_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  write_file_atomic(folder / "a", "old");
+  CHECK_THROWS(write_file_atomic(folder / "a", [](std::ostream& out) {
+    out << "half";
+    throw std::runtime_error("killed");
+  }));
+  CHECK(read_file(folder / "a") == "old");
+  CHECK_FALSE(fs::exists(folder / "a.tmp"));
+  CHECK_THROWS_AS(write_file_atomic(folder / "missing" / "a", "x"), UserError);
+  CHECK_THROWS_AS(read_file(folder), UserError);
+  fs::remove_all(folder);
+}
+
+TEST_CASE("a full disk is one clear error") {
+  if (!fs::exists("/dev/full")) return;
+  const fs::path folder = fs::temp_directory_path() / ("qslaw_full_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  fs::create_symlink("/dev/full", folder / "a.tmp");
+  CHECK_THROWS_WITH(write_file_atomic(folder / "a", std::string(1 << 20, 'x')), Catch::Contains("cannot write"));
+  fs::remove_all(folder);
+}

@@ -1,0 +1,172 @@
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/key_error.h"
+#include "export/hf_files.h"
+#include "export/staged_folder.h"
+#include "export_fixture.h"
+#include "io/json.h"
+#include "temporary_folder.h"
+
+namespace fs = std::filesystem;
+using namespace qslaw;
+
+namespace {
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder))
+    names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void write_text(const fs::path& path, const std::string& text) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path) << text;
+}
+
+}  // namespace
+
+TEST_CASE("models that a format cannot hold are refused before anything is written") {
+  TemporaryFolder folder;
+  Trained trained = trained_model(source_of(model_fixture("gqa")));
+  const auto error = [&](const ExportTask& task) -> std::string {
+    try {
+      export_model(task);
+    } catch (const UserError& problem) {
+      CHECK(names_in(folder.path()).empty());
+      return problem.what();
+    }
+    return "";
+  };
+  ExportTask bare = export_task(trained, folder.path(), {"hf", "peft"});
+  bare.adapter.clear();
+  CHECK_THAT(error(bare), Catch::Contains("peft") && Catch::Contains("adapter"));
+
+  trained.source.random_weights = true;
+  CHECK_THAT(error(export_task(trained, folder.path(), {"peft"})), Catch::Contains("hf_base"));
+  trained.source.random_weights = false;
+
+  trained.model.projector.kind = ProjectorKind::linear;
+  for (const char* format : {"hf", "hf_base", "peft"}) {
+    CHECK_THAT(error(export_task(trained, folder.path(), {format})),
+               Catch::Contains("mlp2x_gelu") && Catch::Contains("linear"));
+  }
+}
+
+TEST_CASE("the export section is checked") {
+  const auto options = [](std::vector<std::string> formats) {
+    ExportOptions value;
+    value.formats = std::move(formats);
+    return value;
+  };
+  CHECK_NOTHROW(check(options({"hf", "hf_base", "peft"})));
+  CHECK_THROWS_WITH(check(options({})), Catch::Contains("export.formats"));
+  CHECK_THROWS_WITH(check(options({"hf", "hf"})), Catch::Contains("export.formats.1"));
+  CHECK_THROWS_WITH(check(options({"hf_bas"})),
+                    Catch::Contains("hf_base") && Catch::Contains("export.formats.0"));
+  ExportOptions bad = options({"hf"});
+  bad.dtype = "int8";
+  CHECK_THROWS_WITH(check(bad), Catch::Contains("export.dtype"));
+  bad = options({"hf"});
+  bad.max_shard_bytes = 0;
+  CHECK_THROWS_WITH(check(bad), Catch::Contains("export.max_shard_bytes"));
+}
+
+TEST_CASE("an older export is replaced whole, and kept when the new one fails") {
+  TemporaryFolder folder;
+  const Trained trained = trained_model(source_of(model_fixture("gqa")));
+  write_text(folder.path() / "hf" / "stale.txt", "old");
+  write_text(folder.path() / "hf.tmp" / "left.txt", "from a killed run");
+  export_model(export_task(trained, folder.path(), {"hf"}));
+  CHECK(names_in(folder.path()) == std::vector<std::string>{"hf"});
+  const std::vector<std::string> complete = {"config.json", "generation_config.json", "model.safetensors"};
+  CHECK(names_in(folder.path() / "hf") == complete);
+
+  trained.model.language.norm_D.fill_(1e6);  // beyond float16
+  CHECK_THROWS_WITH(export_model(export_task(trained, folder.path(), {"hf"}, "float16")),
+                    Catch::Contains("language_model.model.norm.weight") && Catch::Contains("Half"));
+  CHECK(names_in(folder.path()) == std::vector<std::string>{"hf"});
+  CHECK(names_in(folder.path() / "hf") == complete);
+}
+
+TEST_CASE("a file in the folder's place is refused") {
+  TemporaryFolder folder;
+  write_text(folder.path() / "hf", "a file");
+  CHECK_THROWS_WITH(StagedFolder(folder.path() / "hf"), Catch::Contains("got a file"));
+}
+
+TEST_CASE("config.json says what was written") {
+  LlavaConfig config = read_config(source_of(model_fixture("rope_llama3")));
+  config.source["quantization_config"] = {{"quant_method", "gptq"}};
+  config.source["text_config"]["quantization_config"] = {{"quant_method", "gptq"}};
+  const auto written = hf_config(config, "bfloat16");
+  CHECK_FALSE(written.contains("quantization_config"));
+  CHECK_FALSE(written["text_config"].contains("quantization_config"));
+  for (const auto* part : {&written, &written["text_config"], &written["vision_config"]}) {
+    CHECK(part->at("torch_dtype") == "bfloat16");
+    CHECK_FALSE(part->contains("dtype"));
+  }
+  const auto& text = written["text_config"];
+  CHECK(text["vocab_size"] == 131);
+  CHECK(text["rope_theta"] == 500000.0);
+  CHECK(text["rope_scaling"]["rope_type"] == "llama3");
+  CHECK(text["rope_scaling"]["original_max_position_embeddings"] == 32);
+  CHECK_FALSE(text["rope_scaling"].contains("rope_theta"));
+  CHECK(text["rope_parameters"] == config.source["text_config"]["rope_parameters"]);
+}
+
+TEST_CASE("every written tensor is one that transformers' own checkpoint has") {
+  TemporaryFolder folder;
+  const Trained trained =
+      trained_model(source_of(model_fixture("legacy")));  // written by transformers with these names
+  export_model(export_task(trained, folder.path(), {"hf_base"}));
+  const auto index = read_json(model_fixture("legacy") / "model.safetensors.index.json")["weight_map"];
+  const SafetensorsFile file(folder.path() / "hf_base" / "model.safetensors");
+  CHECK(file.entries().size() == index.size());
+  for (const auto& [name, entry] : file.entries()) {
+    INFO(name);
+    CHECK(index.contains(name));
+  }
+}
+
+TEST_CASE("shards hold at most the asked bytes") {
+  TemporaryFolder folder;
+  const Trained trained = trained_model(source_of(model_fixture("gqa")));
+  ExportTask task = export_task(trained, folder.path(), {"hf"});
+  task.options.max_shard_bytes = 40'000;
+  export_model(task);
+  const auto index = read_json(folder.path() / "hf" / "model.safetensors.index.json");
+  int64_t total = 0;
+  std::set<std::string> files;
+  for (const auto& item : index["weight_map"].items())
+    files.insert(item.value().get<std::string>());
+  CHECK(files.size() > 5);
+  for (const auto& file : files) {
+    int64_t bytes = 0;
+    for (const auto& [name, entry] : SafetensorsFile(folder.path() / "hf" / file).entries()) {
+      bytes += static_cast<int64_t>(entry.end - entry.begin);
+    }
+    CHECK(bytes <= 40'000);
+    total += bytes;
+  }
+  CHECK(index["metadata"]["total_size"] == total);
+}
+
+TEST_CASE("the adapter's README names its base") {
+  TemporaryFolder folder;
+  const Trained trained = trained_model(source_of(model_fixture("gqa")));
+  ExportTask task = export_task(trained, folder.path(), {"peft"});
+  task.base_sha256 = sha256("codes");
+  export_model(task);
+  const std::string readme = read_file(folder.path() / "peft" / "README.md");
+  CHECK_THAT(readme, Catch::Contains(task.base_sha256) && Catch::Contains("dequantized"));
+  const SafetensorsFile adapter(folder.path() / "peft" / "adapter_model.safetensors");
+  CHECK(adapter.metadata().at("base_sha256") == task.base_sha256);
+  const auto config = read_json(folder.path() / "peft" / "adapter_config.json");
+  CHECK(config["base_model_name_or_path"] == model_fixture("gqa").string());
+  CHECK(config["lora_alpha"].is_number_integer());
+}

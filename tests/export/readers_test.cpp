@@ -1,0 +1,153 @@
+// Exports as transformers and peft read them: check_export.py compares with what this program computes.
+#include <catch2/catch.hpp>
+
+#include "core/files.h"
+#include "export/hf_files.h"
+#include "export_fixture.h"
+#include "io/json.h"
+#include "io/tokenizer.h"
+#include "project_python.h"
+#include "temporary_folder.h"
+
+namespace fs = std::filesystem;
+using namespace qslaw;
+
+namespace {
+
+bool check_with_python(const std::string& check, const fs::path& folder) {
+  return run_python({std::string(QSLAW_SOURCE) + "/tests/export/check_export.py", check, folder.string()});
+}
+
+// Zero where the batch is padding.
+at::Tensor masked_logits(const Llava& model, const Expected& fixture) {
+  at::NoGradGuard no_grad;
+  return all_logits(model, fixture.batch) * fixture.at("attention_mask").unsqueeze(-1);
+}
+
+// Loss, and its gradients under PEFT's names.
+void add_gradients(NamedTensors& expected, Trained& trained, const Batch& batch) {
+  NamedTensors parameters;
+  for (LoraLinear* layer : trained.adapter) {
+    const std::string name = "language_model." + layer->name().substr(6);
+    parameters.emplace_back(name + ".lora_A", layer->a_RK());
+    parameters.emplace_back(name + ".lora_B", layer->b_NR());
+  }
+  for (const auto& [name, tensor] : projector_to_named(trained.model.projector))
+    parameters.emplace_back(name, tensor);
+  for (auto& [name, tensor] : parameters)
+    tensor.requires_grad_(true);
+  const at::Tensor loss = token_losses(trained.model, batch).nll_M.mean();
+  torch::autograd::backward({loss}, {});
+  expected.emplace_back("loss", loss.detach());
+  for (auto& [name, tensor] : parameters)
+    expected.emplace_back("grad." + name, tensor.grad());
+}
+
+}  // namespace
+
+TEST_CASE("transformers and peft compute what this program computes") {
+  TemporaryFolder folder;
+  Trained trained = trained_model(source_of(model_fixture("gqa")));
+  const Expected fixture = read_expected(model_fixture("gqa"));
+  NamedTensors expected;
+  for (const char* name : {"input_ids", "attention_mask", "pixel_values", "labels", "lengths"}) {
+    expected.emplace_back(name, fixture.at(name));
+  }
+  expected.emplace_back("logits", masked_logits(trained.model, fixture));
+  {
+    at::NoGradGuard no_grad;
+    expected.emplace_back("greedy", greedy(trained.model, fixture.batch, 20));
+  }
+  ExportTask task = export_task(trained, folder.path(), {"hf", "hf_base", "peft"});
+  task.options.max_shard_bytes = 60'000;  // several files
+  task.base_sha256 = sha256("codes");
+  const auto written = export_model(task);
+  for (const char* format : {"hf", "hf_base", "peft"}) {
+    CHECK(written.at(format).at("path") == (folder.path() / format).string());
+    CHECK(written.at(format).at("bytes").get<int64_t>() > 10'000);
+  }
+  CHECK(fs::exists(folder.path() / "hf" / "model.safetensors.index.json"));
+  add_gradients(expected, trained, fixture.batch);
+  Trained base = trained_model(trained.source);
+  for (LoraLinear* layer : base.adapter)
+    layer->b_NR().zero_();
+  expected.emplace_back("logits_base", masked_logits(base.model, fixture));
+  write_safetensors(folder.path() / "expected.safetensors", expected);
+  check_with_python("adapter", folder.path());
+}
+
+TEST_CASE("16-bit exports hold the merged weights rounded once, in every naming's model") {
+  for (const std::string dtype : {"bfloat16", "float16"}) {
+    for (const std::string fixture : {"gqa", "tied", "rope_llama3", "rope_linear", "legacy"}) {
+      INFO(fixture << " " << dtype);
+      TemporaryFolder folder;
+      Trained trained = trained_model(source_of(model_fixture(fixture)));
+      export_model(export_task(trained, folder.path(), {"hf"}, dtype));
+      Llava back = load_dense(source_of(folder.path() / "hf"));
+      const at::ScalarType type = dtype == "bfloat16" ? at::kBFloat16 : at::kHalf;
+      for (size_t l = 0; l < back.language.blocks.size(); ++l) {
+        const auto ours = block_linears(trained.model.language.blocks[l]);
+        const auto read = block_linears(back.language.blocks[l]);
+        for (size_t i = 0; i < ours.size(); ++i) {
+          CHECK(at::equal((*read[i].second)->dense_weight(at::kFloat),
+                          (*ours[i].second)->dense_weight(at::kFloat).to(type).to(at::kFloat)));
+        }
+      }
+      CHECK(at::equal(back.projector.second.weight,
+                      trained.model.projector.second.weight.to(type).to(at::kFloat)));
+      if (dtype != "bfloat16") continue;
+      // How transformers reads this folder, against how we do: rope, tied head and tower included.
+      NamedTensors expected;
+      const Expected batch = read_expected(model_fixture(fixture));
+      for (const char* name : {"input_ids", "attention_mask", "pixel_values"})
+        expected.emplace_back(name, batch.at(name));
+      expected.emplace_back("logits", masked_logits(back, batch));
+      write_safetensors(folder.path() / "expected.safetensors", expected);
+      if (!check_with_python("hf", folder.path())) return;
+    }
+  }
+}
+
+TEST_CASE("a model joined from parts gets room for its picture token") {
+  TemporaryFolder folder;
+  Trained trained = trained_model(three_parts_source());
+  trained.adapter.clear();
+  REQUIRE(trained.model.config.image_token_id == 131);
+  export_model(export_task(trained, folder.path(), {"hf"}));
+  const Expected fixture = read_expected(model_fixture("three_parts"));
+  NamedTensors expected;
+  const at::Tensor ids = fixture.at("input_ids");
+  expected.emplace_back("input_ids", ids.masked_fill(ids == kFixtureImageId, 131));
+  for (const char* name : {"attention_mask", "pixel_values"})
+    expected.emplace_back(name, fixture.at(name));
+  // The added rows' logits are the mean of the others.
+  const at::Tensor logits = masked_logits(trained.model, fixture);
+  const at::Tensor mean = logits.mean(-1, true).expand({-1, -1, 192 - 131});
+  expected.emplace_back("logits", at::cat({logits, mean}, -1));
+  write_safetensors(folder.path() / "expected.safetensors", expected);
+  check_with_python("hf", folder.path());
+}
+
+TEST_CASE("a picture token is added to the tokenizer's files") {
+  TemporaryFolder folder;
+  ModelSource source;
+  source.language = folder.path() / "language";
+  fs::create_directories(source.language);
+  fs::copy(fs::path(QSLAW_FIXTURES) / "tokenizer" / "tokenizer.model", source.language);
+  write_json(source.language / "tokenizer_config.json",
+             {{"tokenizer_class", "LlamaTokenizer"}, {"legacy", true}});
+  write_json(source.language / "chat_template.json", {{"chat_template", "{{ messages }}"}});
+  LlavaConfig config;
+  config.language.vocab = Tokenizer::load(source.language).size();
+  config.image_token_id = config.language.vocab;
+  fs::create_directories(folder.path() / "exported");
+  copy_companion_files(source, config, folder.path() / "exported");
+  CHECK(Tokenizer::load(folder.path() / "exported").special_id("<image>") == config.image_token_id);
+  CHECK(read_file(folder.path() / "exported" / "chat_template.json") ==
+        read_file(source.language / "chat_template.json"));
+  if (!check_with_python("fast_tokenizer", folder.path())) return;
+  source.language = folder.path() / "language_fast";
+  fs::create_directories(folder.path() / "exported_fast");
+  copy_companion_files(source, config, folder.path() / "exported_fast");
+  check_with_python("tokenizer", folder.path());
+}

@@ -1,0 +1,65 @@
+// Loading the CUDA side, and the kernels on a GPU where there is one (elsewhere cuda_group_quant_test.cpp
+// runs their code). Each case needs a process of its own, as ctest gives it: LibTorch keeps its first answer
+// about CUDA.
+#include <catch2/catch.hpp>
+
+#include "core/error.h"
+#include "kernels/cuda_table.h"
+#include "quant_case.h"
+
+using namespace qslaw;
+
+namespace {
+
+// "" when CUDA can be used, otherwise what load_cuda says.
+std::string cuda_problem() {
+  try {
+    load_cuda();
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+GroupGrid on_gpu(const GroupGrid& grid) {
+  return {grid.scale.to(at::kCUDA), grid.zero.to(at::kCUDA)};
+}
+
+}  // namespace
+
+TEST_CASE("load_cuda works or names what is missing") {
+  const std::string problem = cuda_problem();
+  INFO(problem);
+  const bool no_library =
+      problem.find("[cuda] this build has no CUDA kernels: expected libqslaw_cuda.so") == 0;
+  const bool no_gpu = problem.find("[cuda] expected an NVIDIA GPU, got: ") == 0;
+  REQUIRE((problem.empty() || no_library || no_gpu));
+  REQUIRE(cuda_problem() == problem);
+}
+
+TEST_CASE("a GPU's results equal the CPU's bit for bit") {
+  if (const std::string problem = cuda_problem(); !problem.empty()) {
+    WARN("not run: " << problem);
+    return;
+  }
+  for_each_case([](const QuantCase& c) {
+    const at::Tensor weight = c.weight_NK.to(at::kCUDA), gamma = c.gamma.to(at::kCUDA);
+    const GroupGrid grid = on_gpu(c.grid);
+    const at::ScalarType dtype = c.weight_NK.scalar_type();
+    const at::Tensor codes = quantize_packed(c.weight_NK, c.grid, c.gamma, c.bits);
+    const GroupGrid gpu_grid = grid_from_range(group_range(weight, c.group_size), c.bits);
+    REQUIRE(equal_bits(gpu_grid.scale.cpu(), c.grid.scale));
+    REQUIRE(equal_bits(gpu_grid.zero.cpu(), c.grid.zero));
+    REQUIRE(equal_bits(quantize_packed(weight, grid, gamma, c.bits).cpu(), codes));
+    REQUIRE(equal_bits(dequantize_packed(codes.to(at::kCUDA), grid, c.bits, dtype).cpu(),
+                       dequantize_packed(codes, c.grid, c.bits, dtype)));
+    REQUIRE(equal_bits(fake_quantize(weight, grid, gamma, c.bits, dtype).cpu(),
+                       fake_quantize(c.weight_NK, c.grid, c.gamma, c.bits, dtype)));
+    REQUIRE(equal_bits(gamma_gradient(weight, grid, gamma, c.gradient_NK.to(at::kCUDA), c.bits).cpu(),
+                       gamma_gradient(c.weight_NK, c.grid, c.gamma, c.gradient_NK, c.bits)));
+    const at::Tensor table = at::linspace(-1, 1, 1 << c.bits);
+    REQUIRE(equal_bits(
+        dequantize_table(codes.to(at::kCUDA), grid.scale, table.to(at::kCUDA), c.bits, dtype).cpu(),
+        dequantize_table(codes, c.grid.scale, table, c.bits, dtype)));
+  });
+}

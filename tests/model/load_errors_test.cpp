@@ -1,0 +1,239 @@
+// Damaged checkpoints, made from a good one: every error names the file and the tensor.
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "io/json.h"
+#include "io/weight_folder.h"
+#include "model_fixture.h"
+#include "temporary_folder.h"
+
+namespace fs = std::filesystem;
+using namespace qslaw;
+
+namespace {
+
+using Tensors = std::map<std::string, at::Tensor>;
+
+// The fixture `gqa` with its tensors or configuration edited.
+class DamagedModel {
+ public:
+  explicit DamagedModel(const std::string& fixture = "gqa") {
+    fs::copy(model_fixture(fixture), folder_.path(), fs::copy_options::recursive);
+  }
+  void edit_tensors(const std::function<void(Tensors&)>& edit) {
+    Tensors tensors;
+    for (const auto& [name, tensor] : read_safetensors(path() / "model.safetensors"))
+      tensors[name] = tensor.clone();
+    edit(tensors);
+    write_safetensors(path() / "model.safetensors", NamedTensors(tensors.begin(), tensors.end()));
+  }
+  void edit_config(const std::function<void(nlohmann::json&)>& edit) {
+    nlohmann::json config = read_json(path() / "config.json");
+    edit(config);
+    write_json(path() / "config.json", config);
+  }
+  const fs::path& path() const { return folder_.path(); }
+  std::string error() const {
+    try {
+      load_dense(source_of(path()));
+    } catch (const UserError& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+void check_says(const std::string& error, const std::vector<std::string>& parts) {
+  INFO(error);
+  CHECK(!error.empty());
+  CHECK(error.find('\n') == std::string::npos);
+  for (const auto& part : parts) {
+    INFO("expected to read: " << part);
+    CHECK(error.find(part) != std::string::npos);
+  }
+}
+
+const std::string kUp = "language_model.model.layers.1.mlp.up_proj.weight";
+
+}  // namespace
+
+TEST_CASE("a missing tensor is named, with the folder") {
+  for (const std::string name :
+       {kUp, std::string("language_model.model.norm.weight"), std::string("language_model.lm_head.weight"),
+        std::string("multi_modal_projector.linear_2.bias"),
+        std::string("vision_tower.encoder.layers.1.mlp.fc1.bias"),
+        std::string("vision_tower.pre_layrnorm.weight")}) {
+    DamagedModel model;
+    model.edit_tensors([&](Tensors& tensors) { REQUIRE(tensors.erase(name) == 1); });
+    check_says(model.error(), {name, model.path().string(), "got none"});
+  }
+}
+
+TEST_CASE("missing parts are named") {
+  for (const std::string part :
+       {"language_model.model.embed_tokens.weight", "vision_tower.embeddings.class_embedding",
+        "multi_modal_projector.linear_1.weight"}) {
+    DamagedModel model;
+    model.edit_tensors([&](Tensors& tensors) { REQUIRE(tensors.erase(part) == 1); });
+    check_says(model.error(), {part.substr(part.rfind('.', part.rfind('.') - 1) + 1), model.path().string()});
+  }
+}
+
+TEST_CASE("an extra tensor is named") {
+  DamagedModel model;
+  model.edit_tensors([](Tensors& tensors) {
+    tensors["language_model.model.layers.3.mlp.up_proj.weight"] = at::zeros({100, 48});
+  });
+  check_says(model.error(),
+             {"language_model.model.layers.3.mlp.up_proj.weight", model.path().string(), "1 more"});
+}
+
+TEST_CASE("tensors that nothing needs are allowed") {
+  DamagedModel model;
+  model.edit_tensors([](Tensors& tensors) {
+    tensors["language_model.model.layers.0.self_attn.rotary_emb.inv_freq"] = at::zeros({4});
+    tensors["vision_tower.embeddings.position_ids"] = at::zeros({1, 17}, at::kLong);
+  });
+  CHECK(model.error() == "");
+}
+
+TEST_CASE("a wrong shape is named, with both shapes") {
+  DamagedModel model;
+  model.edit_tensors([](Tensors& tensors) { tensors[kUp] = at::zeros({100, 47}, at::kHalf); });
+  check_says(model.error(), {kUp, "[100, 48]", "[100, 47]", "model.safetensors"});
+}
+
+TEST_CASE("an integer tensor is refused") {
+  DamagedModel model;
+  model.edit_tensors([](Tensors& tensors) { tensors[kUp] = at::zeros({100, 48}, at::kInt); });
+  check_says(model.error(), {kUp, "Int", "float", "model.safetensors"});
+}
+
+TEST_CASE("a cut file is named") {
+  for (const size_t bytes : {size_t{0}, size_t{5}, size_t{100}, size_t{200000}}) {
+    INFO(bytes << " bytes left");
+    DamagedModel model;
+    fs::resize_file(model.path() / "model.safetensors", bytes);
+    check_says(model.error(), {"model.safetensors"});
+  }
+}
+
+TEST_CASE("shards: a missing file, a missing entry and a stale index are named") {
+  {
+    DamagedModel model("legacy");
+    CHECK(model.error() == "");
+    fs::remove(model.path() / "model-00002-of-00003.safetensors");
+    check_says(model.error(), {"model-00002-of-00003.safetensors"});
+  }
+  {
+    DamagedModel model("legacy");
+    nlohmann::json index = read_json(model.path() / "model.safetensors.index.json");
+    index["weight_map"][kUp] = index["weight_map"][kUp] == "model-00001-of-00003.safetensors"
+                                   ? "model-00002-of-00003.safetensors"
+                                   : "model-00001-of-00003.safetensors";
+    write_json(model.path() / "model.safetensors.index.json", index);
+    check_says(model.error(), {kUp, "index"});
+  }
+  {
+    DamagedModel model("legacy");
+    nlohmann::json index = read_json(model.path() / "model.safetensors.index.json");
+    index["weight_map"].erase(kUp);
+    write_json(model.path() / "model.safetensors.index.json", index);
+    check_says(model.error(), {kUp, model.path().string()});
+  }
+  {
+    DamagedModel model("legacy");
+    write_json(model.path() / "model.safetensors.index.json", {{"weight_map", 3}});
+    check_says(model.error(), {"weight_map", "model.safetensors.index.json"});
+  }
+}
+
+TEST_CASE("no weights, no folder, only torch's .bin") {
+  DamagedModel model;
+  fs::remove(model.path() / "model.safetensors");
+  check_says(model.error(), {"model.safetensors", model.path().string(), "neither"});
+  std::ofstream(model.path() / "pytorch_model.bin") << "x";
+  check_says(model.error(), {"pytorch_model.bin", "convert"});
+  REQUIRE_THROWS_AS(read_config(source_of(model.path() / "nowhere")), UserError);
+}
+
+TEST_CASE("a configuration with wrong types or values is named by file and key") {
+  struct Edit {
+    const char* part;  // "" for the outermost object
+    const char* key;
+    nlohmann::json value;
+    std::vector<std::string> says;
+  };
+  const std::vector<Edit> edits = {
+      {"", "model_type", "qwen", {"model_type", "llava", "qwen"}},
+      {"", "model_type", 5, {"model_type", "5"}},
+      {"", "text_config", nullptr, {"text_config"}},
+      {"", "text_config", "x", {"an object"}},
+      {"", "vision_config", nullptr, {"vision_config"}},
+      {"", "vision_feature_layer", 9, {"vision_feature_layer", "9"}},
+      {"", "vision_feature_layer", "last", {"vision_feature_layer", "integer"}},
+      {"", "vision_feature_layer", {-2, -5}, {"vision_feature_layer", "integer"}},
+      {"", "vision_feature_select_strategy", "cls", {"vision_feature_select_strategy", "cls"}},
+      {"", "projector_hidden_act", "relu", {"projector_hidden_act", "relu"}},
+      {"text_config", "hidden_size", "48", {"hidden_size", "integer", "48"}},
+      {"text_config", "hidden_size", 48.5, {"hidden_size", "integer"}},
+      {"text_config", "hidden_size", -48, {"hidden_size", "positive"}},
+      {"text_config", "num_key_value_heads", 4, {"num_key_value_heads", "4"}},
+      {"text_config", "rms_norm_eps", "small", {"rms_norm_eps", "number"}},
+      {"text_config", "hidden_act", "relu", {"hidden_act", "relu"}},
+      {"text_config", "attention_bias", true, {"attention_bias"}},
+      {"text_config", "model_type", "mistral", {"mistral"}},
+      {"text_config", "rope_parameters", {{"rope_type", "yarn"}}, {"yarn"}},
+      {"text_config", "rope_parameters", 4, {"an object"}},
+      {"vision_config", "hidden_act", "relu", {"hidden_act", "relu"}},
+      {"vision_config", "patch_size", 0, {"patch_size", "positive"}},
+      {"vision_config", "num_attention_heads", 7, {"num_attention_heads", "7"}},
+  };
+  for (const Edit& edit : edits) {
+    INFO(edit.part << "." << edit.key << " = " << edit.value.dump());
+    DamagedModel model;
+    model.edit_config([&](nlohmann::json& config) {
+      nlohmann::json& part = *edit.part ? config[edit.part] : config;
+      part[edit.key] = edit.value;
+    });
+    auto says = edit.says;
+    says.push_back((model.path() / "config.json").string());
+    check_says(model.error(), says);
+  }
+}
+
+TEST_CASE("sizes that do not fit the weights are named by a tensor") {
+  DamagedModel model;
+  model.edit_config([](nlohmann::json& config) { config["text_config"]["intermediate_size"] = 99; });
+  check_says(model.error(), {"mlp.gate_proj.weight", "[99, 48]", "[100, 48]"});
+}
+
+TEST_CASE("names are checked without reading weights") {
+  DamagedModel model("legacy");
+  const ModelSource source = source_of(model.path());
+  for (int i = 1; i <= 3; ++i)
+    fs::remove(model.path() / concat("model-0000", i, "-of-00003.safetensors"));
+  CHECK_NOTHROW(check_weight_names(source, read_config(source)));
+  nlohmann::json index = read_json(model.path() / "model.safetensors.index.json");
+  index["weight_map"].erase(kUp);
+  write_json(model.path() / "model.safetensors.index.json", index);
+  CHECK_THROWS_WITH(check_weight_names(source, read_config(source)), Catch::Contains(kUp));
+}
+
+TEST_CASE("a projector file with other shapes or names is refused") {
+  TemporaryFolder folder;
+  const fs::path path = folder.path() / "projector.safetensors";
+  write_safetensors(path, {{"linear_1.weight", at::zeros({32, 23})}});
+  CHECK_THROWS_WITH(read_projector(path, ProjectorKind::mlp2x_gelu, 24, 32),
+                    Catch::Contains("linear_1.weight") && Catch::Contains("[32, 24]") &&
+                        Catch::Contains("projector.safetensors"));
+  write_safetensors(path, {{"linear_1.weight", at::zeros({32, 24})}, {"linear_1.bias", at::zeros({32})}});
+  CHECK_THROWS_WITH(read_projector(path, ProjectorKind::mlp2x_gelu, 24, 32),
+                    Catch::Contains("linear_2.weight"));
+  CHECK_THROWS_WITH(read_projector(path, ProjectorKind::linear, 24, 32), Catch::Contains("linear"));
+}

@@ -1,0 +1,210 @@
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <catch2/catch.hpp>
+
+#include "model/checkpointing.h"
+#include "model/lora.h"
+#include "model/random_tensor.h"
+#include "model_fixture.h"
+
+using namespace qslaw;
+
+namespace {
+
+struct Adapted {
+  Llava model;
+  std::shared_ptr<DropoutKey> key = std::make_shared<DropoutKey>();
+  std::vector<LoraLinear*> layers;
+};
+
+// The fixture with LoRA whose A and B are random, B nonzero.
+Adapted adapted_model(const LoraOptions& options) {
+  Adapted adapted;
+  adapted.model = load_dense(source_of(model_fixture("gqa")));
+  adapted.layers = attach_lora(adapted.model.language, options, adapted.key, 5, at::kCPU);
+  at::NoGradGuard no_grad;
+  for (size_t i = 0; i < adapted.layers.size(); ++i) {
+    adapted.layers[i]->b_NR().copy_(random_normal(adapted.layers[i]->b_NR().sizes().vec(), 0.1, 100 + i));
+  }
+  return adapted;
+}
+
+std::vector<at::Tensor> trainable(Adapted& adapted) {
+  std::vector<at::Tensor> tensors;
+  for (LoraLinear* layer : adapted.layers) {
+    tensors.push_back(layer->a_RK());
+    tensors.push_back(layer->b_NR());
+  }
+  for (const auto& [name, tensor] : projector_tensors(adapted.model.projector))
+    tensors.push_back(*tensor);
+  for (at::Tensor& tensor : tensors)
+    tensor.requires_grad_(true);
+  return tensors;
+}
+
+struct Gradients {
+  double loss = 0.0;
+  std::vector<at::Tensor> values;
+};
+
+Gradients backward(Adapted& adapted, std::vector<at::Tensor>& tensors, const Batch& batch,
+                   bool checkpointing) {
+  for (at::Tensor& tensor : tensors)
+    tensor.mutable_grad() = at::Tensor();
+  ForwardOptions options;
+  options.checkpointing = checkpointing;
+  const at::Tensor loss = token_losses(adapted.model, batch, options).nll_M.mean();
+  torch::autograd::backward({loss}, {});
+  Gradients gradients{loss.item<double>(), {}};
+  for (const at::Tensor& tensor : tensors)
+    gradients.values.push_back(tensor.grad().clone());
+  return gradients;
+}
+
+void require_equal(const Gradients& a, const Gradients& b) {
+  CHECK(a.loss == b.loss);
+  REQUIRE(a.values.size() == b.values.size());
+  for (size_t i = 0; i < a.values.size(); ++i) {
+    INFO("tensor " << i);
+    CHECK(at::equal(a.values[i], b.values[i]));
+    CHECK(largest(a.values[i]) > 0.0);
+  }
+}
+
+// sum(y * y * w) of one LoRA layer, in double.
+double layer_loss(const LoraLinear& layer, const at::Tensor& x, const at::Tensor& w) {
+  at::NoGradGuard no_grad;
+  return (layer.forward(x).square() * w).sum().item<double>();
+}
+
+void check_against_differences(const LoraLinear& layer, at::Tensor& parameter, const at::Tensor& x,
+                               const at::Tensor& w) {
+  // In double with a step of 2^-10 the quadratic loss's central difference is exact but for rounding (1e-16 /
+  // 1e-3), and the step is exact in float32 for values near 1; the gradient itself is kept in float32: 6e-8
+  // relative.
+  constexpr float kStep = 0x1p-10F;
+  float* data = parameter.data_ptr<float>();
+  const at::Tensor gradient = parameter.grad();
+  for (int64_t i = 0; i < parameter.numel(); ++i) {
+    const float kept = data[i];
+    const float up = kept + kStep, down = kept - kStep;
+    data[i] = up;
+    const double above = layer_loss(layer, x, w);
+    data[i] = down;
+    const double below = layer_loss(layer, x, w);
+    data[i] = kept;
+    const double numeric = (above - below) / (static_cast<double>(up) - static_cast<double>(down));
+    CHECK(gradient.view(-1)[i].item<double>() == Approx(numeric).epsilon(1e-5).margin(1e-6));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("LoRA's gradients agree with central differences") {
+  const LinearSpec spec{"model.layers.0.mlp.up_proj", 0, 5, 7};
+  const LoraOptions options{3, 6.0, 0.25};
+  auto key = std::make_shared<DropoutKey>();
+  auto base = std::make_unique<DenseLinear>(random_normal({5, 7}, 1.0, 1));
+  LoraLinear layer(std::move(base), spec, options, key, 2, at::kCPU);
+  layer.b_NR().copy_(random_normal({5, 3}, 1.0, 3));
+  layer.a_RK().requires_grad_(true);
+  layer.b_NR().requires_grad_(true);
+  const at::Tensor x = random_normal({2, 4, 7}, 1.0, 4).to(at::kDouble).requires_grad_(true);
+  const at::Tensor w = random_normal({2, 4, 5}, 1.0, 5).to(at::kDouble);
+  for (const uint64_t seed : {uint64_t{0}, uint64_t{11}}) {  // without and with dropout
+    INFO("dropout seed " << seed);
+    key->seed = seed;
+    layer.a_RK().mutable_grad() = at::Tensor();
+    layer.b_NR().mutable_grad() = at::Tensor();
+    torch::autograd::backward({(layer.forward(x).square() * w).sum()}, {});
+    check_against_differences(layer, layer.a_RK(), x, w);
+    check_against_differences(layer, layer.b_NR(), x, w);
+  }
+}
+
+TEST_CASE("a fresh adapter changes nothing, a merged one computes the same") {
+  at::NoGradGuard no_grad;
+  const Expected expected = read_expected(model_fixture("gqa"));
+  Adapted adapted;
+  adapted.model = load_dense(source_of(model_fixture("gqa")));
+  const at::Tensor before = all_logits(adapted.model, expected.batch);
+  adapted.layers = attach_lora(adapted.model.language, {4, 8.0, 0.1}, adapted.key, 5, at::kCPU);
+  CHECK(adapted.layers.size() == 21);
+  CHECK(at::equal(all_logits(adapted.model, expected.batch), before));
+  for (LoraLinear* layer : adapted.layers) {
+    const double bound = 1.0 / std::sqrt(static_cast<double>(layer->a_RK().size(1)));
+    CHECK(largest(layer->a_RK()) <= bound);
+    CHECK(largest(layer->a_RK()) > 0.9 * bound);  // at least 160 draws: all below 0.9 happens once in 10^7
+  }
+  adapted = adapted_model({4, 8.0, 0.1});
+  const at::Tensor apart = all_logits(adapted.model, expected.batch);
+  CHECK(relative_error(apart, before) > 0.01);
+  for (LlamaBlock& block : adapted.model.language.blocks) {
+    for (auto& [name, linear] : block_linears(block)) {
+      *linear = std::make_unique<DenseLinear>((*linear)->dense_weight(at::kFloat));
+    }
+  }
+  // One float32 sum in another order.
+  CHECK(relative_error(all_logits(adapted.model, expected.batch), apart) < 1e-5);
+}
+
+TEST_CASE("gradient checkpointing gives the same bits") {
+  at::globalContext().setDeterministicAlgorithms(true, false);
+  const Batch batch = read_expected(model_fixture("gqa")).batch;
+  for (const uint64_t seed : {uint64_t{0}, uint64_t{3}}) {  // without and with dropout
+    INFO("dropout seed " << seed);
+    Adapted adapted = adapted_model({4, 8.0, 0.3});
+    adapted.key->seed = seed;
+    auto tensors = trainable(adapted);
+    const Gradients plain = backward(adapted, tensors, batch, false);
+    require_equal(backward(adapted, tensors, batch, true), plain);
+    require_equal(backward(adapted, tensors, batch, false), plain);
+  }
+}
+
+TEST_CASE("gradient checkpointing reaches the adapter when nothing in front of it is trained") {
+  const Batch batch = read_expected(model_fixture("gqa")).batch;
+  Adapted adapted = adapted_model({4, 8.0, 0.0});
+  auto tensors = trainable(adapted);
+  for (const auto& [name, tensor] : projector_tensors(adapted.model.projector))
+    tensor->requires_grad_(false);
+  tensors.resize(2 * adapted.layers.size());
+  require_equal(backward(adapted, tensors, batch, true), backward(adapted, tensors, batch, false));
+}
+
+TEST_CASE("dropout follows its seed and is off at seed 0") {
+  at::NoGradGuard no_grad;
+  const Batch batch = read_expected(model_fixture("gqa")).batch;
+  Adapted adapted = adapted_model({4, 8.0, 0.3});
+  const auto logits = [&](uint64_t seed) {
+    adapted.key->seed = seed;
+    return all_logits(adapted.model, batch);
+  };
+  const at::Tensor off = logits(0), one = logits(1);
+  CHECK(at::equal(one, logits(1)));
+  CHECK_FALSE(at::equal(one, logits(2)));
+  CHECK_FALSE(at::equal(one, off));
+}
+
+TEST_CASE("a dropout mask keeps the expectation") {
+  const at::Tensor mask = dropout_mask(at::ones({400, 500}), 0.3, 17);
+  // 200000 draws: deviation of the kept share is 0.001; five of them.
+  CHECK(std::abs((mask > 0).to(at::kFloat).mean().item<double>() - 0.7) < 0.005);
+  CHECK(largest(mask) == Approx(1.0 / 0.7));
+  CHECK(at::equal(mask, dropout_mask(at::ones({400, 500}), 0.3, 17)));
+}
+
+TEST_CASE("gradients reach the vision tower only when asked") {
+  const Batch batch = read_expected(model_fixture("gqa")).batch;
+  Llava model = load_dense(source_of(model_fixture("gqa")));
+  model.vision.class_embedding_D.requires_grad_(true);
+  model.projector.first.weight.requires_grad_(true);
+  ForwardOptions options;
+  torch::autograd::backward({token_losses(model, batch, options).nll_M.mean()}, {});
+  CHECK_FALSE(model.vision.class_embedding_D.grad().defined());
+  CHECK(model.projector.first.weight.grad().defined());
+  options.train_vision = true;
+  torch::autograd::backward({token_losses(model, batch, options).nll_M.mean()}, {});
+  CHECK(largest(model.vision.class_embedding_D.grad()) > 0.0);
+}

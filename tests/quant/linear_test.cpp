@@ -1,0 +1,148 @@
+// Packed and scale-learning linears against dense arithmetic, golden values and central differences.
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <catch2/catch.hpp>
+
+#include "io/safetensors.h"
+#include "quant/packed_linear.h"
+#include "quant/scale_linear.h"
+#include "quant/weight_clipping.h"
+
+using namespace qslaw;
+
+namespace {
+
+PackedWeight pack(const at::Tensor& weight, int bits, int64_t group_size) {
+  PackedWeight packed;
+  packed.bits = bits;
+  packed.group_size = group_size;
+  packed.grid = grid_from_range(group_range(weight, group_size), bits);
+  packed.codes = quantize_packed(weight, packed.grid, {}, bits);
+  return packed;
+}
+
+LinearSpec spec_of(const at::Tensor& weight) { return {"model.layers.7.mlp.up_proj", 7, weight.size(0), weight.size(1)}; }
+
+}  // namespace
+
+TEST_CASE("a packed linear equals a dense one with the dequantized weight, forward and backward") {
+  at::manual_seed(1);
+  const int bits = GENERATE(2, 3, 4, 8);
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16);
+  const at::Tensor weight = at::randn({37, 128});
+  const auto packed = std::make_shared<PackedWeight>(pack(weight, bits, 64));
+  const PackedLinear linear(packed);
+  at::Tensor x = at::randn({2, 5, 128}).to(dtype).requires_grad_(true);
+  at::Tensor x_dense = x.detach().clone().requires_grad_(true);
+  const at::Tensor y = linear.forward(x), y_dense = at::linear(x_dense, packed->dequantize(dtype));
+  CHECK(at::equal(y, y_dense));  // the same product over the same numbers
+  const at::Tensor gradient = at::randn_like(y);
+  torch::autograd::backward({y}, {gradient});
+  torch::autograd::backward({y_dense}, {gradient});
+  // The gradients go through differently shaped products: sums in another order.
+  CHECK(at::allclose(x.grad(), x_dense.grad(), dtype == at::kFloat ? 1e-5 : 2e-2, dtype == at::kFloat ? 1e-5 : 2e-2));
+}
+
+TEST_CASE("rows in tiles give the same result as all at once") {
+  at::manual_seed(2);
+  const PackedWeight weight = pack(at::randn({300, 32768}), 4, 128);  // more than one tile of 2^22 elements
+  const at::Tensor x = at::randn({3, 32768}), gradient = at::randn({3, 300});
+  const at::Tensor dense = weight.dequantize(at::kFloat);
+  // Sums over 32,768 terms in another order: float32 rounding times the root of their number.
+  CHECK(at::allclose(packed_forward(weight, x), at::linear(x, dense), 1e-4, 1e-2));
+  CHECK(at::allclose(packed_input_gradient(weight, gradient), at::mm(gradient, dense), 1e-4, 1e-2));
+}
+
+TEST_CASE("scale learning matches the reference implementation's gradients") {
+  const SafetensorsFile golden(std::string(QSLAW_FIXTURES) + "/quant/lwc.safetensors");
+  for (int bits : {2, 3, 4, 8}) {
+    for (int64_t group : {32, 64, 128}) {
+      const std::string name = "b" + std::to_string(bits) + "g" + std::to_string(group) + ".";
+      INFO(name);
+      const at::Tensor weight = golden.tensor(name + "weight").clone();
+      const GroupRange range = group_range(weight, group);
+      const GroupGrid grid = grid_from_range({at::sigmoid(golden.tensor(name + "u")) * range.high,
+                                              at::sigmoid(golden.tensor(name + "l")) * range.low},
+                                             bits);
+      CHECK(at::allclose(grid.scale, golden.tensor(name + "step"), 1e-6, 0.0));
+      ScaleLinear linear(spec_of(weight), weight, grid, bits);
+      linear.gamma().mutable_grad() = at::Tensor();
+      {
+        at::NoGradGuard no_grad;
+        linear.gamma().copy_(golden.tensor(name + "gamma"));
+      }
+      CHECK(at::allclose(linear.dense_weight(at::kFloat), golden.tensor(name + "restored"), 1e-6, 1e-6));
+      at::Tensor x = golden.tensor(name + "x").clone().requires_grad_(true);
+      const at::Tensor y = linear.forward(x);
+      CHECK(at::allclose(y, golden.tensor(name + "y"), 1e-4, 1e-5));  // sums of 256 float32 terms
+      torch::autograd::backward({y}, {golden.tensor(name + "dy").clone()});
+      CHECK(at::allclose(linear.gamma().grad(), golden.tensor(name + "dgamma"), 1e-4, 1e-4));
+      CHECK(at::allclose(x.grad(), golden.tensor(name + "dx"), 1e-4, 1e-4));
+    }
+  }
+}
+
+TEST_CASE("gamma's gradient equals central differences of the surrogate") {
+  // The surrogate freezes the rounding residual and the clamp's mask at gamma0; it is then smooth in gamma:
+  // W^(gamma) = s ((W / (s gamma) + r + z) m + clamped (1 - m) - z), whose derivative is the straight-through gradient.
+  at::manual_seed(3);
+  const int bits = GENERATE(2, 3, 4);
+  const at::Tensor weight = at::randn({6, 64});
+  const GroupGrid grid = grid_from_range(group_range(weight, 32), bits);
+  ScaleLinear linear(spec_of(weight), weight, grid, bits);
+  const at::Tensor gamma0 = 1.0 + 0.2 * at::rand_like(grid.scale);
+  {
+    at::NoGradGuard no_grad;
+    linear.gamma().copy_(gamma0);
+  }
+  const at::Tensor x = at::randn({4, 64}), dY = at::randn({4, 6});
+  torch::autograd::backward({linear.forward(x)}, {dY});
+
+  const auto wide = at::kDouble;
+  const at::Tensor s = grid.scale.to(wide).unsqueeze(-1), z = grid.zero.to(wide).unsqueeze(-1);
+  const at::Tensor w = weight.to(wide).view({6, 2, 32}), g0 = gamma0.to(wide).unsqueeze(-1);
+  const double top = (1 << bits) - 1;
+  const at::Tensor position = at::round((weight.view({6, 2, 32}) / (grid.scale * gamma0).unsqueeze(-1))).to(wide) + z;
+  const at::Tensor residual = position - z - w / (s * g0);
+  const at::Tensor inside = (position >= 0).logical_and(position <= top);
+  const auto loss = [&](const at::Tensor& gamma) {
+    const at::Tensor moved = w / (s * gamma) + residual + z;
+    const at::Tensor restored = s * (at::where(inside, moved, position.clamp(0.0, top)) - z);
+    return (at::mm(x.to(wide), restored.view({6, 64}).t()) * dY.to(wide)).sum().item<double>();
+  };
+  constexpr double kStep = 1e-5;
+  for (int64_t n = 0; n < 6; ++n) {
+    for (int64_t k = 0; k < 2; ++k) {
+      at::Tensor up = g0.clone(), down = g0.clone();
+      up[n][k] += kStep;
+      down[n][k] -= kStep;
+      const double expected = (loss(up) - loss(down)) / (2 * kStep);
+      // Central differences err by step^2; the float32 gradient by its own rounding.
+      CHECK(linear.gamma().grad()[n][k].item<double>() == Approx(expected).epsilon(1e-4).margin(1e-4));
+    }
+  }
+}
+
+TEST_CASE("folding gamma gives codes whose weights are those that were trained with, bit for bit") {
+  at::manual_seed(4);
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16);
+  const at::Tensor weight = at::randn({16, 128}).to(dtype);
+  const GroupGrid grid = grid_from_range(group_range(weight, 32), 3);
+  ScaleLinear linear(spec_of(weight), weight, grid, 3);
+  CHECK(linear.changed_share() == 0.0);
+  {
+    at::NoGradGuard no_grad;
+    linear.gamma().mul_(at::rand_like(linear.gamma()) + 0.5);
+  }
+  CHECK(at::equal(linear.fold(32).dequantize(at::kFloat), linear.dense_weight(at::kFloat)));
+  CHECK(linear.changed_share() > 0.1);
+}
+
+TEST_CASE("learnable clipping starts where the quantizer's kernels put it") {
+  at::manual_seed(5);
+  const at::Tensor weight = at::randn({8, 128});
+  const ClippedLinear linear(weight, 64, 4);
+  // The differentiable operators and the kernels define the same numbers; W + (round(W) - W) costs one rounding.
+  CHECK(at::allclose(linear.pack().dequantize(at::kFloat), linear.dense_weight(at::kFloat), 1e-5, 1e-5));
+}

@@ -1,0 +1,61 @@
+// The oracle is bitsandbytes 0.50.2 (scripts/fixtures/make_quant_fixtures.py).
+#include "quant/normal_float.h"
+
+#include <ATen/ATen.h>
+
+#include <catch2/catch.hpp>
+
+#include "core/error.h"
+#include "io/safetensors.h"
+#include "kernels/group_quant.h"
+
+using namespace qslaw;
+
+namespace {
+
+// bitsandbytes puts the first of two codes into the high half of a byte.
+at::Tensor unpack_high_first(const at::Tensor& packed, at::IntArrayRef shape) {
+  return at::stack({packed.bitwise_right_shift(4), packed.bitwise_and(15)}, -1).flatten().narrow(0, 0, shape[0] * shape[1]).view(shape);
+}
+
+}  // namespace
+
+TEST_CASE("the tables are bitsandbytes' own") {
+  const SafetensorsFile golden(std::string(QSLAW_FIXTURES) + "/quant/nf4.safetensors");
+  CHECK(at::equal(normal_float_table(4), golden.tensor("quant_map")));
+  // The dynamic map is computed through a float32 linspace whose last bit depends on the library.
+  CHECK(at::allclose(dynamic_map(), golden.tensor("nested_quant_map"), 0.0, 1e-7));
+}
+
+TEST_CASE("NF4 codes and double quantization agree with bitsandbytes") {
+  const SafetensorsFile golden(std::string(QSLAW_FIXTURES) + "/quant/nf4.safetensors");
+  for (const std::string name : {"square", "odd_blocks", "outliers", "zero_block", "tiny", "bf16", "one_nested_block"}) {
+    INFO(name);
+    const at::Tensor weight = golden.tensor(name + ".weight");
+    const NormalFloatCodes codes = normal_float_quantize(weight, 4);
+    const at::Tensor expected = unpack_high_first(golden.tensor(name + ".codes"), weight.sizes());
+    const at::Tensor difference = (codes.codes_NK.to(at::kInt) - expected.to(at::kInt)).abs();
+    // One step where a weight lies within rounding of a midpoint (x / absmax against x * (1 / absmax)).
+    CHECK(difference.max().item<int>() <= 1);
+    CHECK(difference.sum().item<int64_t>() <= weight.numel() / 1000);
+
+    const AbsmaxCodes nested = quantize_absmax(codes.absmax);
+    CHECK(at::allclose(nested.offset, golden.tensor(name + ".offset"), 1e-6, 0.0));
+    CHECK(at::allclose(nested.nested_absmax, golden.tensor(name + ".nested_absmax"), 1e-5, 1e-9));
+    const at::Tensor absmax = dequantize_absmax(nested.codes, nested.nested_absmax, nested.offset);
+    const at::Tensor restored =
+        dequantize_table(pack_codes(codes.codes_NK, 4), absmax, normal_float_table(4), 4, at::kFloat);
+    // One step of the 8-bit absmax code is at most 1/128 of the nested absmax.
+    const double step = golden.tensor(name + ".nested_absmax").max().item<double>() / 64;
+    const at::Tensor same = difference == 0;
+    CHECK(at::allclose(restored.masked_select(same), golden.tensor(name + ".dequantized").masked_select(same), 1e-5, step));
+  }
+}
+
+TEST_CASE("tables of fewer bits come from the paper's construction") {
+  // scipy.stats.norm.ppf over the same quantiles, float32.
+  CHECK(at::allclose(normal_float_table(2), at::tensor({-1.0F, 0.0F, 0.43581817F, 1.0F}), 0.0, 1e-7));
+  CHECK(normal_float_table(3).numel() == 8);
+  CHECK(normal_float_table(3)[3].item<float>() == 0.0F);
+  CHECK_THROWS_AS(normal_float_table(8), UserError);
+}

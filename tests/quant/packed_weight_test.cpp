@@ -1,0 +1,90 @@
+#include "quant/packed_weight.h"
+
+#include <ATen/ATen.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "quant/normal_float.h"
+
+using namespace qslaw;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct TemporaryFolder {
+  fs::path path = fs::temp_directory_path() / ("qslaw_packed_" + std::to_string(::getpid()));
+  TemporaryFolder() { fs::create_directories(path); }
+  ~TemporaryFolder() { fs::remove_all(path); }
+};
+
+std::vector<LinearSpec> two_specs() { return {{"model.layers.0.a", 0, 24, 64}, {"model.layers.0.b", 0, 10, 128}}; }
+
+PackedLanguage make_language(int bits) {
+  at::manual_seed(bits);
+  PackedLanguage language{"rtn", bits, 64, {}};
+  for (const LinearSpec& spec : two_specs()) {
+    const at::Tensor weight = at::randn({spec.rows, spec.columns});
+    auto packed = std::make_shared<PackedWeight>();
+    packed->bits = bits;
+    packed->group_size = 64;
+    packed->grid = grid_from_range(group_range(weight, 64), bits);
+    packed->codes = quantize_packed(weight, packed->grid, {}, bits);
+    language.weights[spec.name] = packed;
+  }
+  return language;
+}
+
+}  // namespace
+
+TEST_CASE("a packed language model reads back byte for byte") {
+  const TemporaryFolder folder;
+  const int bits = GENERATE(2, 3, 4, 8);
+  const PackedLanguage written = make_language(bits);
+  write_packed_language(folder.path / "language.safetensors", written);
+  const PackedLanguage read = read_packed_language(folder.path / "language.safetensors", two_specs());
+  CHECK(read.method == "rtn");
+  CHECK(read.bits == bits);
+  CHECK(read.bytes() == written.bytes());
+  for (const auto& [name, weight] : written.weights) {
+    CHECK(at::equal(read.weights.at(name)->codes, weight->codes));
+    CHECK(at::equal(read.weights.at(name)->grid.scale, weight->grid.scale));
+    CHECK(at::equal(read.weights.at(name)->grid.zero, weight->grid.zero));
+  }
+}
+
+TEST_CASE("bytes per weight are the code's bits plus six bytes per group") {
+  const PackedLanguage language = make_language(4);
+  const int64_t weights = 24 * 64 + 10 * 128;
+  CHECK(language.bytes() == weights / 2 + weights / 64 * 6);
+}
+
+TEST_CASE("a packed file that does not fit the model is refused by name") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "language.safetensors";
+  write_packed_language(path, make_language(4));
+  auto specs = two_specs();
+  SECTION("missing") {
+    specs.push_back({"model.layers.1.a", 1, 8, 64});
+    CHECK_THROWS_WITH(read_packed_language(path, specs), Catch::Contains("model.layers.1.a.codes"));
+  }
+  SECTION("extra") {
+    specs.pop_back();
+    CHECK_THROWS_WITH(read_packed_language(path, specs), Catch::Contains("model.layers.0.b"));
+  }
+  SECTION("wrong shape") {
+    specs[1].rows = 11;
+    CHECK_THROWS_WITH(read_packed_language(path, specs), Catch::Contains("model.layers.0.b.codes") && Catch::Contains("expected"));
+  }
+  SECTION("cut") {
+    const std::string bytes = read_file(path);
+    write_file_atomic(path, bytes.substr(0, bytes.size() - 100));
+    CHECK_THROWS_WITH(read_packed_language(path, specs), Catch::Contains("cut"));
+  }
+  SECTION("not a packed model") {
+    write_safetensors(path, {{"x", at::zeros({2})}});
+    CHECK_THROWS_AS(read_packed_language(path, specs), UserError);
+  }
+}

@@ -1,0 +1,188 @@
+// Ranges and contradictions.
+#include <catch2/catch.hpp>
+
+#include "recipe_file.h"
+
+using namespace qslaw;
+
+namespace {
+
+struct Wrong {
+  std::string text;     // appended to kHead, so it starts on line 5
+  std::string message;  // after "[recipe] expected "
+};
+
+void check_all(const std::vector<Wrong>& cases) {
+  for (const auto& [text, message] : cases) {
+    INFO(text);
+    CHECK(error_of(kHead + text) == "[recipe] expected " + message);
+  }
+}
+
+const std::string kData = "data: {kind: llava, path: a}";
+
+}  // namespace
+
+TEST_CASE("check: quantize") {
+  check_all({
+      {"quantize: {bits: 5}\n",
+       "2, 3, 4 or 8 for method rtn, got 5 (recipe.yaml, line 5, key quantize.bits)"},
+      {"quantize: {group_size: 100}\n",
+       "32, 64 or 128 for method rtn, got 100 (recipe.yaml, line 5, key quantize.group_size)"},
+      {"quantize: {method: nf4, bits: 8}\n",
+       "2, 3 or 4 for method nf4, got 8 (recipe.yaml, line 5, key quantize.bits)"},
+      {"quantize: {method: nf4, group_size: 128}\n",
+       "64 for method nf4, got 128 (recipe.yaml, line 5, key quantize.group_size)"},
+      {"quantize:\n  method: omniquant\n",
+       "calibration samples for method omniquant, got none (recipe.yaml, line 5, key quantize.calibration)"},
+      {"quantize:\n  method: omniquant\n  calibration:\n    kind: mix\n    text: {kind: text, path: a}\n",
+       "a picture source for kind mix, got none (recipe.yaml, line 7, key quantize.calibration.pictures)"},
+      {"quantize: {method: omniquant, calibration: {kind: text, path: a, samples: 0}}\n",
+       "at least 1, got 0 (recipe.yaml, line 5, key quantize.calibration.samples)"},
+      {"quantize: {method: omniquant, calibration: {kind: text}}\n",
+       "a path for kind text, got none (recipe.yaml, line 5, key quantize.calibration.path)"},
+      {"quantize: {method: omniquant, calibration: {kind: text, path: a}, omniquant: {lr: 0}}\n",
+       "more than 0, got 0 (recipe.yaml, line 5, key quantize.omniquant.lr)"},
+  });
+  CHECK(read_text(kHead + "quantize: {method: nf4}\n").quantize->group_size == 64);
+  CHECK(read_text(kHead + "quantize: {bits: 8}\n").quantize->group_size == 128);
+}
+
+TEST_CASE("check: warmup") {
+  const std::string quantize = "quantize: {}\nwarmup:\n  phases:\n";
+  check_all({
+      {"warmup: {phases: [{text: {kind: text, path: a}}]}\n",
+       "a quantize section or model.stages whose scales are to be learned, got neither (recipe.yaml, line 5, "
+       "key "
+       "warmup)"},
+      {"quantize: {}\nwarmup: {phases: []}\n",
+       "at least one phase, got none (recipe.yaml, line 6, key warmup.phases)"},
+      {"quantize: {}\nwarmup: {}\n", "the key \"phases\", got none (recipe.yaml, line 6, key warmup.phases)"},
+      {quantize + "    - {epochs: 2}\n",
+       "pictures or text to train on, got neither (recipe.yaml, line 8, key warmup.phases.0)"},
+      {quantize + "    - {pictures: {kind: text, path: a}}\n",
+       "llava or scienceqa, got \"text\" (recipe.yaml, line 8, key warmup.phases.0.pictures.kind)"},
+      {quantize + "    - {text: {kind: llava, path: a}}\n",
+       "text, got \"llava\" (recipe.yaml, line 8, key warmup.phases.0.text.kind)"},
+      {quantize + "    - {text: {kind: text, path: a}, epochs: 0}\n",
+       "more than 0, got 0 (recipe.yaml, line 8, key warmup.phases.0.epochs)"},
+      {quantize + "    - {text: {kind: text, path: a}, template: vicuna}\n",
+       "one of vicuna_v1, llava_v1, plain, llama_2, got \"vicuna\" (recipe.yaml, line 8, key "
+       "warmup.phases.0.template)"},
+      {quantize + "    - {text: {kind: text, path: a}}\n  formula: qslow\n",
+       "qslaw, got \"qslow\"; did you mean \"qslaw\"? (recipe.yaml, line 9, key warmup.formula)"},
+      {quantize + "    - {text: {kind: text, path: a}}\n  heldout: {every: 5}\n",
+       "held-out text or pictures to measure, got neither (recipe.yaml, line 9, key warmup.heldout.every)"},
+  });
+  CHECK(error_of(
+            "name: a\noutput: b\nmodel: {path: c, stages: [d]}\nwarmup: {phases: [{text: {kind: text, path: "
+            "a}}]}\n") == "no error");
+}
+
+TEST_CASE("check: tune") {
+  const std::string tune = "tune:\n  " + kData + "\n  ";
+  check_all({
+      {tune + "method: loar\n",
+       "lora, full or projector, got \"loar\"; did you mean \"lora\"? (recipe.yaml, line 7, key "
+       "tune.method)"},
+      {tune + "batch_size: 6\n  micro_batch_size: 4\n",
+       "a divisor of batch_size = 6, got 4 (recipe.yaml, line 8, key tune.micro_batch_size)"},
+      {tune + "batch_size: 0\n", "at least 1, got 0 (recipe.yaml, line 7, key tune.batch_size)"},
+      {tune + "save_every: 0\n", "at least 1, got 0 (recipe.yaml, line 7, key tune.save_every)"},
+      {tune + "lora: {dropout: 1}\n", "less than 1, got 1 (recipe.yaml, line 7, key tune.lora.dropout)"},
+      {tune + "lora: {rank: 0}\n", "at least 1, got 0 (recipe.yaml, line 7, key tune.lora.rank)"},
+      {tune + "optimizer: {schedule: cosin}\n",
+       "cosine or constant, got \"cosin\"; did you mean \"cosine\"? (recipe.yaml, line 7, key "
+       "tune.optimizer.schedule)"},
+      {tune + "optimizer: {warmup_ratio: 1.5}\n",
+       "0 to 1, got 1.5 (recipe.yaml, line 7, key tune.optimizer.warmup_ratio)"},
+      {tune + "text: {kind: llava, path: b}\n",
+       "text, got \"llava\" (recipe.yaml, line 7, key tune.text.kind)"},
+      {"tune: {epochs: 1}\n", "the key \"data\", got none (recipe.yaml, line 5, key tune.data)"},
+      {"tune: {data: {kind: lava, path: a}}\n",
+       "llava, text or scienceqa, got \"lava\"; did you mean \"llava\"? (recipe.yaml, line 5, key "
+       "tune.data.kind)"},
+      {"quantize: {}\ntune: {method: full, " + kData + "}\n",
+       "lora or projector after quantize, as packed weights are not trained, got \"full\" (recipe.yaml, line "
+       "6, key "
+       "tune.method)"},
+  });
+  // Steps replace epochs, so that a short trial run needs one override only.
+  CHECK(error_of(kHead + tune + "epochs: 12\n", {"tune.max_steps=3"}) == "no error");
+}
+
+TEST_CASE("check: eval and export") {
+  const std::string eval = "eval:\n  benchmarks:\n    - ";
+  check_all({
+      {eval + "{kind: loss, path: a}\n    - {kind: scienseqa}\n",
+       "exact_match, loss, scienceqa, speed or text_perplexity, got \"scienseqa\"; did you mean "
+       "\"scienceqa\"? "
+       "(recipe.yaml, line "
+       "8, key eval.benchmarks.1.kind)"},
+      {eval + "{kind: loss, path: a}\n    - {kind: loss, path: b}\n",
+       "names that differ (the default is the kind), got \"loss\" as in eval.benchmarks.0 (recipe.yaml, line "
+       "8, key "
+       "eval.benchmarks.1.name)"},
+      {eval + "{kind: scienceqa, problems: p}\n",
+       "a path for kind scienceqa, got none (recipe.yaml, line 7, key eval.benchmarks.0.splits)"},
+      {eval + "{kind: scienceqa, problems: p, splits: s, prompt_format: QCM}\n",
+       "QCM-LEA or CQM-A, got \"QCM\" (recipe.yaml, line 7, key "
+       "eval.benchmarks.0.prompt_format)"},
+      {eval + "{kind: loss, name: a/b, path: a}\n",
+       "letters, digits, \"_\", \"-\" and \".\", not starting with \".\", got \"a/b\" (recipe.yaml, line 7, "
+       "key "
+       "eval.benchmarks.0.name)"},
+      {eval + "{kind: text_perplexity, path: a, context: 1}\n",
+       "at least 2, got 1 (recipe.yaml, line 7, key eval.benchmarks.0.context)"},
+      {"eval: {benchmarks: []}\n",
+       "at least one benchmark, got none (recipe.yaml, line 5, key eval.benchmarks)"},
+      {"export: {formats: [hf, gptq]}\n",
+       "hf, hf_base or peft, got \"gptq\" (recipe.yaml, line 5, key export.formats.1)"},
+      {"export: {formats: [hf, hf]}\n",
+       "each format once, got \"hf\" again (recipe.yaml, line 5, key export.formats.1)"},
+      {"export: {formats: [peft]}\n",
+       "tune.method lora or model.stages for an adapter to export, got \"peft\" without one (recipe.yaml, "
+       "line 5, key "
+       "export.formats.0)"},
+      {"export: {formats: [hf], dtype: bf16}\n",
+       "bfloat16, float16 or float32, got \"bf16\" (recipe.yaml, line 5, key export.dtype)"},
+  });
+}
+
+TEST_CASE("check: model") {
+  const auto model = [](const std::string& keys) {
+    return error_of("name: a\noutput: b\nmodel: {" + keys + "}\n");
+  };
+  const std::string end = " (recipe.yaml, line 3, key model";
+  CHECK(model("") == "[recipe] expected path, or language and vision, got neither" + end + ")");
+  CHECK(model("language: a") ==
+        "[recipe] expected a path beside model.language, got none" + end + ".vision)");
+  CHECK(model("language: a, vision: b") == "no error");
+  CHECK(model("language: a, vision: b, projector_kind: linear") == "no error");
+  CHECK(model("language: a, vision: b, projector_kind: mlp") ==
+        "[recipe] expected projector_kind linear or mlp2x_gelu, got mlp" + end + ".projector_kind)");
+  CHECK(model("path: a, dtype: float64") ==
+        "[recipe] expected bfloat16, float16 or float32, got \"float64\"; did you mean \"float16\"?" + end +
+            ".dtype)");
+  CHECK(model("path: a, template: x") ==
+        "[recipe] expected one of vicuna_v1, llava_v1, plain, llama_2, got \"x\"" + end + ".template)");
+  CHECK(model("path: a, image_aspect: crop") ==
+        "[recipe] expected pad or square, got \"crop\"" + end + ".image_aspect)");
+}
+
+TEST_CASE("check: an export that could not be written is refused before anything runs") {
+  const auto with_model = [](const std::string& model, const std::string& formats) {
+    return error_of("name: a\noutput: b\nmodel: {" + model + "}\ntune: {" + kData +
+                    "}\nexport:\n  formats: " + formats + "\n");
+  };
+  const std::string parts = "language: l, vision: v";
+  CHECK(with_model("path: a", "[hf, peft]") == "no error");
+  CHECK(with_model(parts, "[hf_base, peft]") == "no error");
+  CHECK(with_model(parts, "[hf, peft]").find("expected hf_base beside peft") != std::string::npos);
+  CHECK(with_model(parts, "[hf, peft]").find("(recipe.yaml, line 6, key export.formats.1)") !=
+        std::string::npos);
+  CHECK(with_model("path: a, random_weights: true", "[peft]").find("expected hf_base beside peft") !=
+        std::string::npos);
+  CHECK(with_model(parts + ", projector_kind: linear", "[hf]").find("key model.projector_kind") !=
+        std::string::npos);
+}

@@ -1,0 +1,169 @@
+#include "report/svg_plot.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+#include "report/chart_scale.h"
+#include "report/report_files.h"
+#include "report/xml_check.h"
+
+using namespace qslaw;
+
+namespace {
+
+const double kNan = std::nan("");
+const std::string kEvil = "</svg><script>&\"'\xFF";
+
+std::string fault(const Html& html) {
+  return XmlCheck::fault("<div>" + html.code + "</div>");
+}
+
+LineChart line_of(std::vector<ChartPoint> points) {
+  LineChart chart;
+  chart.x_title = chart.y_title = chart.description = kEvil;
+  chart.series = {{kEvil, std::move(points), 1, 1}};
+  chart.marks = {{2, kEvil}};
+  return chart;
+}
+
+// The numbers behind each `name="` that follows `start` within one element.
+std::vector<double> numbers_of(const std::string& text, const std::string& start, const std::string& name) {
+  std::vector<double> out;
+  for (size_t at = text.find(start); at != std::string::npos; at = text.find(start, at + 1)) {
+    const size_t begin = text.find(" " + name + "=\"", at) + name.size() + 3;
+    REQUIRE(begin < text.find('>', at));
+    out.push_back(std::stod(text.substr(begin)));
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("line charts of any values are well-formed and free of numbers that are none") {
+  const double huge = std::numeric_limits<double>::max();
+  const std::vector<std::vector<ChartPoint>> cases = {
+      {{1, 1}, {2, 2}, {3, 1}},
+      {{1, 5}},
+      {{1, 0}, {2, 0}},
+      {{1, kNan}, {2, 3}, {3, INFINITY}, {4, -INFINITY}, {5, 4}},
+      {{1, huge}, {2, -huge}, {3, 1e99}, {4, -1e99}},
+      {{1e15, 1e-300}, {2e15, 1e-12}},
+      {{-5, -1}, {5, 1e9}},
+  };
+  for (const auto& points : cases) {
+    const Html html = line_chart(line_of(points));
+    CHECK(fault(html) == "");
+    CHECK(html.code.find("nan") == std::string::npos);
+    CHECK(html.code.find("inf") == std::string::npos);
+    CHECK(html.code.find("<script") == std::string::npos);
+  }
+}
+
+TEST_CASE("charts without values say so") {
+  for (const Html& html :
+       {line_chart({}), line_chart(line_of({{1, kNan}})), bar_chart({}), box_chart({}), heat_chart({})}) {
+    CHECK(fault(html) == "");
+    CHECK(html.code.find("<svg") == std::string::npos);
+    CHECK(html.code.find("class=\"none\"") != std::string::npos);
+  }
+}
+
+TEST_CASE("a gap breaks the line") {
+  LineChart chart = line_of({{1, 1}, {2, 2}, {3, kNan}, {4, 2}, {5, 1}});
+  const std::string code = line_chart(chart).code;
+  const size_t path = code.find("curve s1", code.find("viewBox=\"0 0 560"));
+  const std::string line = code.substr(path, code.find("/>", path) - path);
+  CHECK(occurrences(line, "M") == 2);
+  CHECK(occurrences(line, "L") == 2);
+}
+
+TEST_CASE("points lie where the scale says") {
+  // Three equally spaced points of a straight line: the middle one must lie half-way.
+  const std::string code = line_chart(line_of({{0, 0}, {10, 5}, {20, 10}})).code;
+  const auto x = numbers_of(code, "<circle", "cx"), y = numbers_of(code, "<circle", "cy");
+  REQUIRE(x.size() == 6);
+  for (size_t picture : {size_t{0}, size_t{3}}) {
+    // Coordinates are written with two decimals.
+    CHECK(x[picture + 1] == Approx((x[picture] + x[picture + 2]) / 2).margin(0.011));
+    CHECK(y[picture + 1] == Approx((y[picture] + y[picture + 2]) / 2).margin(0.011));
+    CHECK(y[picture] > y[picture + 2]);
+  }
+}
+
+TEST_CASE("a long curve stays small and keeps its spikes") {
+  std::vector<ChartPoint> points;
+  for (int i = 0; i < 200000; ++i)
+    points.push_back({static_cast<double>(i), std::sin(i * 0.1)});
+  points[123456].y = 7;
+  points[99].y = kNan;
+  const auto thin = thinned_points(points, 280);
+  CHECK(thin.size() <= 2 * 280 + 1);
+  const auto has = [&](auto test) { return std::any_of(thin.begin(), thin.end(), test); };
+  CHECK(has([](const ChartPoint& p) { return p.x == 123456 && p.y == 7; }));
+  CHECK(has([](const ChartPoint& p) { return p.x == 99 && std::isnan(p.y); }));
+  CHECK(std::is_sorted(thin.begin(), thin.end(), [](const auto& a, const auto& b) { return a.x < b.x; }));
+  CHECK(line_chart(line_of(points)).code.size() < 60000);
+}
+
+TEST_CASE("smoothing is the mean of the neighbors that are there") {
+  const auto smooth = smoothed_points({{1, 1}, {2, 2}, {3, kNan}, {4, 6}, {5, 8}}, 1);
+  CHECK(smooth[0].y == 1.5);
+  CHECK(smooth[1].y == 1.5);
+  CHECK(std::isnan(smooth[2].y));
+  CHECK(smooth[3].y == 7);
+  CHECK(smooth[4].y == 7);
+}
+
+TEST_CASE("ticks are round and inside of the range") {
+  const auto texts = [](const std::vector<ChartTick>& ticks) {
+    std::vector<std::string> out;
+    for (const ChartTick& tick : ticks)
+      out.push_back(tick.text);
+    return out;
+  };
+  using Texts = std::vector<std::string>;
+  CHECK(texts(linear_ticks(0, 1, 5)) == Texts{"0", "0.2", "0.4", "0.6", "0.8", "1.0"});
+  CHECK(texts(linear_ticks(-0.1, 1.2, 5)) == Texts{"0", "0.5", "1.0"});
+  CHECK(texts(linear_ticks(1, 3, 7, 1)) == Texts{"1", "2", "3"});
+  CHECK(texts(linear_ticks(0, 4776, 5)) == Texts{"0", "1,000", "2,000", "3,000", "4,000"});
+  CHECK(texts(linear_ticks(0, 2e-5, 4)) == Texts{"0", "5e-6", "1e-5", "1.5e-5", "2e-5"});
+  CHECK(texts(log_ticks(0.001, 10)) == Texts{"0.001", "0.01", "0.1", "1", "10"});
+  CHECK(texts(log_ticks(3, 40)) == Texts{"5", "10", "20"});
+  CHECK(linear_ticks(-kLargestPlotted, kLargestPlotted, 5).size() < 13);
+}
+
+TEST_CASE("bars are as long as their values") {
+  BarChart chart;
+  chart.groups = {
+      {kEvil, {{"a", {{50, 1, ""}}, "50", std::nullopt}, {kEvil, {{25, 2, ""}}, kEvil, {{20, 30}}}}},
+      {"", {{"c", {{kNan, 3, ""}}, "n/a", std::nullopt}, {"d", {{-4, 3, ""}}, "-4", std::nullopt}}}};
+  const Html html = bar_chart(chart);
+  CHECK(fault(html) == "");
+  // Each bar is drawn twice, for wide and for narrow screens.
+  const auto first = numbers_of(html.code, "<rect class=\"f1\"", "width");
+  const auto second = numbers_of(html.code, "<rect class=\"f2\"", "width");
+  REQUIRE(first.size() == 2);
+  REQUIRE(second.size() == 2);
+  for (size_t picture : {size_t{0}, size_t{1}}) {
+    // Coordinates are written with two decimals.
+    CHECK(first[picture] == Approx(2 * second[picture]).margin(0.03));
+  }
+  CHECK(html.code.find("class=\"f3\"") == std::string::npos);
+}
+
+TEST_CASE("box and heat charts take any values") {
+  BoxChart boxes;
+  boxes.reference = 1;
+  boxes.boxes = {{"6", 0.9, 0.95, 1, 1.05, 1.2}, {kEvil, kNan, 0, 0, 0, 0}, {"8", 1, 1, 1, 1, 1}};
+  const Html box = box_chart(boxes);
+  CHECK(fault(box) == "");
+  CHECK(occurrences(box.code, "class=\"box\"") == 4);
+  HeatChart heat;
+  heat.rows = {"q_proj", kEvil};
+  heat.columns = {"0", "1", "2"};
+  heat.values = {{0.1, 0.2, kNan}, {INFINITY, 0.3, 0.15}};
+  const Html map = heat_chart(heat);
+  CHECK(fault(map) == "");
+  CHECK(occurrences(map.code, "<title>") == 8);
+}
