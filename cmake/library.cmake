@@ -15,3 +15,10 @@ function(qslaw_library name)
     target_precompile_headers(qslaw_${name} REUSE_FROM qslaw_pch)
   endif()
 endfunction()
+
+# An executable that shares the precompiled header: it must be compiled as the libraries are (-fPIC, not -fPIE).
+function(qslaw_use_pch target)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${target} PRIVATE -fPIC)
+  target_precompile_headers(${target} REUSE_FROM qslaw_pch)
+endfunction()

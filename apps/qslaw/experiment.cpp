@@ -17,10 +17,12 @@ namespace {
 at::Device resolve_device(const std::string& name) {
   if (name == "cpu") return at::kCPU;
   if (name == "auto") {
+    if (!has_nvidia_driver()) return at::kCPU;
     try {
       load_cuda();
-    } catch (const UserError&) {
-      return at::kCPU;  // no GPU, or a build without its kernels
+    } catch (const UserError& problem) {
+      log_warning(concat("using the CPU: ", problem.what()));
+      return at::kCPU;
     }
     return {at::kCUDA, 0};
   }

@@ -4,6 +4,7 @@
 
 #include "assemble.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "eval/benchmark.h"
 #include "stages.h"
 #include "training.h"

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "quant/scale_linear.h"
 #include "stages.h"
 #include "train/checkpoint.h"

@@ -91,6 +91,12 @@ class ProblemReader {
   std::string where_;
 };
 
+// Published folders hold images/<id>/<name>; a folder shared by problems holds the names themselves.
+fs::path picture_path(const fs::path& images, const std::string& id, const std::string& name) {
+  const fs::path own = images / id / name, shared = images / name;
+  return !fs::exists(own) && fs::exists(shared) ? shared : own;
+}
+
 ScienceQaProblem read_problem(const std::string& id, const json& value, const std::string& where,
                               const fs::path& images) {
   const ProblemReader reader(value, where);
@@ -103,7 +109,7 @@ ScienceQaProblem read_problem(const std::string& id, const json& value, const st
   problem.lecture = reader.optional_text("lecture");
   problem.solution = reader.optional_text("solution");
   const std::string picture = reader.optional_text("image");
-  if (!picture.empty()) problem.picture = images / id / picture;
+  if (!picture.empty()) problem.picture = picture_path(images, id, picture);
   problem.subject = reader.optional_text("subject");
   problem.grade = reader.optional_text("grade");
   problem.topic = reader.optional_text("topic");

@@ -23,8 +23,8 @@ struct ScienceQaProblem {
   std::string skill;
 };
 
-/// The problems of a split ("train", "val", "test", ...) in its order; pictures are images/<id>/<name>, not
-/// looked for. UserError naming file, problem and key.
+/// The problems of a split ("train", "val", "test", ...) in its order; pictures are images/<id>/<name>, or
+/// images/<name> where only that exists. UserError naming file, problem and key.
 std::vector<ScienceQaProblem> read_scienceqa(const std::filesystem::path& problems,
                                              const std::filesystem::path& splits, const std::string& split,
                                              const std::filesystem::path& images);

@@ -38,10 +38,9 @@ std::string lower(std::string text) {
   return text;
 }
 
-// The file's questions as read; pictures are decoded when their batch comes.
-std::vector<Question> read_questions(const Dataset& dataset, const BenchmarkOptions& options,
+// The file's first `count` questions as read; pictures are decoded when their batch comes.
+std::vector<Question> read_questions(const Dataset& dataset, int64_t count, const BenchmarkOptions& options,
                                      const Tokenizer& tokenizer) {
-  const int64_t count = options.limit > 0 ? std::min(options.limit, dataset.size()) : dataset.size();
   std::vector<Question> questions;
   for (int64_t i = 0; i < count; ++i) {
     try {
@@ -64,7 +63,8 @@ nlohmann::json run_exact_match(const BenchmarkOptions& options, const EvalContex
   data.on_bad_sample = options.on_bad_sample;
   const auto dataset = make_dataset(data, {context.tokenizer, benchmark_template(options, context),
                                            context.model->config.vision.features()});
-  const auto questions = read_questions(*dataset, options, *context.tokenizer);
+  const int64_t asked = options.limit > 0 ? std::min(options.limit, dataset->size()) : dataset->size();
+  const auto questions = read_questions(*dataset, asked, options, *context.tokenizer);
   const auto load = [&](size_t i) {
     LoadedSample prompt = questions[i].prompt;
     for (const auto& picture : prompt.sample.pictures) {
@@ -92,7 +92,7 @@ nlohmann::json run_exact_match(const BenchmarkOptions& options, const EvalContex
   require(!answers.empty(), "eval", "expected questions in ", options.path.string(), ", got none");
   return {{"accuracy", 100.0 * static_cast<double>(right) / static_cast<double>(answers.size())},
           {"n", answers.size()},
-          {"skipped", dataset->size() - static_cast<int64_t>(answers.size())}};
+          {"skipped", asked - static_cast<int64_t>(answers.size())}};
 }
 
 }  // namespace qslaw

@@ -131,6 +131,12 @@ void launch_on(const at::Tensor& tensor, const char* name, Launch launch) {
 
 }  // namespace
 
+bool has_nvidia_driver() {
+  std::error_code ignored;
+  // Linux's own device node, and that of the Windows Subsystem for Linux.
+  return std::filesystem::exists("/dev/nvidiactl", ignored) || std::filesystem::exists("/dev/dxg", ignored);
+}
+
 void load_cuda() {
   kernels();
 }

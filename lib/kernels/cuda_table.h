@@ -10,6 +10,9 @@ namespace qslaw {
 /// (at::manual_seed does, too), because LibTorch keeps its first answer.
 void load_cuda();
 
+/// True when the system has an NVIDIA driver: a look at /dev, so that `--device auto` costs a CPU machine nothing.
+bool has_nvidia_driver();
+
 at::Tensor cuda_quantize_packed(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
                                 int bits);
 at::Tensor cuda_dequantize_packed(const at::Tensor& codes, const GroupGrid& grid, int bits,

@@ -48,7 +48,11 @@ class ConfigReader {
             ", key ", key, ")");
     return object_[key].get<bool>();
   }
-  ConfigReader object(const char* key) const { return {object_[key], file_}; }
+  ConfigReader object(const char* key) const {
+    require(object_[key].is_object(), "config", "expected an object, got ", object_[key].type_name(), " (", file_,
+            ", key ", key, ")");
+    return {object_[key], file_};
+  }
   ConfigReader required_object(const char* key) const {
     require(has(key), "config", "expected key ", key, ", got none (", file_, ")");
     return object(key);

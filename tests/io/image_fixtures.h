@@ -1,5 +1,7 @@
 // The pictures of tests/fixtures/images and what Pillow and transformers made of them (see the README there).
 #pragma once
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
