@@ -7,7 +7,9 @@ target_compile_options(qslaw_flags INTERFACE $<$<AND:$<CXX_COMPILER_ID:GNU>,$<CO
 target_compile_options(qslaw_flags INTERFACE -ffp-contract=off)
 if(QSLAW_SANITIZE)
   target_compile_options(qslaw_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
-                                               -fno-omit-frame-pointer -O1)
+                                               -fno-omit-frame-pointer -O1
+                         # gcc 12 with sanitizers sees uninitialized values inside <regex>.
+                         -Wno-maybe-uninitialized)
   target_link_options(qslaw_flags INTERFACE -fsanitize=address,undefined)
 endif()
 

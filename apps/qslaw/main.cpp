@@ -9,6 +9,7 @@
 #include <new>
 
 #include "commands.h"
+#include "core/cpu.h"
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/log.h"
@@ -116,6 +117,7 @@ int main(int argc, char** argv) {
   }
   qslaw::set_quiet(quiet);
   qslaw::set_progress_hidden(quiet);
+  qslaw::prepare_cpu();
   qslaw::watch_for_stop_signals();
   return guarded([&] {
     if (threads > 0) at::set_num_threads(threads);

@@ -63,7 +63,7 @@ const std::string kUp = "language_model.model.layers.1.mlp.up_proj.weight";
 }  // namespace
 
 TEST_CASE("a missing tensor is named, with the folder") {
-  for (const std::string name :
+  for (const std::string& name :
        {kUp, std::string("language_model.model.norm.weight"), std::string("language_model.lm_head.weight"),
         std::string("multi_modal_projector.linear_2.bias"),
         std::string("vision_tower.encoder.layers.1.mlp.fc1.bias"),

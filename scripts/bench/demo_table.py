@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Runs the demo's methods over bits, seeds and protocols and writes the table of docs/results.md.
+
+Protocols: `paper`, every method tunes for the same steps and QSLAW's warm-up comes on top; `matched`, methods without (or
+with a shorter) warm-up tune for as many more steps, so that all do the same number of optimizer steps on the new task's
+data and text together.
+"""
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+METHODS = {  # recipe -> (name in the table, whether bits matter, whether it warms up)
+    "lora16": ("LoRA, full precision", False, False),
+    "qlora": ("QLoRA (NF + LoRA)", True, False),
+    "rtn_lora": ("RTN + LoRA", True, False),
+    "omniquant_lora": ("OmniQuant + LoRA", True, False),
+    "qslaw_pictures": ("QSLAW, pictures only", True, True),
+    "w4": ("QSLAW", True, True),
+}
+COLUMNS = [  # (header, how to read it from a finished run)
+    ("ScienceQA Avg", lambda r: r["eval"]["results"]["scienceqa"]["accuracy"]),
+    ("new pictures", lambda r: r["eval"]["results"]["new_pictures"]["accuracy"]),
+    ("old pictures (kept)", lambda r: r["eval"]["results"]["old_pictures"]["accuracy"]),
+    ("text (kept)", lambda r: r["eval"]["results"]["text"]["accuracy"]),
+    ("text perplexity", lambda r: r["eval"]["results"]["text_perplexity"]["perplexity"]),
+    ("warm-up + tune s", lambda r: r["tune"]["seconds"] + r.get("warmup", {}).get("seconds", 0.0)),
+    ("peak MiB", lambda r: max(s["peak_host_bytes"] for s in r.values()) / 2**20),
+    ("LM linears KiB", lambda r: (r["quantize"]["results"]["packed_bytes"] if "quantize" in r else None)),
+]
+BEGIN, END = "<!-- demo table: begin -->", "<!-- demo table: end -->"
+
+
+def stage_reports(folder):
+    return {p.parent.name: json.loads(p.read_text()) for p in folder.glob("*/report.json")}
+
+
+def run(program, recipe, out, overrides, threads):
+    """One finished run's reports; the program itself skips what is complete."""
+    command = [program, "run", f"recipes/demo/{recipe}.yaml", "--out", str(out), "--threads", str(threads), "--resume", "-q"]
+    for override in overrides:
+        command += ["--set", override]
+    environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr}")
+    return stage_reports(out)
+
+
+def overrides_of(recipe, bits, seed, extra_steps, options):
+    """--set arguments of one run."""
+    sets = [f"seed={seed}"]
+    if METHODS[recipe][1]:
+        sets.append(f"quantize.bits={bits}")
+    if options.tune_steps or extra_steps:
+        sets.append(f"tune.max_steps={options.tune_steps + extra_steps}")
+    if options.limit:
+        sets += [f"eval.benchmarks.{i}.limit={options.limit}" for i in range(4)]
+    return sets
+
+
+def plan(options):
+    """(protocol, recipe, bits, seed) of every run; full precision and QSLAW are shared between bits and protocols."""
+    jobs = []
+    for protocol in options.protocols:
+        for recipe, (_, has_bits, warms_up) in METHODS.items():
+            if protocol == "matched" and warms_up:
+                continue  # the same run as under `paper`
+            for bits in options.bits if has_bits else [16]:
+                jobs += [(protocol, recipe, bits, seed) for seed in options.seeds]
+    return jobs
+
+
+def do_job(job, options):
+    protocol, recipe, bits, seed = job
+    extra = options.warmup_steps if protocol == "matched" else 0
+    out = options.out / f"{protocol}_{recipe}_{bits}_{seed}"
+    reports = run(options.program, recipe, out, overrides_of(recipe, bits, seed, extra, options), options.threads)
+    values = {name: read(reports) for name, read in COLUMNS}
+    print(*job, {k: round(v, 2) for k, v in values.items() if v is not None}, flush=True)
+    return {"protocol": protocol, "recipe": recipe, "bits": bits, "seed": seed, "values": values,
+            "steps": reports["tune"]["results"]["steps"] + reports.get("warmup", {}).get("results", {}).get("steps", 0)}
+
+
+def spread(values):
+    values = [v for v in values if v is not None]
+    if not values:
+        return "-"
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.mean(values):.1f} ± {deviation:.1f}" if deviation >= 0.05 else f"{statistics.mean(values):.1f}"
+
+
+def row_of(results, protocol, recipe, bits):
+    source = "paper" if METHODS[recipe][2] else protocol
+    rows = [r for r in results if (r["protocol"], r["recipe"]) == (source, recipe) and r["bits"] == bits]
+    if not rows:
+        return None
+    cells = [METHODS[recipe][0], str(bits), str(rows[0]["steps"])]
+    for name, _ in COLUMNS:
+        scale = 1 / 1024 if name.endswith("KiB") else 1
+        cells.append(spread([r["values"][name] and r["values"][name] * scale for r in rows]))
+    return "| " + " | ".join(cells) + " |"
+
+
+def table(results, protocol, bits):
+    lines = ["| method | bits | steps | " + " | ".join(name for name, _ in COLUMNS) + " |",
+             "| --- " * (len(COLUMNS) + 3) + "|"]
+    for width in bits:
+        for recipe, (_, has_bits, _) in METHODS.items():
+            if (width == 16) == has_bits:
+                continue
+            lines.append(row_of(results, protocol, recipe, width))
+    return "\n".join(line for line in lines if line)
+
+
+def write_results(results, options):
+    (options.out / "results.json").write_text(json.dumps(results, indent=1))
+    parts = [BEGIN, f"Measured {datetime.date.today()} on {cpu_name()}, {os.cpu_count()} cores, {options.threads} thread(s) "
+             f"per run, {options.jobs} at a time; seeds {', '.join(map(str, options.seeds))}; mean ± standard deviation.\n"]
+    for protocol, title in (("paper", "Paper's protocol: the warm-up comes on top of the same tuning"),
+                            ("matched", "Same total number of optimizer steps for every method")):
+        if protocol in options.protocols:
+            parts += [f"### {title}\n", table(results, protocol, [16] + options.bits), ""]
+    parts.append(END)
+    path = Path("docs/results.md")
+    text = path.read_text() if path.exists() else f"# Results\n\n{BEGIN}\n{END}\n"
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    path.write_text(before + "\n".join(parts) + after)
+
+
+def cpu_name():
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def warmup_steps(options):
+    """Steps of QSLAW's warm-up, from a finished run of it."""
+    bits, seed = options.bits[0], options.seeds[0]
+    reports = run(options.program, "w4", options.out / f"paper_w4_{bits}_{seed}",
+                  overrides_of("w4", bits, seed, 0, options), options.threads)
+    if not options.tune_steps:
+        options.tune_steps = reports["tune"]["results"]["steps"]
+    return reports["warmup"]["results"]["steps"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--program", default="build/qslaw")
+    parser.add_argument("--out", type=Path, default=Path("runs/demo_table"))
+    parser.add_argument("--bits", type=int, nargs="+", default=[4, 3, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--protocols", nargs="+", default=["paper", "matched"], choices=["paper", "matched"])
+    parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2)), help="runs at a time")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each run")
+    parser.add_argument("--tune-steps", type=int, default=0, help="instead of the recipes' epochs")
+    parser.add_argument("--limit", type=int, default=0, help="questions per benchmark; 0 = all")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    options.warmup_steps = warmup_steps(options)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        results = list(pool.map(lambda job: do_job(job, options), plan(options)))
+    write_results(results, options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""Writes a model folder with seeded random weights in a published layout, for speed and memory runs and for dry runs.
+
+    scripts/make_random_model.py llava models/random-7b --size 7b              HF LlavaForConditionalGeneration
+    scripts/make_random_model.py llama models/random-vicuna --size 13b         LlamaForCausalLM
+    scripts/make_random_model.py clip models/random-clip --image-size 336      CLIPVisionModel
+    scripts/make_random_model.py llava tiny --width 64 --ffn 172 --layers 2 --heads 4 --vision-width 32 ...
+Sizes that are given one by one replace those of --size. With --config-only no weights are written: config.json, the
+tokenizer and model.safetensors.index.json are enough for `qslaw ... --dry-run`. Weights need numpy (scripts/test.sh
+installs it); one tensor at a time is in memory.
+"""
+import argparse
+import json
+import math
+import shutil
+import sys
+import zlib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LANGUAGE_SIZES = {"7b": dict(width=4096, ffn=11008, layers=32, heads=32), "13b": dict(width=5120, ffn=13824, layers=40, heads=40)}
+BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
+SAFETENSORS_DTYPE = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
+
+
+def language_config(o):
+    return {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": o.vocab, "hidden_size": o.width,
+            "intermediate_size": o.ffn, "num_hidden_layers": o.layers, "num_attention_heads": o.heads,
+            "num_key_value_heads": o.kv_heads or o.heads, "hidden_act": "silu", "max_position_embeddings": o.max_positions,
+            "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+            "tie_word_embeddings": False, "torch_dtype": o.dtype}
+
+
+def vision_config(o):
+    return {"architectures": ["CLIPVisionModel"], "model_type": "clip_vision_model", "hidden_size": o.vision_width,
+            "intermediate_size": o.vision_ffn, "num_hidden_layers": o.vision_layers, "num_attention_heads": o.vision_heads,
+            "image_size": o.image_size, "patch_size": o.patch_size, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
+            "projection_dim": 768, "torch_dtype": o.dtype}
+
+
+def llava_config(o):
+    return {"architectures": ["LlavaForConditionalGeneration"], "model_type": "llava", "text_config": language_config(o),
+            "vision_config": vision_config(o), "vision_feature_layer": -2, "vision_feature_select_strategy": "default",
+            "projector_hidden_act": "gelu", "image_token_index": o.vocab - 1, "pad_token_id": 0,
+            "image_seq_length": (o.image_size // o.patch_size) ** 2, "tie_word_embeddings": False, "torch_dtype": o.dtype}
+
+
+def language_tensors(o, prefix, head):
+    """(name, shape) in checkpoint order."""
+    kv = (o.kv_heads or o.heads) * (o.width // o.heads)
+    yield prefix + "embed_tokens.weight", (o.vocab, o.width)
+    for i in range(o.layers):
+        layer = f"{prefix}layers.{i}."
+        for name, rows, columns in (("q", o.width, o.width), ("k", kv, o.width), ("v", kv, o.width), ("o", o.width, o.width)):
+            yield f"{layer}self_attn.{name}_proj.weight", (rows, columns)
+        for name, rows, columns in (("gate", o.ffn, o.width), ("up", o.ffn, o.width), ("down", o.width, o.ffn)):
+            yield f"{layer}mlp.{name}_proj.weight", (rows, columns)
+        yield layer + "input_layernorm.weight", (o.width,)
+        yield layer + "post_attention_layernorm.weight", (o.width,)
+    yield prefix + "norm.weight", (o.width,)
+    yield head, (o.vocab, o.width)
+
+
+def vision_tensors(o, prefix):
+    D, F = o.vision_width, o.vision_ffn
+
+    def affine(name, weight):
+        yield name + ".weight", weight
+        yield name + ".bias", (weight[0],)
+
+    yield prefix + "embeddings.class_embedding", (D,)
+    yield prefix + "embeddings.patch_embedding.weight", (D, 3, o.patch_size, o.patch_size)
+    yield prefix + "embeddings.position_embedding.weight", ((o.image_size // o.patch_size) ** 2 + 1, D)
+    yield from affine(prefix + "pre_layrnorm", (D,))
+    for i in range(o.vision_layers):
+        layer = f"{prefix}encoder.layers.{i}."
+        for name in ("q", "k", "v", "out"):
+            yield from affine(f"{layer}self_attn.{name}_proj", (D, D))
+        yield from affine(layer + "mlp.fc1", (F, D))
+        yield from affine(layer + "mlp.fc2", (D, F))
+        yield from affine(layer + "layer_norm1", (D,))
+        yield from affine(layer + "layer_norm2", (D,))
+    yield from affine(prefix + "post_layernorm", (D,))
+
+
+def projector_tensors(o, prefix):
+    yield prefix + "linear_1.weight", (o.width, o.vision_width)
+    yield prefix + "linear_1.bias", (o.width,)
+    yield prefix + "linear_2.weight", (o.width, o.width)
+    yield prefix + "linear_2.bias", (o.width,)
+
+
+def model_tensors(o):
+    if o.layout == "llama":
+        return list(language_tensors(o, "model.", "lm_head.weight"))
+    if o.layout == "clip":
+        return list(vision_tensors(o, "vision_model."))
+    return [*vision_tensors(o, "vision_tower.vision_model."), *projector_tensors(o, "multi_modal_projector."),
+            *language_tensors(o, "language_model.model.", "language_model.lm_head.weight")]
+
+
+def random_bytes(name, shape, o):
+    """Norms 1, biases 0, everything else normal with deviation 0.02; a function of the seed and the name only."""
+    import numpy
+    if "norm" in name or name.endswith(".bias"):
+        values = numpy.full(shape, 0.0 if name.endswith(".bias") else 1.0, dtype=numpy.float32)
+    else:
+        generator = numpy.random.Generator(numpy.random.PCG64([o.seed, zlib.crc32(name.encode())]))
+        values = generator.standard_normal(shape, dtype=numpy.float32)
+        values *= 0.02
+    if o.dtype == "bfloat16":  # the upper half of a float32, rounded to nearest even
+        bits = values.view(numpy.uint32)
+        bits += 0x7FFF + ((bits >> 16) & 1)
+        return (bits >> 16).astype(numpy.uint16).tobytes()
+    return values.astype(o.dtype).tobytes()
+
+
+def plan_shards(tensors, o):
+    """Lists of tensors, each of at most --shard-bytes (a larger tensor stands alone)."""
+    shards, size = [[]], 0
+    for name, shape in tensors:
+        count = math.prod(shape) * BYTES[o.dtype]
+        if shards[-1] and size + count > o.shard_bytes:
+            shards.append([])
+            size = 0
+        shards[-1].append((name, shape))
+        size += count
+    return shards
+
+
+def write_shard(path, tensors, o):
+    header, offset = {"__metadata__": {"format": "pt"}}, 0
+    for name, shape in tensors:
+        end = offset + math.prod(shape) * BYTES[o.dtype]
+        header[name] = {"dtype": SAFETENSORS_DTYPE[o.dtype], "shape": list(shape), "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name, shape in tensors:
+            file.write(random_bytes(name, shape, o))
+
+
+def write_weights(o):
+    tensors = model_tensors(o)
+    shards = plan_shards(tensors, o)
+    names = [f"model-{i + 1:05d}-of-{len(shards):05d}.safetensors" for i in range(len(shards))]
+    if not o.config_only:
+        for name, shard in zip(names, shards):
+            print(f"{o.folder / name}: {len(shard)} tensors", file=sys.stderr)
+            write_shard(o.folder / name, shard, o)
+    total = sum(math.prod(shape) for _, shape in tensors) * BYTES[o.dtype]
+    weight_map = {tensor: name for name, shard in zip(names, shards) for tensor, _ in shard}
+    write_json(o.folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": weight_map})
+
+
+def write_json(path, value):
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def write_model(o):
+    o.folder.mkdir(parents=True, exist_ok=True)
+    write_json(o.folder / "config.json", {"llava": llava_config, "llama": language_config, "clip": vision_config}[o.layout](o))
+    if o.layout != "clip":
+        for file in ("tokenizer.model", "added_tokens.json"):
+            if (o.tokenizer / file).exists():
+                shutil.copyfile(o.tokenizer / file, o.folder / file)
+    if o.layout != "llama":
+        write_json(o.folder / "preprocessor_config.json",
+                   {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": o.image_size},
+                    "crop_size": {"height": o.image_size, "width": o.image_size},
+                    "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711]})
+    write_weights(o)
+
+
+def parse_arguments(arguments):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("layout", choices=["llava", "llama", "clip"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--size", choices=sorted(LANGUAGE_SIZES), default="7b", help="of the language model")
+    for name in ("width", "ffn", "layers", "heads"):
+        parser.add_argument(f"--{name}", type=int, help="of the language model, in the place of --size's")
+    parser.add_argument("--kv-heads", type=int, default=0, help="0: as many as heads")
+    parser.add_argument("--vocab", type=int, default=0, help="0: 32000 (llava: 32064)")
+    parser.add_argument("--max-positions", type=int, default=4096)
+    for name, value in (("width", 1024), ("ffn", 4096), ("layers", 24), ("heads", 16)):
+        parser.add_argument(f"--vision-{name}", type=int, default=value, help=f"default {value} (CLIP ViT-L/14)")
+    parser.add_argument("--image-size", type=int, default=336, help="pixels")
+    parser.add_argument("--patch-size", type=int, default=14, help="pixels")
+    parser.add_argument("--dtype", choices=sorted(BYTES), default="bfloat16")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--shard-bytes", type=int, default=5_000_000_000)
+    parser.add_argument("--tokenizer", type=Path, default=ROOT / "tests/fixtures/tokenizer", help="folder to copy it from")
+    parser.add_argument("--config-only", action="store_true", help="no weights")
+    options = parser.parse_args(arguments)
+    for name, value in LANGUAGE_SIZES[options.size].items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    options.vocab = options.vocab or (32064 if options.layout == "llava" else 32000)
+    return options
+
+
+def main(arguments=None):
+    write_model(parse_arguments(arguments))
+
+
+if __name__ == "__main__":
+    main()

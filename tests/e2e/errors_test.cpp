@@ -1,0 +1,233 @@
+// What a user can get wrong: exit code 2 and one line that names the file, the key or the sample.
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <limits>
+
+#include "tiny_experiment.h"
+
+namespace fs = std::filesystem;
+using namespace qslaw;
+using nlohmann::json;
+
+namespace {
+
+void change_sample(const fs::path& file, size_t index, const std::string& key, const json& value) {
+  json samples = json_file(file);
+  samples.at(index)[key] = value;
+  write_text(file, samples.dump());
+}
+
+// Writes a NaN over the first value of a float32 tensor.
+void spoil_tensor(const fs::path& file, const std::string& name) {
+  std::string bytes = file_bytes(file);
+  uint64_t header_length = 0;
+  std::memcpy(&header_length, bytes.data(), sizeof header_length);
+  const json entry = json::parse(bytes.substr(8, header_length)).at(name);
+  REQUIRE(entry.at("dtype") == "F32");
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::memcpy(bytes.data() + 8 + header_length + entry.at("data_offsets").at(0).get<size_t>(), &nan, sizeof nan);
+  write_text(file, bytes);
+}
+
+// The language model's tensor that ends with `suffix`, whatever is in front of its name.
+std::string tensor_name(const fs::path& file, const std::string& suffix) {
+  const std::string bytes = file_bytes(file);
+  uint64_t header_length = 0;
+  std::memcpy(&header_length, bytes.data(), sizeof header_length);
+  for (const auto& [name, entry] : json::parse(bytes.substr(8, header_length)).items()) {
+    if (name.size() >= suffix.size() && name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0) return name;
+  }
+  FAIL("no tensor " << suffix << " in " << file);
+  return "";
+}
+
+// A file system of `bytes` at `folder` while it lives, where the user may mount one.
+class SmallDisk {
+ public:
+  SmallDisk(const fs::path& folder, const std::string& size) : folder_(folder) {
+    fs::create_directories(folder);
+    mounted_ = ::geteuid() == 0 && ::mount("tmpfs", folder.c_str(), "tmpfs", 0, ("size=" + size).c_str()) == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) ::umount2(folder_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  bool mounted() const { return mounted_; }
+
+ private:
+  fs::path folder_;
+  bool mounted_ = false;
+};
+
+}  // namespace
+
+TEST_CASE("mistakes in the command line and the recipe") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize);
+  require_user_error(run_program({}), {"[command line]"});
+  require_user_error(run_program({"quantise", "x.yaml"}), {"[command line]"});
+  require_user_error(run_program({"run", "no/such.yaml"}), {"no/such.yaml"});
+  require_user_error(experiment.run("quantize", {"--threads", "0"}), {"threads"});
+  require_user_error(experiment.run("quantize", {"--set", "quantize.bots=3"}), {"quantize.bots", "bits"});
+  require_user_error(experiment.run("quantize", {"--set", "quantize.bits=5"}), {"quantize.bits", "5"});
+  require_user_error(experiment.run("tune"), {"section tune", experiment.recipe().string()});
+  require_user_error(experiment.run("quantize", {"--device", "gpu"}), {"gpu", "cuda:N"});
+  require_user_error(experiment.run("quantize", {"--device", "cuda:x"}), {"cuda:x"});
+  if (!fs::exists("/dev/nvidiactl")) require_user_error(experiment.run("quantize", {"--device", "cuda"}), {"[device]"});
+  CHECK_FALSE(fs::exists(experiment.output()));
+
+  experiment.write_recipe("quantize: {method: rtn, bits: 4, gruop_size: 32}\n");
+  require_user_error(experiment.run("quantize"),
+                     {"quantize.gruop_size", "did you mean \"group_size\"", "recipe.yaml, line 5"});
+  experiment.write_recipe("quantize: {method: rtn\n");
+  require_user_error(experiment.run("quantize"), {"recipe.yaml", "line"});
+}
+
+TEST_CASE("stages in the wrong order") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kWarmup);
+  require_user_error(experiment.run("warmup"), {"warmup", "quantize"});
+  experiment.write_recipe(kQuantize + kWarmup + kTune + kEval + kExport);
+  require_user_error(experiment.run("warmup"), {"quantize", (experiment.output() / "quantize").string()});
+  require_user_error(experiment.run("eval"), {"[eval]", "complete"});
+  require_success(experiment.run("quantize"));
+  require_user_error(experiment.run("tune"), {"[tune]", (experiment.output() / "warmup").string()});
+  require_user_error(experiment.run("export"), {"[export]", (experiment.output() / "warmup").string()});
+}
+
+TEST_CASE("a model folder that is missing, incomplete or damaged") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize, "{path: nowhere, dtype: float32}");
+  require_user_error(experiment.run("quantize"), {(experiment.path() / "nowhere").string()});
+  // Configuration and tokenizer only, without random_weights.
+  experiment.write_recipe(kQuantize, "{path: model, dtype: float32}");
+  require_user_error(experiment.run("quantize"), {(experiment.path() / "model").string()});
+
+  const fs::path weights = experiment.model_with_weights() / "model.safetensors";
+  const std::string sound = file_bytes(weights);
+  experiment.write_recipe(kQuantize, "{path: weights/export/hf, dtype: float32}");
+  require_success(experiment.run("quantize"));
+  write_text(weights, sound.substr(0, sound.size() - 1000));
+  require_user_error(experiment.run("quantize"), {weights.string()});
+}
+
+TEST_CASE("weights that are not finite are named by quantize and by tune") {
+  const TinyExperiment experiment;
+  const fs::path weights = experiment.model_with_weights() / "model.safetensors";
+  spoil_tensor(weights, tensor_name(weights, "layers.1.mlp.up_proj.weight"));
+  experiment.write_recipe(kQuantize, "{path: weights/export/hf, dtype: float32}");
+  require_user_error(experiment.run("quantize"), {"model.layers.1.mlp.up_proj", "NaN"});
+
+  experiment.write_recipe(kTune, "{path: weights/export/hf, dtype: float32}");
+  const ProgramResult result = experiment.run("tune");
+  require_user_error(result, {"step 1", "decoder block 1"});
+  // The message names samples of the data.
+  size_t named = 0;
+  for (const json& sample : json_file(experiment.data("train.json")))
+    named += error_lines(result)[0].find(sample.at("id").get<std::string>()) != std::string::npos;
+  CHECK(named >= 2);  // a micro-batch has two
+}
+
+TEST_CASE("bad samples are named, or skipped and counted") {
+  const TinyExperiment experiment;
+  // One pass, so that every sample is met.
+  experiment.write_recipe(kTune);
+  const std::vector<std::string> whole = {"--set", "tune.max_steps=0"};
+  auto skipping = whole;
+  skipping.insert(skipping.end(), {"--set", "tune.data.on_bad_sample=skip", "--restart"});
+  const json samples = json_file(experiment.data("train.json"));
+  const std::string id = samples.at(7).at("id"), picture = samples.at(7).at("image");
+  const fs::path picture_file = experiment.data("pictures") / picture;
+
+  std::vector<std::string> named;
+  SECTION("a missing picture") {
+    fs::remove(picture_file);
+    named = {picture_file.string(), id};
+  }
+  SECTION("a broken picture") {
+    write_text(picture_file, file_bytes(picture_file).substr(0, 60));
+    named = {picture_file.string(), id};
+  }
+  SECTION("a sample with nothing to learn") {
+    // The question fills the sample to its cut.
+    std::string question = "<image>\n";
+    for (int i = 0; i < 80; ++i) question += "What is the digit plus 3? ";
+    change_sample(experiment.data("train.json"), 7, "conversations",
+                  json::array({{{"from", "human"}, {"value", question}}, {{"from", "gpt"}, {"value", "4"}}}));
+    named = {experiment.data("train.json").string(), id};
+  }
+  SECTION("roles out of order") {
+    change_sample(experiment.data("train.json"), 7, "conversations",
+                  json::array({{{"from", "gpt"}, {"value", "4"}}, {{"from", "human"}, {"value", "<image>\n3?"}}}));
+    named = {experiment.data("train.json").string(), id};
+  }
+  require_user_error(experiment.run("tune", whole), named);
+  require_success(experiment.run("tune", skipping));
+  CHECK(json_file(experiment.output() / "tune" / "report.json").at("results").at("skipped_samples") == 1);
+}
+
+TEST_CASE("data files that are missing, empty or no data") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  const fs::path data = experiment.data("train.json");
+  const std::string content = file_bytes(data);
+  fs::remove(data);
+  require_user_error(experiment.run("tune"), {data.string()});
+  for (const std::string& bad : {std::string("[]"), std::string("{"), content.substr(0, content.size() / 2)}) {
+    write_text(data, bad);
+    require_user_error(experiment.run("tune"), {data.string()});
+  }
+}
+
+TEST_CASE("an adapter does not go onto another base") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kTune + kEval);
+  require_success(experiment.run("run"));
+  // Another grid of the same shapes.
+  require_success(experiment.run("quantize", {"--set", "seed=6", "--out", (experiment.path() / "other").string()}));
+  fs::copy_file(experiment.path() / "other" / "quantize" / "language.safetensors",
+                experiment.output() / "quantize" / "language.safetensors", fs::copy_options::overwrite_existing);
+  require_user_error(experiment.run("eval", {"--restart"}), {"[adapter]", "adapter.safetensors"});
+}
+
+TEST_CASE("an output that cannot be written") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize);
+  // Below a file there can be no folder, whoever asks.
+  const fs::path below_a_file = experiment.recipe() / "out";
+  require_user_error(experiment.run("quantize", {"--out", below_a_file.string()}), {below_a_file.string()});
+  fs::create_directories(experiment.output() / "quantize" / "log.txt");
+  require_user_error(experiment.run("quantize"), {(experiment.output() / "quantize" / "log.txt").string()});
+}
+
+TEST_CASE("a full disk is reported and costs nothing but time") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kWarmup);
+  // 16 KiB is less than the packed weights and the projector's optimizer state take, and more than any text file.
+  const ProgramLimits full{16 << 10};
+  require_user_error(experiment.run("quantize", {}, full), {"language.safetensors", "disk"});
+  CHECK_FALSE(fs::exists(experiment.output() / "quantize" / "language.safetensors"));
+  CHECK_FALSE(fs::exists(experiment.output() / "quantize" / "report.json"));
+  require_success(experiment.run("quantize"));
+  require_user_error(experiment.run("warmup", {}, full), {(experiment.output() / "warmup").string(), "disk"});
+  require_success(experiment.run("warmup", {"--resume"}));
+
+  const fs::path expected = experiment.path() / "expected";
+  require_success(experiment.run("run", {"--out", expected.string()}));
+  require_same_files(experiment.output() / "warmup", expected / "warmup", {"language.safetensors", "gamma.safetensors"});
+}
+
+TEST_CASE("a full file system is reported") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize);
+  const SmallDisk disk(experiment.path() / "disk", "16k");
+  if (!disk.mounted()) {
+    WARN("skipped: mounting a small file system is not allowed here");
+    return;
+  }
+  require_user_error(experiment.run("quantize", {"--out", (experiment.path() / "disk" / "out").string()}),
+                     {(experiment.path() / "disk").string()});
+}

@@ -1,0 +1,163 @@
+// A run that is stopped or killed goes on with --resume and ends as if nothing had happened, byte for byte.
+#include <csignal>
+#include <random>
+#include <thread>
+
+#include "tiny_experiment.h"
+
+namespace fs = std::filesystem;
+using namespace qslaw;
+
+namespace {
+
+const std::vector<std::string> kArtifacts = {"quantize/language.safetensors", "warmup/language.safetensors",
+                                             "warmup/projector.safetensors",  "warmup/gamma.safetensors",
+                                             "tune/projector.safetensors",    "tune/adapter.safetensors"};
+
+void require_same_run(const fs::path& actual, const fs::path& expected) {
+  require_same_files(actual, expected, kArtifacts);
+  for (const char* stage : {"warmup", "tune"}) {
+    INFO(stage);
+    CHECK(repeatable_metrics(actual / stage) == repeatable_metrics(expected / stage));
+    for (const auto& entry : fs::directory_iterator(actual / stage))
+      CHECK(entry.path().filename().string().rfind("checkpoint", 0) != 0);
+  }
+}
+
+std::vector<std::string> checkpoints(const fs::path& stage) {
+  std::vector<std::string> names;
+  if (!fs::exists(stage)) return names;
+  for (const auto& entry : fs::directory_iterator(stage)) {
+    const std::string name = entry.path().filename().string();
+    if (name.rfind("checkpoint-", 0) == 0) names.push_back(name);
+  }
+  return names;
+}
+
+// Sends `signal` once the stage has written `lines` lines of metrics. False when the run was over too soon.
+bool stop_at(const TinyExperiment& experiment, const std::string& stage, int64_t lines, int signal) {
+  const fs::path metrics = experiment.output() / stage / "metrics.jsonl";
+  RunningProgram program(experiment.arguments("run", {"--resume"}));
+  if (!wait_until(program, [&] { return count_lines(metrics) >= lines; })) return false;
+  program.send(signal);
+  const ProgramResult result = program.wait();
+  if (result.exit_code == 0) return false;
+  INFO(result.err);
+  CHECK(result.exit_code == 75);
+  CHECK_THAT(result.err, Catch::Contains("--resume"));
+  CHECK(error_lines(result).empty());
+  CHECK(checkpoints(experiment.output() / stage).size() == 1);
+  CHECK_FALSE(fs::exists(experiment.output() / stage / "report.json"));
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("a run stopped by signals in warmup and tune goes on to the same bytes") {
+  const TinyExperiment experiment;
+  // Held-out measurements too: their lines must neither be lost nor doubled. More steps than a late signal can miss.
+  const std::string heldout = "  heldout: {every: 3, text: {kind: text, path: data/text_heldout.txt, max_length: 32, limit: 2}}\n";
+  std::string warmup = kWarmup + heldout;
+  for (size_t at; (at = warmup.find("max_steps: 8")) != std::string::npos;) warmup.replace(at, 12, "max_steps: 24");
+  experiment.write_recipe(kQuantize + warmup + kTune + heldout);
+  const fs::path expected = experiment.path() / "expected";
+  require_success(experiment.run("run", {"--out", expected.string()}));
+
+  // Lines of metrics: a step each, a measurement before and after every third.
+  CHECK(stop_at(experiment, "warmup", 4, SIGTERM));
+  CHECK(stop_at(experiment, "warmup", 44, SIGUSR1));  // in the second phase
+  CHECK(stop_at(experiment, "tune", 4, SIGINT));
+  CHECK(stop_at(experiment, "tune", 9, SIGTERM));
+  require_success(experiment.run("run", {"--resume"}));
+  require_same_run(experiment.output(), expected);
+}
+
+TEST_CASE("a run killed at random moments always goes on and ends with the same bytes") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kWarmup + kTune);
+  const fs::path expected = experiment.path() / "expected";
+  const ProgramResult reference = experiment.run("run", {"--out", expected.string()});
+  require_success(reference);
+
+  std::mt19937_64 random(20240615);
+  std::uniform_real_distribution<double> moment(0.0, 1.1 * reference.seconds);
+  for (int kills = 0; kills < 50;) {
+    RunningProgram program(experiment.arguments("run", {"--resume"}));
+    std::this_thread::sleep_for(std::chrono::duration<double>(moment(random)));
+    program.send(SIGKILL);
+    const ProgramResult result = program.wait();
+    INFO("kill " << kills << "\n" << result.err);
+    if (result.signal == SIGKILL) {
+      ++kills;
+      continue;
+    }
+    require_success(result);
+    require_same_run(experiment.output(), expected);
+    fs::remove_all(experiment.output());
+  }
+  require_success(experiment.run("run", {"--resume"}));
+  require_same_run(experiment.output(), expected);
+}
+
+TEST_CASE("an unfinished run is neither begun anew nor gone on with by accident") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  REQUIRE(stop_at(experiment, "tune", 3, SIGTERM));
+  const fs::path tune = experiment.output() / "tune";
+  const auto untouched = file_times(tune);
+  const auto require_refused = [&](const std::vector<std::string>& more, const std::vector<std::string>& parts) {
+    require_user_error(experiment.run("tune", more), parts);
+    // The log is only opened once the run goes on.
+    CHECK(file_times(tune) == untouched);
+  };
+
+  require_refused({}, {"--resume", "--restart", tune.string()});
+  require_refused({"--resume", "--set", "tune.optimizer.lr=0.01"}, {"lr: 0.01", "--restart"});
+  require_refused({"--resume", "--set", "tune.lora.rank=8"}, {"rank: 8"});
+  require_refused({"--resume", "--set", "seed=6"}, {"seed 6"});
+  require_refused({"--resume", "--set", "model.dtype=bfloat16"}, {"dtype: bfloat16"});
+
+  const fs::path data = experiment.data("train.json");
+  const auto time = fs::last_write_time(data);
+  const std::string content = file_bytes(data);
+  write_text(data, content + "\n");
+  require_refused({"--resume"}, {data.string(), "--restart"});
+
+  // As it was before, it goes on; the uninterrupted run lies beside it.
+  write_text(data, content);
+  fs::last_write_time(data, time);
+  require_success(experiment.run("tune", {"--resume"}));
+  const fs::path expected = experiment.path() / "expected";
+  require_success(experiment.run("tune", {"--out", expected.string()}));
+  require_same_files(tune, expected / "tune", {"adapter.safetensors", "projector.safetensors"});
+  CHECK(repeatable_metrics(tune) == repeatable_metrics(expected / "tune"));
+}
+
+TEST_CASE("--restart begins anew and leaves nothing of the old run") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  REQUIRE(stop_at(experiment, "tune", 3, SIGTERM));
+  const fs::path tune = experiment.output() / "tune", expected = experiment.path() / "expected";
+  const std::vector<std::string> change = {"--set", "tune.optimizer.lr=0.01"};
+  auto restart = change, fresh = change;
+  restart.push_back("--restart");
+  fresh.insert(fresh.end(), {"--out", expected.string()});
+  require_success(experiment.run("tune", restart));
+  require_success(experiment.run("tune", fresh));
+  require_same_files(tune, expected / "tune", {"adapter.safetensors", "projector.safetensors"});
+  CHECK(repeatable_metrics(tune) == repeatable_metrics(expected / "tune"));
+
+  // A finished run too.
+  const auto before = file_times(tune);
+  require_success(experiment.run("tune", restart));
+  CHECK(file_times(tune).at("report.json") > before.at("report.json"));
+  require_same_files(tune, expected / "tune", {"adapter.safetensors"});
+
+  // What an earlier method left is not mistaken for the new one's: the weights of method full, say.
+  require_success(experiment.run("tune", {"--set", "tune.method=full", "--set", "tune.lora=null"}));
+  REQUIRE(fs::exists(tune / "model.safetensors"));
+  CHECK_FALSE(fs::exists(tune / "adapter.safetensors"));
+  require_success(experiment.run("tune", change));
+  CHECK_FALSE(fs::exists(tune / "model.safetensors"));
+  require_same_files(tune, expected / "tune", {"adapter.safetensors"});
+}

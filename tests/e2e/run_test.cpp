@@ -1,0 +1,234 @@
+// The whole way through the program: every stage, what it leaves, what a second run does again.
+#include <cstdio>
+#include <memory>
+#include <set>
+
+#include "tiny_experiment.h"
+
+namespace fs = std::filesystem;
+using namespace qslaw;
+using nlohmann::json;
+
+namespace {
+
+const std::vector<std::string> kStages = {"quantize", "warmup", "tune", "eval", "export"};
+
+// By the system's own program.
+std::string sha256sum(const fs::path& path) {
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(("sha256sum '" + path.string() + "'").c_str(), "r"), ::pclose);
+  char hex[65] = {};
+  REQUIRE(pipe);
+  REQUIRE(std::fread(hex, 1, 64, pipe.get()) == 64);
+  return hex;
+}
+
+void check_report(const fs::path& folder, const std::set<std::string>& files) {
+  INFO(folder);
+  const json report = json_file(folder / "report.json");
+  for (const char* key : {"stage", "name", "status", "version", "git", "seed", "device", "seconds", "tokens_per_second",
+                          "peak_host_bytes", "peak_device_bytes", "memory", "results", "files", "fingerprint"}) {
+    INFO(key);
+    CHECK(report.contains(key));
+  }
+  CHECK(report.at("status") == "complete");
+  CHECK(report.at("stage") == folder.filename().string());
+  CHECK(report.at("seed") == 5);
+  CHECK(report.at("device") == "cpu");
+  CHECK(report.at("seconds") > 0.0);
+  CHECK(report.at("peak_host_bytes") > 0);
+  std::set<std::string> named;
+  for (const auto& [file, hash] : report.at("files").items()) {
+    named.insert(file);
+    CHECK(hash == sha256sum(folder / file));
+  }
+  CHECK(named == files);
+}
+
+void check_metrics(const fs::path& folder, int64_t steps) {
+  std::istringstream in(file_bytes(folder / "metrics.jsonl"));
+  int64_t step = 0;
+  for (std::string text; std::getline(in, text);) {
+    const json line = json::parse(text);
+    CHECK(line.at("step") == ++step);
+    for (const char* key : {"phase", "progress", "loss", "samples_picture", "samples_text", "lr", "grad_norm",
+                            "tokens_per_second", "data_wait_s", "step_s", "host_bytes"}) {
+      INFO(key);
+      CHECK(line.contains(key));
+    }
+  }
+  CHECK(step == steps);
+}
+
+void check_results(const fs::path& out) {
+  const json quantize = json_file(out / "quantize" / "report.json").at("results");
+  CHECK(quantize.at("layers").size() == 21);  // seven linears in each of three blocks
+  const json warmup = json_file(out / "warmup" / "report.json").at("results");
+  CHECK(warmup.at("steps") == 16);
+  CHECK(warmup.at("gamma").size() == 2);  // blocks 1 and 2
+  CHECK(warmup.at("codes_changed_share") > 0.0);
+  const json tune = json_file(out / "tune" / "report.json").at("results");
+  CHECK(tune.at("steps") == 12);
+  CHECK(tune.at("method") == "lora");
+  const json eval = json_file(out / "eval" / "report.json").at("results");
+  for (const char* key : {"accuracy", "n", "unparsed", "missing", "NAT", "SOC", "LAN", "TXT", "IMG", "NO", "G1-6", "G7-12"})
+    CHECK(eval.at("scienceqa").contains(key));
+  CHECK(eval.at("scienceqa").at("n") == 6);
+  CHECK(eval.at("loss").at("n") == 6);
+  CHECK(eval.at("exact_match").at("n") == 6);
+  CHECK(eval.at("text_perplexity").at("context") == 32);
+}
+
+void check_predictions(const fs::path& folder) {
+  for (const char* name : {"scienceqa", "loss", "exact_match"}) {
+    INFO(name);
+    CHECK(count_lines(folder / (std::string(name) + ".jsonl")) == 6);
+  }
+  std::istringstream in(file_bytes(folder / "scienceqa.jsonl"));
+  for (std::string text; std::getline(in, text);) {
+    const json line = json::parse(text);
+    for (const char* key : {"id", "prompt", "text", "parsed", "correct", "answer", "picture"}) CHECK(line.contains(key));
+    CHECK(fs::exists(line.at("picture").get<std::string>()));
+  }
+}
+
+// The stages whose report is another one than at the last call.
+class RunAgain {
+ public:
+  explicit RunAgain(fs::path out) : out_(std::move(out)) { changed(); }
+  std::set<std::string> changed() {
+    std::set<std::string> stages;
+    for (const std::string& stage : kStages) {
+      const auto time = fs::last_write_time(out_ / stage / "report.json");
+      if (times_[stage] != time) stages.insert(stage);
+      times_[stage] = time;
+    }
+    return stages;
+  }
+
+ private:
+  fs::path out_;
+  std::map<std::string, fs::file_time_type> times_;
+};
+
+using Stages = std::set<std::string>;
+
+void touch(const fs::path& path) {
+  fs::last_write_time(path, fs::last_write_time(path) + std::chrono::seconds(10));
+}
+
+}  // namespace
+
+TEST_CASE("run does every stage, and later only what has changed") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kWarmup + kTune + kEval + kExport);
+  const ProgramResult first = experiment.run("run");
+  require_success(first);
+  const fs::path out = experiment.output();
+
+  check_report(out / "quantize", {"language.safetensors"});
+  check_report(out / "warmup", {"gamma.safetensors", "projector.safetensors", "language.safetensors"});
+  check_report(out / "tune", {"adapter.safetensors", "projector.safetensors"});
+  check_report(out / "eval", {});
+  check_report(out / "export", {});
+  check_metrics(out / "warmup", 16);
+  check_metrics(out / "tune", 12);
+  check_results(out);
+  check_predictions(out / "eval" / "predictions");
+  for (const std::string& stage : kStages) {
+    CHECK(count_lines(out / stage / "log.txt") >= 2);
+    CHECK_THAT(first.out, Catch::Contains(stage == "eval" ? "ScienceQA" : stage));
+  }
+  for (const char* file : {"hf/model.safetensors", "hf_base/model.safetensors", "peft/adapter_model.safetensors",
+                           "peft/adapter_config.json", "hf/tokenizer.model", "hf/config.json"})
+    CHECK(fs::file_size(out / "export" / file) > 0);
+  const std::string page = file_bytes(out / "report.html");
+  CHECK_THAT(page, Catch::Contains("<html") && Catch::Contains("ScienceQA") && Catch::Contains("</html>"));
+
+  // The page is written anew, the stages are left alone.
+  auto before = file_times(out);
+  const ProgramResult second = experiment.run("run");
+  require_success(second);
+  auto after = file_times(out);
+  before.erase("report.html");
+  after.erase("report.html");
+  CHECK(before == after);
+  CHECK(second.out == first.out);
+  CHECK(second.seconds < first.seconds);
+
+  RunAgain again(out);
+  touch(experiment.data("heldout.json"));
+  require_success(experiment.run("run"));
+  CHECK(again.changed() == Stages{"eval"});
+  // The same content at another time: what was learned of it is the same, so nothing behind it runs.
+  touch(experiment.data("train.json"));
+  require_success(experiment.run("run"));
+  CHECK(again.changed() == Stages{"warmup", "tune"});
+  require_success(experiment.run("run", {"--set", "tune.optimizer.lr=0.001"}));
+  CHECK(again.changed() == Stages{"tune", "eval", "export"});
+  require_success(experiment.run("run", {"--set", "tune.optimizer.lr=0.001", "--set", "quantize.bits=3"}));
+  CHECK(again.changed() == Stages{"quantize", "warmup", "tune", "eval", "export"});
+}
+
+TEST_CASE("--json prints one object and nothing else") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kTune);
+  const ProgramResult run = experiment.run("run", {"--json", "--quiet"});
+  require_success(run);
+  CHECK(run.err.empty());
+  const json all = json::parse(run.out);  // throws for anything behind the object
+  CHECK(all.at("tune").at("results").at("steps") == 12);
+  CHECK(all.at("quantize").at("files").at("language.safetensors") ==
+        sha256sum(experiment.output() / "quantize" / "language.safetensors"));
+  for (const char* command : {"quantize", "tune"}) {
+    const ProgramResult stage = experiment.run(command, {"--json"});
+    require_success(stage);
+    CHECK(json::parse(stage.out) == all.at(command));
+  }
+  const ProgramResult page = run_program({"report", experiment.output().string(), "--json"});
+  require_success(page);
+  CHECK(json::parse(page.out).at("page") == (experiment.output() / "report.html").string());
+}
+
+TEST_CASE("--dry-run prints the complete recipe and estimates, and computes nothing") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kWarmup + kTune + kEval + kExport);
+  const ProgramResult text = experiment.run("run", {"--dry-run"});
+  require_success(text);
+  CHECK_FALSE(fs::exists(experiment.output()));
+  const ProgramResult object = experiment.run("run", {"--dry-run", "--json"});
+  require_success(object);
+  const json both = json::parse(object.out);
+  const std::string recipe = both.at("recipe");
+  CHECK(text.out.rfind(recipe, 0) == 0);
+  CHECK_THAT(text.out, Catch::Contains("Estimated peak memory"));
+  for (const std::string& stage : kStages) CHECK_THAT(text.out.substr(recipe.size()), Catch::Contains(stage));
+  for (const char* line : {"first_layer: 1", "weight_decay: 0", "temperature: 0", "max_shard_bytes: 5000000000"})
+    CHECK_THAT(recipe, Catch::Contains(line));
+
+  // Read back, it says the same, and it is what the stages keep.
+  write_text(experiment.recipe(), recipe);
+  const ProgramResult back = experiment.run("run", {"--dry-run", "--json"});
+  require_success(back);
+  CHECK(json::parse(back.out).at("recipe") == recipe);
+  require_success(experiment.run("quantize"));
+  CHECK(file_bytes(experiment.output() / "quantize" / "recipe.yaml") == recipe);
+
+  // It finds what would stop the run later.
+  fs::remove(experiment.data("pictures") / json_file(experiment.data("train.json")).at(3).at("image").get<std::string>());
+  const ProgramResult missing = experiment.run("run", {"--dry-run"});
+  require_user_error(missing, {json_file(experiment.data("train.json")).at(3).at("id").get<std::string>()});
+}
+
+TEST_CASE("--help and --version") {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--help"}, std::vector<std::string>{"run", "--help"}}) {
+    const ProgramResult help = run_program(arguments);
+    require_success(help);
+    CHECK(help.err.empty());
+    CHECK_THAT(help.out, Catch::Contains(arguments[0] == "run" ? "--resume" : "quantize"));
+  }
+  const ProgramResult help = run_program({"--help"});
+  for (const std::string& stage : kStages) CHECK_THAT(help.out, Catch::Contains(stage));
+  CHECK_THAT(help.out, Catch::Contains("report") && Catch::Contains("75"));
+  CHECK(run_program({"--version"}).exit_code == 0);
+}
