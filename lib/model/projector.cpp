@@ -40,6 +40,16 @@ at::Tensor find_tensor(const SafetensorsFile& file, const std::string& name, Pro
        file.path().string(), ")");
 }
 
+// A two-layer projector's first layer must not pass for a linear one.
+void refuse_second_layer(const SafetensorsFile& file) {
+  for (const auto& [stored, entry] : file.entries()) {
+    for (const auto& second : known_names("linear_2.weight", ProjectorKind::mlp2x_gelu)) {
+      require(!ends_with(stored, second), "projector", "expected a linear projector, got the second layer ", stored, " (",
+              file.path().string(), ")");
+    }
+  }
+}
+
 }  // namespace
 
 at::Tensor project_features(const Projector& projector, const at::Tensor& features) {
@@ -76,6 +86,7 @@ Projector fresh_projector(ProjectorKind kind, int64_t vision_width, int64_t widt
 
 Projector read_projector(const std::filesystem::path& path, ProjectorKind kind, int64_t vision_width, int64_t width) {
   const SafetensorsFile file(path);
+  if (kind == ProjectorKind::linear) refuse_second_layer(file);
   Projector projector{kind, {}, {}};
   const auto shapes = projector_shapes(kind, vision_width, width);
   const auto tensors = projector_tensors(projector);

@@ -1,8 +1,15 @@
 #include "data/plan.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
+#include <ostream>
+
+namespace qslaw {
+// LibTorch declares << for every vector, so Catch prints vectors of draws.
+std::ostream& operator<<(std::ostream& out, const Draw& draw) { return out << draw.source << ":" << draw.index; }
+}  // namespace qslaw
+
+#include <catch2/catch.hpp>
 
 using namespace qslaw;
 

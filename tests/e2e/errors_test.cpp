@@ -19,28 +19,36 @@ void change_sample(const fs::path& file, size_t index, const std::string& key, c
   write_text(file, samples.dump());
 }
 
-// Writes a NaN over the first value of a float32 tensor.
-void spoil_tensor(const fs::path& file, const std::string& name) {
-  std::string bytes = file_bytes(file);
-  uint64_t header_length = 0;
-  std::memcpy(&header_length, bytes.data(), sizeof header_length);
-  const json entry = json::parse(bytes.substr(8, header_length)).at(name);
-  REQUIRE(entry.at("dtype") == "F32");
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  std::memcpy(bytes.data() + 8 + header_length + entry.at("data_offsets").at(0).get<size_t>(), &nan, sizeof nan);
-  write_text(file, bytes);
+// A safetensors file taken apart by hand.
+struct RawTensors {
+  std::string bytes;
+  size_t data = 0;  // where the data section begins
+  json header;
+};
+
+RawTensors read_raw(const fs::path& file) {
+  RawTensors raw{file_bytes(file), 0, {}};
+  uint64_t length = 0;
+  std::memcpy(&length, raw.bytes.data(), sizeof length);
+  raw.data = sizeof length + length;
+  raw.header = json::parse(raw.bytes.substr(sizeof length, length));
+  return raw;
 }
 
-// The language model's tensor that ends with `suffix`, whatever is in front of its name.
-std::string tensor_name(const fs::path& file, const std::string& suffix) {
-  const std::string bytes = file_bytes(file);
-  uint64_t header_length = 0;
-  std::memcpy(&header_length, bytes.data(), sizeof header_length);
-  for (const auto& [name, entry] : json::parse(bytes.substr(8, header_length)).items()) {
-    if (name.size() >= suffix.size() && name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0) return name;
+// Writes a NaN over the first value of the float32 tensor whose name ends with `suffix`.
+void spoil_tensor(const fs::path& file, const std::string& suffix) {
+  RawTensors raw = read_raw(file);
+  int spoiled = 0;
+  for (const auto& [name, entry] : raw.header.items()) {
+    if (name.size() < suffix.size() || name.compare(name.size() - suffix.size(), suffix.size(), suffix) != 0)
+      continue;
+    REQUIRE(entry.at("dtype") == "F32");
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    std::memcpy(raw.bytes.data() + raw.data + entry.at("data_offsets").at(0).get<size_t>(), &nan, sizeof nan);
+    ++spoiled;
   }
-  FAIL("no tensor " << suffix << " in " << file);
-  return "";
+  REQUIRE(spoiled == 1);
+  write_text(file, raw.bytes);
 }
 
 // A file system of `bytes` at `folder` while it lives, where the user may mount one.
@@ -48,7 +56,8 @@ class SmallDisk {
  public:
   SmallDisk(const fs::path& folder, const std::string& size) : folder_(folder) {
     fs::create_directories(folder);
-    mounted_ = ::geteuid() == 0 && ::mount("tmpfs", folder.c_str(), "tmpfs", 0, ("size=" + size).c_str()) == 0;
+    mounted_ =
+        ::geteuid() == 0 && ::mount("tmpfs", folder.c_str(), "tmpfs", 0, ("size=" + size).c_str()) == 0;
   }
   ~SmallDisk() {
     if (mounted_) ::umount2(folder_.c_str(), MNT_DETACH);
@@ -76,7 +85,8 @@ TEST_CASE("mistakes in the command line and the recipe") {
   require_user_error(experiment.run("tune"), {"section tune", experiment.recipe().string()});
   require_user_error(experiment.run("quantize", {"--device", "gpu"}), {"gpu", "cuda:N"});
   require_user_error(experiment.run("quantize", {"--device", "cuda:x"}), {"cuda:x"});
-  if (!fs::exists("/dev/nvidiactl")) require_user_error(experiment.run("quantize", {"--device", "cuda"}), {"[device]"});
+  if (!fs::exists("/dev/nvidiactl"))
+    require_user_error(experiment.run("quantize", {"--device", "cuda"}), {"[device]"});
   CHECK_FALSE(fs::exists(experiment.output()));
 
   experiment.write_recipe("quantize: {method: rtn, bits: 4, gruop_size: 32}\n");
@@ -117,7 +127,7 @@ TEST_CASE("a model folder that is missing, incomplete or damaged") {
 TEST_CASE("weights that are not finite are named by quantize and by tune") {
   const TinyExperiment experiment;
   const fs::path weights = experiment.model_with_weights() / "model.safetensors";
-  spoil_tensor(weights, tensor_name(weights, "layers.1.mlp.up_proj.weight"));
+  spoil_tensor(weights, "layers.1.mlp.up_proj.weight");
   experiment.write_recipe(kQuantize, "{path: weights/export/hf, dtype: float32}");
   require_user_error(experiment.run("quantize"), {"model.layers.1.mlp.up_proj", "NaN"});
 
@@ -154,14 +164,16 @@ TEST_CASE("bad samples are named, or skipped and counted") {
   SECTION("a sample with nothing to learn") {
     // The question fills the sample to its cut.
     std::string question = "<image>\n";
-    for (int i = 0; i < 80; ++i) question += "What is the digit plus 3? ";
+    for (int i = 0; i < 80; ++i)
+      question += "What is the digit plus 3? ";
     change_sample(experiment.data("train.json"), 7, "conversations",
                   json::array({{{"from", "human"}, {"value", question}}, {{"from", "gpt"}, {"value", "4"}}}));
     named = {experiment.data("train.json").string(), id};
   }
   SECTION("roles out of order") {
-    change_sample(experiment.data("train.json"), 7, "conversations",
-                  json::array({{{"from", "gpt"}, {"value", "4"}}, {{"from", "human"}, {"value", "<image>\n3?"}}}));
+    change_sample(
+        experiment.data("train.json"), 7, "conversations",
+        json::array({{{"from", "gpt"}, {"value", "4"}}, {{"from", "human"}, {"value", "<image>\n3?"}}}));
     named = {experiment.data("train.json").string(), id};
   }
   require_user_error(experiment.run("tune", whole), named);
@@ -176,7 +188,8 @@ TEST_CASE("data files that are missing, empty or no data") {
   const std::string content = file_bytes(data);
   fs::remove(data);
   require_user_error(experiment.run("tune"), {data.string()});
-  for (const std::string& bad : {std::string("[]"), std::string("{"), content.substr(0, content.size() / 2)}) {
+  for (const std::string& bad :
+       {std::string("[]"), std::string("{"), content.substr(0, content.size() / 2)}) {
     write_text(data, bad);
     require_user_error(experiment.run("tune"), {data.string()});
   }
@@ -187,9 +200,11 @@ TEST_CASE("an adapter does not go onto another base") {
   experiment.write_recipe(kQuantize + kTune + kEval);
   require_success(experiment.run("run"));
   // Another grid of the same shapes.
-  require_success(experiment.run("quantize", {"--set", "seed=6", "--out", (experiment.path() / "other").string()}));
+  require_success(
+      experiment.run("quantize", {"--set", "seed=6", "--out", (experiment.path() / "other").string()}));
   fs::copy_file(experiment.path() / "other" / "quantize" / "language.safetensors",
-                experiment.output() / "quantize" / "language.safetensors", fs::copy_options::overwrite_existing);
+                experiment.output() / "quantize" / "language.safetensors",
+                fs::copy_options::overwrite_existing);
   require_user_error(experiment.run("eval", {"--restart"}), {"[adapter]", "adapter.safetensors"});
 }
 
@@ -206,7 +221,8 @@ TEST_CASE("an output that cannot be written") {
 TEST_CASE("a full disk is reported and costs nothing but time") {
   const TinyExperiment experiment;
   experiment.write_recipe(kQuantize + kWarmup);
-  // 16 KiB is less than the packed weights and the projector's optimizer state take, and more than any text file.
+  // 16 KiB is less than the packed weights and the projector's optimizer state take, and more than any text
+  // file.
   const ProgramLimits full{16 << 10};
   require_user_error(experiment.run("quantize", {}, full), {"language.safetensors", "disk"});
   CHECK_FALSE(fs::exists(experiment.output() / "quantize" / "language.safetensors"));
@@ -217,7 +233,8 @@ TEST_CASE("a full disk is reported and costs nothing but time") {
 
   const fs::path expected = experiment.path() / "expected";
   require_success(experiment.run("run", {"--out", expected.string()}));
-  require_same_files(experiment.output() / "warmup", expected / "warmup", {"language.safetensors", "gamma.safetensors"});
+  require_same_files(experiment.output() / "warmup", expected / "warmup",
+                     {"language.safetensors", "gamma.safetensors"});
 }
 
 TEST_CASE("a full file system is reported") {

@@ -55,10 +55,13 @@ bool stop_at(const TinyExperiment& experiment, const std::string& stage, int64_t
 
 TEST_CASE("a run stopped by signals in warmup and tune goes on to the same bytes") {
   const TinyExperiment experiment;
-  // Held-out measurements too: their lines must neither be lost nor doubled. More steps than a late signal can miss.
-  const std::string heldout = "  heldout: {every: 3, text: {kind: text, path: data/text_heldout.txt, max_length: 32, limit: 2}}\n";
+  // Held-out measurements too: their lines must neither be lost nor doubled. More steps than a late signal
+  // can miss.
+  const std::string heldout =
+      "  heldout: {every: 3, text: {kind: text, path: data/text_heldout.txt, max_length: 32, limit: 2}}\n";
   std::string warmup = kWarmup + heldout;
-  for (size_t at; (at = warmup.find("max_steps: 8")) != std::string::npos;) warmup.replace(at, 12, "max_steps: 24");
+  for (size_t at; (at = warmup.find("max_steps: 8")) != std::string::npos;)
+    warmup.replace(at, 12, "max_steps: 24");
   experiment.write_recipe(kQuantize + warmup + kTune + heldout);
   const fs::path expected = experiment.path() / "expected";
   require_success(experiment.run("run", {"--out", expected.string()}));
@@ -105,7 +108,8 @@ TEST_CASE("an unfinished run is neither begun anew nor gone on with by accident"
   REQUIRE(stop_at(experiment, "tune", 3, SIGTERM));
   const fs::path tune = experiment.output() / "tune";
   const auto untouched = file_times(tune);
-  const auto require_refused = [&](const std::vector<std::string>& more, const std::vector<std::string>& parts) {
+  const auto require_refused = [&](const std::vector<std::string>& more,
+                                   const std::vector<std::string>& parts) {
     require_user_error(experiment.run("tune", more), parts);
     // The log is only opened once the run goes on.
     CHECK(file_times(tune) == untouched);

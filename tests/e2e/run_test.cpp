@@ -15,7 +15,8 @@ const std::vector<std::string> kStages = {"quantize", "warmup", "tune", "eval", 
 
 // By the system's own program.
 std::string sha256sum(const fs::path& path) {
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(("sha256sum '" + path.string() + "'").c_str(), "r"), ::pclose);
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(
+      ::popen(("sha256sum '" + path.string() + "'").c_str(), "r"), ::pclose);
   char hex[65] = {};
   REQUIRE(pipe);
   REQUIRE(std::fread(hex, 1, 64, pipe.get()) == 64);
@@ -25,8 +26,9 @@ std::string sha256sum(const fs::path& path) {
 void check_report(const fs::path& folder, const std::set<std::string>& files) {
   INFO(folder);
   const json report = json_file(folder / "report.json");
-  for (const char* key : {"stage", "name", "status", "version", "git", "seed", "device", "seconds", "tokens_per_second",
-                          "peak_host_bytes", "peak_device_bytes", "memory", "results", "files", "fingerprint"}) {
+  for (const char* key :
+       {"stage", "name", "status", "version", "git", "seed", "device", "seconds", "tokens_per_second",
+        "peak_host_bytes", "peak_device_bytes", "memory", "results", "files", "fingerprint"}) {
     INFO(key);
     CHECK(report.contains(key));
   }
@@ -70,7 +72,8 @@ void check_results(const fs::path& out) {
   CHECK(tune.at("steps") == 12);
   CHECK(tune.at("method") == "lora");
   const json eval = json_file(out / "eval" / "report.json").at("results");
-  for (const char* key : {"accuracy", "n", "unparsed", "missing", "NAT", "SOC", "LAN", "TXT", "IMG", "NO", "G1-6", "G7-12"})
+  for (const char* key :
+       {"accuracy", "n", "unparsed", "missing", "NAT", "SOC", "LAN", "TXT", "IMG", "NO", "G1-6", "G7-12"})
     CHECK(eval.at("scienceqa").contains(key));
   CHECK(eval.at("scienceqa").at("n") == 6);
   CHECK(eval.at("loss").at("n") == 6);
@@ -86,7 +89,8 @@ void check_predictions(const fs::path& folder) {
   std::istringstream in(file_bytes(folder / "scienceqa.jsonl"));
   for (std::string text; std::getline(in, text);) {
     const json line = json::parse(text);
-    for (const char* key : {"id", "prompt", "text", "parsed", "correct", "answer", "picture"}) CHECK(line.contains(key));
+    for (const char* key : {"id", "prompt", "text", "parsed", "correct", "answer", "picture"})
+      CHECK(line.contains(key));
     CHECK(fs::exists(line.at("picture").get<std::string>()));
   }
 }
@@ -138,8 +142,9 @@ TEST_CASE("run does every stage, and later only what has changed") {
     CHECK(count_lines(out / stage / "log.txt") >= 2);
     CHECK_THAT(first.out, Catch::Contains(stage == "eval" ? "ScienceQA" : stage));
   }
-  for (const char* file : {"hf/model.safetensors", "hf_base/model.safetensors", "peft/adapter_model.safetensors",
-                           "peft/adapter_config.json", "hf/tokenizer.model", "hf/config.json"})
+  for (const char* file :
+       {"hf/model.safetensors", "hf_base/model.safetensors", "peft/adapter_model.safetensors",
+        "peft/adapter_config.json", "hf/tokenizer.model", "hf/config.json"})
     CHECK(fs::file_size(out / "export" / file) > 0);
   const std::string page = file_bytes(out / "report.html");
   CHECK_THAT(page, Catch::Contains("<html") && Catch::Contains("ScienceQA") && Catch::Contains("</html>"));
@@ -201,8 +206,10 @@ TEST_CASE("--dry-run prints the complete recipe and estimates, and computes noth
   const std::string recipe = both.at("recipe");
   CHECK(text.out.rfind(recipe, 0) == 0);
   CHECK_THAT(text.out, Catch::Contains("Estimated peak memory"));
-  for (const std::string& stage : kStages) CHECK_THAT(text.out.substr(recipe.size()), Catch::Contains(stage));
-  for (const char* line : {"first_layer: 1", "weight_decay: 0", "temperature: 0", "max_shard_bytes: 5000000000"})
+  for (const std::string& stage : kStages)
+    CHECK_THAT(text.out.substr(recipe.size()), Catch::Contains(stage));
+  for (const char* line :
+       {"first_layer: 1", "weight_decay: 0", "temperature: 0", "max_shard_bytes: 5000000000"})
     CHECK_THAT(recipe, Catch::Contains(line));
 
   // Read back, it says the same, and it is what the stages keep.
@@ -214,7 +221,8 @@ TEST_CASE("--dry-run prints the complete recipe and estimates, and computes noth
   CHECK(file_bytes(experiment.output() / "quantize" / "recipe.yaml") == recipe);
 
   // It finds what would stop the run later.
-  fs::remove(experiment.data("pictures") / json_file(experiment.data("train.json")).at(3).at("image").get<std::string>());
+  fs::remove(experiment.data("pictures") /
+             json_file(experiment.data("train.json")).at(3).at("image").get<std::string>());
   const ProgramResult missing = experiment.run("run", {"--dry-run"});
   require_user_error(missing, {json_file(experiment.data("train.json")).at(3).at("id").get<std::string>()});
 }
@@ -228,7 +236,8 @@ TEST_CASE("--help and --version") {
     CHECK_THAT(help.out, Catch::Contains(arguments[0] == "run" ? "--resume" : "quantize"));
   }
   const ProgramResult help = run_program({"--help"});
-  for (const std::string& stage : kStages) CHECK_THAT(help.out, Catch::Contains(stage));
+  for (const std::string& stage : kStages)
+    CHECK_THAT(help.out, Catch::Contains(stage));
   CHECK_THAT(help.out, Catch::Contains("report") && Catch::Contains("75"));
   CHECK(run_program({"--version"}).exit_code == 0);
 }

@@ -72,7 +72,8 @@ void write_model(const fs::path& folder) {
 }
 
 void copy_picture(const fs::path& data, const std::string& name) {
-  fs::copy_file(kDemo / "data" / "pictures" / name, data / "pictures" / name, fs::copy_options::skip_existing);
+  fs::copy_file(kDemo / "data" / "pictures" / name, data / "pictures" / name,
+                fs::copy_options::skip_existing);
 }
 
 void cut_conversations(const fs::path& data, const std::string& from, const std::string& to, size_t count) {
@@ -94,7 +95,8 @@ void cut_lines(const fs::path& data, const std::string& name, int count) {
 }
 
 void cut_problems(const fs::path& data, size_t count) {
-  const json all = json_file(kDemo / "data" / "problems.json"), splits = json_file(kDemo / "data" / "pid_splits.json");
+  const json all = json_file(kDemo / "data" / "problems.json"),
+             splits = json_file(kDemo / "data" / "pid_splits.json");
   json problems, ids = json::array();
   for (size_t i = 0; i < count; ++i) {
     const std::string id = splits.at("test").at(i);
@@ -123,7 +125,8 @@ TinyExperiment::TinyExperiment() {
 
 void TinyExperiment::write_recipe(const std::string& sections, const std::string& model) const {
   const std::string random = "{path: model, random_weights: true, dtype: float32}";
-  write_text(recipe(), "name: tiny\nseed: 5\noutput: out\nmodel: " + (model.empty() ? random : model) + "\n" + sections);
+  write_text(recipe(), "name: tiny\nseed: 5\noutput: out\nmodel: " + (model.empty() ? random : model) + "\n" +
+                           sections);
 }
 
 std::vector<std::string> TinyExperiment::arguments(const std::string& command,
@@ -187,7 +190,8 @@ std::map<std::string, fs::file_time_type> file_times(const fs::path& folder) {
   return times;
 }
 
-void require_same_files(const fs::path& actual, const fs::path& expected, const std::vector<std::string>& names) {
+void require_same_files(const fs::path& actual, const fs::path& expected,
+                        const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     INFO(name);
     REQUIRE(fs::exists(actual / name));

@@ -1,4 +1,5 @@
-// A whole experiment on a model of a few thousand weights: model folder, data and recipe in a temporary folder.
+// A whole experiment on a model of a few thousand weights: model folder, data and recipe in a temporary
+// folder.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -16,7 +17,8 @@ extern const std::string kQuantize, kWarmup, kTune, kEval, kExport;
 
 class TinyExperiment {
  public:
-  /// model/ (configuration and tokenizer; random weights), data/ (samples of the embedded example with their pictures).
+  /// model/ (configuration and tokenizer; random weights), data/ (samples of the embedded example with their
+  /// pictures).
   TinyExperiment();
 
   const std::filesystem::path& path() const { return folder_.path(); }
@@ -24,11 +26,13 @@ class TinyExperiment {
   std::filesystem::path recipe() const { return path() / "recipe.yaml"; }
   std::filesystem::path output() const { return path() / "out"; }
 
-  /// Name, seed, output and `model` in front of `sections`. `model` empty: model/ with random weights, float32.
+  /// Name, seed, output and `model` in front of `sections`. `model` empty: model/ with random weights,
+  /// float32.
   void write_recipe(const std::string& sections, const std::string& model = "") const;
 
   /// {command, recipe, one CPU thread, more...}.
-  std::vector<std::string> arguments(const std::string& command, const std::vector<std::string>& more = {}) const;
+  std::vector<std::string> arguments(const std::string& command,
+                                     const std::vector<std::string>& more = {}) const;
   ProgramResult run(const std::string& command, const std::vector<std::string>& more = {},
                     const ProgramLimits& limits = {}) const;
 

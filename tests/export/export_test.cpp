@@ -147,7 +147,8 @@ TEST_CASE("shards hold at most the asked bytes") {
   CHECK(files.size() > 5);
   for (const auto& file : files) {
     int64_t bytes = 0;
-    for (const auto& [name, entry] : SafetensorsFile(folder.path() / "hf" / file).entries()) {
+    const SafetensorsFile shard(folder.path() / "hf" / file);
+    for (const auto& [name, entry] : shard.entries()) {
       bytes += static_cast<int64_t>(entry.end - entry.begin);
     }
     CHECK(bytes <= 40'000);

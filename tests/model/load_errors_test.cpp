@@ -235,5 +235,19 @@ TEST_CASE("a projector file with other shapes or names is refused") {
   write_safetensors(path, {{"linear_1.weight", at::zeros({32, 24})}, {"linear_1.bias", at::zeros({32})}});
   CHECK_THROWS_WITH(read_projector(path, ProjectorKind::mlp2x_gelu, 24, 32),
                     Catch::Contains("linear_2.weight"));
-  CHECK_THROWS_WITH(read_projector(path, ProjectorKind::linear, 24, 32), Catch::Contains("linear"));
+  const auto two_layers = model_fixture("three_parts") / "mm_projector.safetensors";
+  CHECK_THROWS_WITH(read_projector(two_layers, ProjectorKind::linear, 24, 32),
+                    Catch::Contains("mm_projector.2.weight"));
+}
+
+TEST_CASE("a linear projector is read under both of its names") {
+  TemporaryFolder folder;
+  const at::Tensor weight = at::randn({32, 24}), bias = at::randn({32});
+  for (const std::string name : {"multi_modal_projector.linear_1", "model.mm_projector"}) {
+    INFO(name);
+    write_safetensors(folder.path() / "p.safetensors", {{name + ".weight", weight}, {name + ".bias", bias}});
+    const Projector read = read_projector(folder.path() / "p.safetensors", ProjectorKind::linear, 24, 32);
+    CHECK(at::equal(read.first.weight, weight));
+    CHECK(at::equal(read.first.bias, bias));
+  }
 }
