@@ -37,7 +37,8 @@ void overlay_adapter(const fs::path& path, AssembledModel& model, const std::str
   const SafetensorsFile file(path);
   const auto value = [&](const char* key) {
     const auto found = file.metadata().find(key);
-    require(found != file.metadata().end(), "adapter", "expected metadata ", key, ", got none (", path.string(), ")");
+    require(found != file.metadata().end(), "adapter", "expected metadata ", key, ", got none (",
+            path.string(), ")");
     return found->second;
   };
   require(value("base_sha256") == base_sha256, "adapter",
@@ -45,26 +46,29 @@ void overlay_adapter(const fs::path& path, AssembledModel& model, const std::str
   model.lora.rank = std::stoll(value("rank"));
   model.lora.alpha = std::stod(value("alpha"));
   model.lora.dropout = 0.0;
-  model.adapter = attach_lora(model.llava.language, model.lora, std::make_shared<DropoutKey>(), 0, model.llava.device);
+  model.adapter =
+      attach_lora(model.llava.language, model.lora, std::make_shared<DropoutKey>(), 0, model.llava.device);
   at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : lora_tensors(model.adapter)) {
     const at::Tensor stored = file.tensor(name);
-    require(stored.sizes() == tensor.sizes(), "adapter", "tensor ", name, ": expected shape ", tensor.sizes(), ", got ",
-            stored.sizes(), " (", path.string(), ")");
+    require(stored.sizes() == tensor.sizes(), "adapter", "tensor ", name, ": expected shape ", tensor.sizes(),
+            ", got ", stored.sizes(), " (", path.string(), ")");
     at::Tensor(tensor).copy_(stored);
   }
 }
 
 }  // namespace
 
-std::optional<PackedLanguage> read_packed(const Experiment&, const LlavaConfig& config, const Artifacts& artifacts) {
+std::optional<PackedLanguage> read_packed(const Experiment&, const LlavaConfig& config,
+                                          const Artifacts& artifacts) {
   if (!artifacts.packed) return std::nullopt;
   return read_packed_language(*artifacts.packed, linear_specs(config.language));
 }
 
 Llava load_base(const Experiment& experiment, const LlavaConfig& config, const Artifacts& artifacts,
                 const LinearMaker& maker) {
-  Llava model = load_llava(experiment.recipe.model.source, config, experiment.dtype, experiment.device, maker);
+  Llava model =
+      load_llava(experiment.recipe.model.source, config, experiment.dtype, experiment.device, maker);
   if (artifacts.dense) {
     TensorSlots slots = language_slots(model);
     const TensorSlots vision = vision_slots(model);
@@ -75,14 +79,15 @@ Llava load_base(const Experiment& experiment, const LlavaConfig& config, const A
   return model;
 }
 
-AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& config, const Artifacts& artifacts) {
+AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& config,
+                              const Artifacts& artifacts) {
   require(!(artifacts.dense && artifacts.packed), "model",
           "expected either a packed language model or a fully tuned one before this stage, got both");
   const auto packed = read_packed(experiment, config, artifacts);
   AssembledModel model;
-  model.llava = load_base(experiment, config, artifacts,
-                          packed ? packed_maker(*packed, experiment.device)
-                                 : dense_maker(experiment.dtype, experiment.device));
+  model.llava = load_base(
+      experiment, config, artifacts,
+      packed ? packed_maker(*packed, experiment.device) : dense_maker(experiment.dtype, experiment.device));
   if (artifacts.adapter) overlay_adapter(*artifacts.adapter, model, base_hash(artifacts));
   return model;
 }
@@ -96,7 +101,9 @@ void write_adapter(const fs::path& path, const std::vector<LoraLinear*>& layers,
                      {"base_sha256", base_sha256}});
 }
 
-std::string base_hash(const Artifacts& artifacts) { return artifacts.packed ? sha256_file(*artifacts.packed) : "none"; }
+std::string base_hash(const Artifacts& artifacts) {
+  return artifacts.packed ? sha256_file(*artifacts.packed) : "none";
+}
 
 ImageTransform image_transform(const ModelOptions& model, const VisionConfig& vision) {
   ImageTransform transform;
@@ -118,8 +125,9 @@ ImageTransform image_transform(const ModelOptions& model, const VisionConfig& vi
 
 Tokenizer load_tokenizer(const ModelOptions& model, const LlavaConfig& config) {
   Tokenizer tokenizer = Tokenizer::load(model.source.tokenizer_folder());
-  require(tokenizer.size() <= config.language.vocab, "tokenizer", "expected at most the model's ", config.language.vocab,
-          " tokens, got ", tokenizer.size(), " (", model.source.tokenizer_folder().string(), ")");
+  require(tokenizer.size() <= config.language.vocab, "tokenizer", "expected at most the model's ",
+          config.language.vocab, " tokens, got ", tokenizer.size(), " (",
+          model.source.tokenizer_folder().string(), ")");
   return tokenizer;
 }
 

@@ -29,11 +29,12 @@ Llava load_base(const Experiment& experiment, const LlavaConfig& config, const A
                 const LinearMaker& maker);
 
 /// The finished model of the stages so far: packed or dense linears, projector, adapter attached.
-AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& config, const Artifacts& artifacts);
+AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& config,
+                              const Artifacts& artifacts);
 
 /// The trained adapter with the hash of the packed base it belongs to.
-void write_adapter(const std::filesystem::path& path, const std::vector<LoraLinear*>& layers, const LoraOptions& options,
-                   const std::string& base_sha256);
+void write_adapter(const std::filesystem::path& path, const std::vector<LoraLinear*>& layers,
+                   const LoraOptions& options, const std::string& base_sha256);
 
 /// SHA-256 of the packed base, or of nothing when the base is the checkpoint itself.
 std::string base_hash(const Artifacts& artifacts);
@@ -41,8 +42,10 @@ std::string base_hash(const Artifacts& artifacts);
 /// Preprocessing of the model's tower (preprocessor_config.json, the recipe's image_aspect).
 ImageTransform image_transform(const ModelOptions& model, const VisionConfig& vision);
 
-/// Tokenizer, template and picture length for the data sets. UserError when the tokenizer has more tokens than the model.
+/// Tokenizer, template and picture length for the data sets. UserError when the tokenizer has more tokens
+/// than the model.
 Tokenizer load_tokenizer(const ModelOptions& model, const LlavaConfig& config);
-EncodingContext encoding_context(const Tokenizer& tokenizer, const std::string& template_name, const LlavaConfig& config);
+EncodingContext encoding_context(const Tokenizer& tokenizer, const std::string& template_name,
+                                 const LlavaConfig& config);
 
 }  // namespace qslaw

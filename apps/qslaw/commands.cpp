@@ -17,22 +17,27 @@ const char* const kReportPage = "report.html";
 Table quantize_table(const nlohmann::json& results) {
   Table table{"Error by layer", {"layer", "rows", "columns", "relative error", "largest error"}, {}};
   for (const auto& row : results.at("layers")) {
-    table.add_row({cell(row.at("name").get<std::string>()), count_cell(row.at("rows")), count_cell(row.at("columns")),
-                   cell(row.at("relative_error").get<double>(), 5), cell(row.at("max_error").get<double>(), 5)});
+    table.add_row({cell(row.at("name").get<std::string>()), count_cell(row.at("rows")),
+                   count_cell(row.at("columns")), cell(row.at("relative_error").get<double>(), 5),
+                   cell(row.at("max_error").get<double>(), 5)});
   }
   return table;
 }
 
 // One row per benchmark and metric, but ScienceQA's columns side by side as they are published.
 std::vector<Table> eval_tables(const nlohmann::json& results) {
-  static const std::vector<std::string> subsets = {"NAT", "SOC", "LAN", "TXT", "IMG", "NO", "G1-6", "G7-12", "accuracy"};
+  static const std::vector<std::string> subsets = {"NAT", "SOC",  "LAN",   "TXT",     "IMG",
+                                                   "NO",  "G1-6", "G7-12", "accuracy"};
   Table others{"Results", {"benchmark", "metric", "value"}, {}};
-  Table scienceqa{"ScienceQA, percent", {"benchmark", "NAT", "SOC", "LAN", "TXT", "IMG", "NO", "G1-6", "G7-12", "Avg", "n"}, {}};
+  Table scienceqa{"ScienceQA, percent",
+                  {"benchmark", "NAT", "SOC", "LAN", "TXT", "IMG", "NO", "G1-6", "G7-12", "Avg", "n"},
+                  {}};
   for (const auto& [name, metrics] : results.items()) {
     if (metrics.contains("NAT")) {
       std::vector<TableCell> row = {cell(name)};
       for (const auto& subset : subsets) {
-        row.push_back(metrics.at(subset).is_null() ? empty_cell() : cell(metrics.at(subset).get<double>(), 2));
+        row.push_back(metrics.at(subset).is_null() ? empty_cell()
+                                                   : cell(metrics.at(subset).get<double>(), 2));
       }
       row.push_back(count_cell(metrics.at("n")));
       scienceqa.add_row(row);
@@ -57,19 +62,25 @@ Table flat_table(const StageReport& report) {
     if (value.is_number_float()) table.add_row({cell(key), cell(value.get<double>(), 4)});
     if (value.is_number_integer()) table.add_row({cell(key), count_cell(value.get<int64_t>())});
     if (value.is_string()) table.add_row({cell(key), cell(value.get<std::string>())});
-    if (value.is_object() && value.contains("path")) table.add_row({cell(key), cell(value["path"].get<std::string>())});
+    if (value.is_object() && value.contains("path"))
+      table.add_row({cell(key), cell(value["path"].get<std::string>())});
   }
   return table;
 }
 
 nlohmann::json report_json(const StageReport& report) {
-  return {{"stage", report.stage},         {"seconds", report.seconds}, {"peak_host_bytes", report.peak_host_bytes},
-          {"tokens_per_second", report.tokens_per_second}, {"results", report.results}, {"files", report.files}};
+  return {{"stage", report.stage},
+          {"seconds", report.seconds},
+          {"peak_host_bytes", report.peak_host_bytes},
+          {"tokens_per_second", report.tokens_per_second},
+          {"results", report.results},
+          {"files", report.files}};
 }
 
 void print_report(const StageReport& report) {
   if (report.stage == "eval") {
-    for (const Table& table : eval_tables(report.results)) std::cout << table_text(table) << "\n";
+    for (const Table& table : eval_tables(report.results))
+      std::cout << table_text(table) << "\n";
     return;
   }
   if (report.stage == "quantize") std::cout << table_text(quantize_table(report.results)) << "\n";
@@ -112,13 +123,15 @@ void command_run(const CommandOptions& options) {
 
 void command_report(const CommandOptions& options) {
   for (const auto& folder : options.folders) {
-    require(std::filesystem::is_directory(folder), "report", "expected the output folder of a run, got ", folder.string());
+    require(std::filesystem::is_directory(folder), "report", "expected the output folder of a run, got ",
+            folder.string());
   }
   const auto page = options.out.empty() ? options.folders[0] / kReportPage : options.out;
   if (options.folders.size() == 1) {
     write_run_report(options.folders[0], page);
   } else {
-    require(!options.out.empty(), "report", "expected --out PAGE.html for a comparison of several runs, got none");
+    require(!options.out.empty(), "report",
+            "expected --out PAGE.html for a comparison of several runs, got none");
     write_comparison_report(options.folders, page);
   }
   if (options.json) {

@@ -1,4 +1,5 @@
-// --dry-run: everything that can be checked without computing, the complete recipe, and what each stage will need.
+// --dry-run: everything that can be checked without computing, the complete recipe, and what each stage will
+// need.
 #include <ATen/ATen.h>
 
 #include <chrono>
@@ -38,11 +39,13 @@ void check_draws(const TrainPhase& phase, int64_t tokens_per_picture, PhaseCheck
     try {
       const Sample sample = phase.sources[static_cast<size_t>(draw.source)]->at(draw.index);
       const auto pictures = static_cast<int64_t>(sample.pictures.size());
-      for (const auto& picture : sample.pictures) check_image_header(picture);
+      for (const auto& picture : sample.pictures)
+        check_image_header(picture);
       const int64_t length = static_cast<int64_t>(sample.ids.size()) + pictures * (tokens_per_picture - 1);
       check.shape.longest = std::max(check.shape.longest, length);
       tokens += static_cast<double>(length);
-      for (int64_t label : sample.labels) learned += label != kIgnoreLabel;
+      for (int64_t label : sample.labels)
+        learned += label != kIgnoreLabel;
       ++checked;
     } catch (const UserError& problem) {
       check.problems.emplace_back(problem.what());
@@ -57,15 +60,20 @@ void check_draws(const TrainPhase& phase, int64_t tokens_per_picture, PhaseCheck
   check.shape.mean_learned = (check.shape.mean_learned * before + learned * share) / after;
 }
 
-void require_no_problems(const std::string& stage, const std::vector<std::string>& problems, BadSamplePolicy policy) {
-  for (size_t i = 0; i < std::min(problems.size(), kShownProblems); ++i) log_warning(problems[i]);
-  if (problems.size() > kShownProblems) log_warning(concat("... and ", problems.size() - kShownProblems, " more"));
-  require(problems.empty() || policy == BadSamplePolicy::skip, stage, "expected sound samples, got ", problems.size(),
+void require_no_problems(const std::string& stage, const std::vector<std::string>& problems,
+                         BadSamplePolicy policy) {
+  for (size_t i = 0; i < std::min(problems.size(), kShownProblems); ++i)
+    log_warning(problems[i]);
+  if (problems.size() > kShownProblems)
+    log_warning(concat("... and ", problems.size() - kShownProblems, " more"));
+  require(problems.empty() || policy == BadSamplePolicy::skip, stage, "expected sound samples, got ",
+          problems.size(),
           " bad ones among those checked, first: ", problems.empty() ? "" : problems.front());
 }
 
-DataShape check_training(const StageRun& run, const LlavaConfig& config, const std::vector<PhaseOptions>& phases,
-                         const LoopOptions& loop, const HeldoutOptions& heldout) {
+DataShape check_training(const StageRun& run, const LlavaConfig& config,
+                         const std::vector<PhaseOptions>& phases, const LoopOptions& loop,
+                         const HeldoutOptions& heldout) {
   const TrainingData data(run, config, phases, loop, heldout);
   PhaseCheck check;
   for (const TrainPhase& phase : data.phases()) {
@@ -79,14 +87,16 @@ DataShape check_benchmarks(const Recipe& recipe) {
   DataShape shape;
   for (const BenchmarkOptions& benchmark : recipe.eval->benchmarks) {
     if (benchmark.kind == "scienceqa") {
-      const auto problems = read_scienceqa(benchmark.problems, benchmark.splits, benchmark.split, benchmark.images);
+      const auto problems =
+          read_scienceqa(benchmark.problems, benchmark.splits, benchmark.split, benchmark.images);
       for (const auto& problem : problems) {
         if (!problem.picture.empty() && needs_model(benchmark)) check_image_header(problem.picture);
       }
       shape.samples += static_cast<int64_t>(problems.size());
     }
-    shape.longest = std::max(shape.longest, benchmark.kind == "speed" ? benchmark.prompt_tokens + benchmark.new_tokens
-                                                                      : benchmark.context);
+    shape.longest =
+        std::max(shape.longest, benchmark.kind == "speed" ? benchmark.prompt_tokens + benchmark.new_tokens
+                                                          : benchmark.context);
   }
   shape.mean_tokens = static_cast<double>(shape.longest) / 2;
   return shape;
@@ -106,7 +116,8 @@ DataShape check_stage_data(const StageRun& run, const LlavaConfig& config) {
 // Multiplications and additions per second of a small product: the machine's order of magnitude.
 double probe_flops(const Experiment& experiment) {
   constexpr int64_t kSide = 768;
-  const at::Tensor a = at::ones({kSide, kSide}, at::TensorOptions().dtype(experiment.dtype).device(experiment.device));
+  const at::Tensor a =
+      at::ones({kSide, kSide}, at::TensorOptions().dtype(experiment.dtype).device(experiment.device));
   at::mm(a, a).sum().item<float>();
   const auto began = std::chrono::steady_clock::now();
   at::mm(a, a).sum().item<float>();
@@ -120,12 +131,14 @@ void check_quantize(const QuantizeOptions& options, const LlavaConfig& config) {
   }
 }
 
-void add_estimate(Table& table, const std::string& stage, const StageEstimate& estimate, double flops_per_second) {
+void add_estimate(Table& table, const std::string& stage, const StageEstimate& estimate,
+                  double flops_per_second) {
   // Small products reach about half of the probe's rate.
   const double seconds = 2.0 * estimate.flops / flops_per_second;
-  table.add_row({cell(stage), bytes_cell(estimate.weights), bytes_cell(estimate.optimizer), bytes_cell(estimate.gradients),
-                 bytes_cell(estimate.activations), bytes_cell(estimate.total()),
-                 estimate.steps > 0 ? count_cell(estimate.steps) : empty_cell(), seconds_cell(seconds)});
+  table.add_row({cell(stage), bytes_cell(estimate.weights), bytes_cell(estimate.optimizer),
+                 bytes_cell(estimate.gradients), bytes_cell(estimate.activations),
+                 bytes_cell(estimate.total()), estimate.steps > 0 ? count_cell(estimate.steps) : empty_cell(),
+                 seconds_cell(seconds)});
 }
 
 }  // namespace
@@ -143,12 +156,14 @@ void command_dry_run(const CommandOptions& options, const std::string& only) {
   for (const std::string& stage : stage_names()) {
     if (!experiment.has_section(stage) || (!only.empty() && stage != only)) continue;
     const StageRun run{experiment, stage, experiment.folder(stage), "", false, 0};
-    add_estimate(table, stage, estimate_stage(recipe, stage, config, check_stage_data(run, config)), flops_per_second);
+    add_estimate(table, stage, estimate_stage(recipe, stage, config, check_stage_data(run, config)),
+                 flops_per_second);
   }
   require(!table.rows.empty(), "dry run", "expected a section ", only.empty() ? join(stage_names()) : only,
           " in the recipe, got none");
   if (options.json) {
-    std::cout << nlohmann::json{{"recipe", recipe_yaml(recipe)}, {"estimate", table_json(table)}}.dump() << std::endl;
+    std::cout << nlohmann::json{{"recipe", recipe_yaml(recipe)}, {"estimate", table_json(table)}}.dump()
+              << std::endl;
   } else {
     std::cout << recipe_yaml(recipe) << "\n" << table_text(table) << std::endl;
   }

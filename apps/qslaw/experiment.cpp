@@ -54,7 +54,8 @@ void describe_path(const fs::path& path, std::string& out) {
       if (entry.is_regular_file()) files.push_back(entry.path());
     }
     std::sort(files.begin(), files.end());
-    for (const auto& file : files) describe_path(file, out);
+    for (const auto& file : files)
+      describe_path(file, out);
   } else if (fs::is_regular_file(path, ignored)) {
     out += concat(path.string(), " ", fs::file_size(path), " ",
                   fs::last_write_time(path).time_since_epoch().count(), "\n");
@@ -81,7 +82,9 @@ std::vector<std::string> stages_before(const std::string& stage) {
   return before;
 }
 
-bool leaves_model(const std::string& stage) { return stage == "quantize" || stage == "warmup" || stage == "tune"; }
+bool leaves_model(const std::string& stage) {
+  return stage == "quantize" || stage == "warmup" || stage == "tune";
+}
 
 }  // namespace
 
@@ -92,7 +95,8 @@ const std::vector<std::string>& stage_names() {
 
 bool Experiment::has_section(const std::string& stage) const {
   return (stage == "quantize" && recipe.quantize) || (stage == "warmup" && recipe.warmup) ||
-         (stage == "tune" && recipe.tune) || (stage == "eval" && recipe.eval) || (stage == "export" && recipe.export_);
+         (stage == "tune" && recipe.tune) || (stage == "eval" && recipe.eval) ||
+         (stage == "export" && recipe.export_);
 }
 
 at::ScalarType parse_dtype(const std::string& name) {
@@ -122,15 +126,16 @@ Artifacts collect_artifacts(const Experiment& experiment, const std::string& sta
   for (const std::string& before : stages_before(stage)) {
     if (!leaves_model(before) || !experiment.has_section(before)) continue;
     require(is_stage_complete(experiment.folder(before)), stage, "expected the recipe's ", before,
-            " stage to be complete, got no report in ", experiment.folder(before).string(), "; run `qslaw ", before,
-            "` first");
+            " stage to be complete, got no report in ", experiment.folder(before).string(), "; run `qslaw ",
+            before, "` first");
     add_stage(artifacts, experiment.folder(before));
   }
   return artifacts;
 }
 
 std::string stage_fingerprint(const Experiment& experiment, const std::string& stage) {
-  std::string inputs = concat("version 1\nseed ", experiment.recipe.seed, "\ndevice ", experiment.device.type(), "\n");
+  std::string inputs =
+      concat("version 1\nseed ", experiment.recipe.seed, "\ndevice ", experiment.device.type(), "\n");
   for (const std::string& section : {std::string("model"), stage}) {
     const std::string yaml = section_yaml(experiment.recipe, section);
     inputs += yaml + "\n";
@@ -139,18 +144,21 @@ std::string stage_fingerprint(const Experiment& experiment, const std::string& s
   for (const std::string& before : stages_before(stage)) {
     if (!leaves_model(before) || !experiment.has_section(before)) continue;
     if (!is_stage_complete(experiment.folder(before))) continue;
-    for (const auto& [file, hash] : read_stage_report(experiment.folder(before)).files) inputs += file + " " + hash + "\n";
+    for (const auto& [file, hash] : read_stage_report(experiment.folder(before)).files)
+      inputs += file + " " + hash + "\n";
   }
   return sha256(inputs);
 }
 
-StageState begin_stage(const Experiment& experiment, const std::string& stage, const std::string& fingerprint) {
+StageState begin_stage(const Experiment& experiment, const std::string& stage,
+                       const std::string& fingerprint) {
   const fs::path folder = experiment.folder(stage);
   if (is_stage_complete(folder) && !experiment.options.restart) {
     if (read_stage_report(folder).fingerprint == fingerprint) return StageState::complete;
     log_info(concat(stage, ": its inputs have changed, starting over"));
   } else if (!experiment.options.restart && find_checkpoint(folder)) {
-    require(experiment.options.resume, stage, "expected --resume to go on or --restart to start over, got neither for ",
+    require(experiment.options.resume, stage,
+            "expected --resume to go on or --restart to start over, got neither for ",
             "an unfinished run in ", folder.string());
     return StageState::resumed;
   }

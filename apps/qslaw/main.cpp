@@ -46,7 +46,8 @@ void add_stage_flags(CLI::App& command, CommandOptions& options) {
   command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
   command.add_flag("--resume", options.resume, "go on with a run that was stopped");
   command.add_flag("--restart", options.restart, "start over, whatever is there");
-  command.add_flag("-n,--dry-run", options.dry_run, "check everything, print the full recipe and memory estimates, compute nothing");
+  command.add_flag("-n,--dry-run", options.dry_run,
+                   "check everything, print the full recipe and memory estimates, compute nothing");
 }
 
 void run_command(const std::string& name, const CommandOptions& options) {
@@ -64,7 +65,9 @@ int complain(const std::string& message, int code) {
 }
 
 // The first line of LibTorch's messages says what happened; the rest is a trace.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
 
 int guarded(const std::function<void()>& work) {
   try {
@@ -81,7 +84,8 @@ int guarded(const std::function<void()>& work) {
                         "; try a smaller micro_batch_size, checkpointing: true, or fewer bits",
                     kUserError);
   } catch (const std::bad_alloc&) {
-    return complain("[memory] not enough host memory; try a smaller micro_batch_size or checkpointing: true", kUserError);
+    return complain("[memory] not enough host memory; try a smaller micro_batch_size or checkpointing: true",
+                    kUserError);
   } catch (const c10::Error& error) {
     return complain("[internal] " + std::string(error.what()), kBug);
   } catch (const std::exception& error) {
@@ -93,8 +97,10 @@ int guarded(const std::function<void()>& work) {
 
 int main(int argc, char** argv) {
   CLI::App app("qslaw: quantize, warm up, tune, evaluate and export vision-language models on little memory");
-  app.footer("Example:\n  qslaw run recipes/demo/w4.yaml\n\nExit codes: 0 done, 2 mistake in recipe, files or data, 1 bug, "
-             "75 stopped after saving (go on with --resume).");
+  app.footer(
+      "Example:\n  qslaw run recipes/demo/w4.yaml\n\nExit codes: 0 done, 2 mistake in recipe, files or data, "
+      "1 bug, "
+      "75 stopped after saving (go on with --resume).");
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", std::string(QSLAW_VERSION));
@@ -104,7 +110,8 @@ int main(int argc, char** argv) {
   app.add_flag("--json", options.json, "print one JSON object instead of tables");
   app.add_flag("-q,--quiet", quiet, "warnings only, no progress");
   app.add_option("--threads", threads, "CPU threads; default: all cores")->check(CLI::Range(1, 1024));
-  for (const Command& command : kCommands) add_stage_flags(*app.add_subcommand(command.name, command.help), options);
+  for (const Command& command : kCommands)
+    add_stage_flags(*app.add_subcommand(command.name, command.help), options);
   CLI::App& report = *app.add_subcommand("report", "write the HTML page of a run, or compare several");
   report.add_option("folders", options.folders, "output folders of runs")->required();
   report.add_option("--out", options.out, "the page to write (default: report.html in the first folder)");

@@ -22,8 +22,11 @@ void run_eval(const StageRun& run, StageReport& report) {
     model = assemble_model(experiment, config, collect_artifacts(experiment, run.stage));
     report.memory.weights = model_bytes(model.llava);
   }
-  const EvalContext context{&model.llava, &tokenizer, parse_template(options.template_name),
-                            image_transform(options, config.vision), run.folder / "predictions",
+  const EvalContext context{&model.llava,
+                            &tokenizer,
+                            parse_template(options.template_name),
+                            image_transform(options, config.vision),
+                            run.folder / "predictions",
                             experiment.recipe.seed};
   for (const BenchmarkOptions& benchmark : benchmarks) {
     report.results[result_name(benchmark)] = run_benchmark(benchmark, context);

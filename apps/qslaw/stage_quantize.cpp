@@ -15,9 +15,10 @@ void run_quantize(const StageRun& run, StageReport& report) {
   QuantizeTask task{model.source, config, options, experiment.dtype, experiment.device, {}};
   if (options.calibration && options.method == "omniquant") {
     const Tokenizer tokenizer = load_tokenizer(model, config);
-    task.calibration = calibration_batches(
-        *options.calibration, encoding_context(tokenizer, model.template_name, config),
-        image_transform(model, config.vision), options.omniquant.batch_size, config.pad_token_id, experiment.recipe.seed);
+    task.calibration =
+        calibration_batches(*options.calibration, encoding_context(tokenizer, model.template_name, config),
+                            image_transform(model, config.vision), options.omniquant.batch_size,
+                            config.pad_token_id, experiment.recipe.seed);
   }
   const QuantizeResult result = quantize_language(task);
   write_packed_language(run.folder / "language.safetensors", result.language);

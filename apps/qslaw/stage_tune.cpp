@@ -10,7 +10,9 @@
 namespace qslaw {
 namespace {
 
-double rate_or(double rate, double fallback) { return rate > 0 ? rate : fallback; }
+double rate_or(double rate, double fallback) {
+  return rate > 0 ? rate : fallback;
+}
 
 // Attaches what the method trains and returns the groups.
 std::vector<ParameterGroup> make_groups(const TuneOptions& options, bool has_pictures, uint64_t seed,
@@ -23,24 +25,28 @@ std::vector<ParameterGroup> make_groups(const TuneOptions& options, bool has_pic
     groups.push_back(lora_group(model.adapter, optimizer.lr, optimizer.weight_decay));
   } else if (options.method == "full") {
     groups = language_groups(model.llava, optimizer.lr, optimizer.weight_decay);
-    if (options.train_vision) groups.push_back(vision_group(model.llava, rate_or(optimizer.vision_lr, optimizer.lr)));
+    if (options.train_vision)
+      groups.push_back(vision_group(model.llava, rate_or(optimizer.vision_lr, optimizer.lr)));
   }
   const bool projector = options.method == "projector" || (options.train_projector && has_pictures);
-  if (projector) groups.push_back(projector_group(model.llava, rate_or(optimizer.projector_lr, optimizer.lr)));
+  if (projector)
+    groups.push_back(projector_group(model.llava, rate_or(optimizer.projector_lr, optimizer.lr)));
   return groups;
 }
 
 void write_dense(const std::filesystem::path& path, Llava& model, bool with_vision) {
   NamedTensors tensors;
-  for (const auto& [name, tensor] : language_slots(model)) tensors.emplace_back(name, tensor->to(at::kFloat));
+  for (const auto& [name, tensor] : language_slots(model))
+    tensors.emplace_back(name, tensor->to(at::kFloat));
   if (with_vision) {
-    for (const auto& [name, tensor] : vision_slots(model)) tensors.emplace_back(name, tensor->to(at::kFloat));
+    for (const auto& [name, tensor] : vision_slots(model))
+      tensors.emplace_back(name, tensor->to(at::kFloat));
   }
   write_safetensors(path, tensors);
 }
 
-std::vector<std::string> write_artifacts(const StageRun& run, const TuneOptions& options, const Artifacts& artifacts,
-                                         AssembledModel& model) {
+std::vector<std::string> write_artifacts(const StageRun& run, const TuneOptions& options,
+                                         const Artifacts& artifacts, AssembledModel& model) {
   std::vector<std::string> files = {"projector.safetensors"};
   write_safetensors(run.folder / files[0], projector_to_named(model.llava.projector));
   if (options.method == "lora") {

@@ -15,7 +15,8 @@ constexpr int64_t kHistogramBins = 40;
 
 ParameterGroup gamma_group(const std::vector<ScaleLinear*>& layers, const OptimizerOptions& options) {
   ParameterGroup group{"gamma", options.lr, options.weight_decay, {}};
-  for (ScaleLinear* layer : layers) group.tensors.emplace_back(layer->spec().name + ".gamma", layer->gamma());
+  for (ScaleLinear* layer : layers)
+    group.tensors.emplace_back(layer->spec().name + ".gamma", layer->gamma());
   return group;
 }
 
@@ -30,12 +31,18 @@ nlohmann::json gamma_row(int64_t layer, const std::vector<ScaleLinear*>& layers)
     return gamma[static_cast<int64_t>(q * static_cast<double>(gamma.numel() - 1))].item<double>();
   };
   const double low = quantile(0), high = quantile(1);
-  const at::Tensor counts = at::histc(gamma, kHistogramBins, low, high > low ? high : low + 1e-6).to(at::kLong);
-  nlohmann::json row = {{"layer", layer},           {"min", low},         {"p05", quantile(0.05)},
-                        {"median", quantile(0.5)},  {"p95", quantile(0.95)}, {"max", high},
+  const at::Tensor counts =
+      at::histc(gamma, kHistogramBins, low, high > low ? high : low + 1e-6).to(at::kLong);
+  nlohmann::json row = {{"layer", layer},
+                        {"min", low},
+                        {"p05", quantile(0.05)},
+                        {"median", quantile(0.5)},
+                        {"p95", quantile(0.95)},
+                        {"max", high},
                         {"mean", gamma.mean().item<double>()}};
   row["histogram"] = {{"low", low}, {"high", high}, {"counts", nlohmann::json::array()}};
-  for (int64_t i = 0; i < kHistogramBins; ++i) row["histogram"]["counts"].push_back(counts[i].item<int64_t>());
+  for (int64_t i = 0; i < kHistogramBins; ++i)
+    row["histogram"]["counts"].push_back(counts[i].item<int64_t>());
   return row;
 }
 
@@ -55,7 +62,8 @@ void report_gamma(const std::vector<ScaleLinear*>& layers, nlohmann::json& resul
 
 void write_gamma(const std::filesystem::path& path, const std::vector<ScaleLinear*>& layers) {
   NamedTensors tensors;
-  for (ScaleLinear* layer : layers) tensors.emplace_back(layer->spec().name + ".gamma", layer->gamma());
+  for (ScaleLinear* layer : layers)
+    tensors.emplace_back(layer->spec().name + ".gamma", layer->gamma());
   write_safetensors(path, tensors, {{"qslaw_gamma", "1"}});
 }
 
@@ -79,8 +87,10 @@ void run_warmup(const StageRun& run, StageReport& report) {
   const TrainingData data(run, config, options.phases, options.loop, options.heldout);
   TrainTask task = make_task(run, data, model, options.optimizer, options.loop, options.heldout);
   task.groups.push_back(gamma_group(scaled, options.optimizer));
-  const double projector_lr = options.optimizer.projector_lr > 0 ? options.optimizer.projector_lr : options.optimizer.lr;
-  if (options.train_projector && data.has_pictures()) task.groups.push_back(projector_group(model, projector_lr));
+  const double projector_lr =
+      options.optimizer.projector_lr > 0 ? options.optimizer.projector_lr : options.optimizer.lr;
+  if (options.train_projector && data.has_pictures())
+    task.groups.push_back(projector_group(model, projector_lr));
   log_info(concat("warmup: ", count_parameters(task.groups), " parameters over ", scaled.size(), " linears"));
   const TrainResult result = train(task, run.resume);
 

@@ -37,14 +37,15 @@ StageReport run_stage(const Experiment& experiment, const std::string& stage) {
     return read_stage_report(folder);
   }
   const LogFile log((folder / "log.txt").string());
-  log_info(concat(stage, ": ", state == StageState::resumed ? "going on" : "starting", " in ", folder.string()));
+  log_info(
+      concat(stage, ": ", state == StageState::resumed ? "going on" : "starting", " in ", folder.string()));
   const auto began = std::chrono::steady_clock::now();
   StageReport report = new_stage_report(stage, experiment.recipe.name);
   report.seed = experiment.recipe.seed;
   report.device = experiment.device.str();
   reset_peak_host_bytes();
-  stage_function(stage)({experiment, stage, folder, fingerprint, state == StageState::resumed, current_host_bytes()},
-                        report);
+  stage_function(stage)(
+      {experiment, stage, folder, fingerprint, state == StageState::resumed, current_host_bytes()}, report);
   if (report.seconds == 0) {
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   }
@@ -56,8 +57,10 @@ StageReport run_stage(const Experiment& experiment, const std::string& stage) {
   return report;
 }
 
-void add_file_hashes(StageReport& report, const std::filesystem::path& folder, const std::vector<std::string>& names) {
-  for (const auto& name : names) report.files[name] = sha256_file(folder / name);
+void add_file_hashes(StageReport& report, const std::filesystem::path& folder,
+                     const std::vector<std::string>& names) {
+  for (const auto& name : names)
+    report.files[name] = sha256_file(folder / name);
 }
 
 }  // namespace qslaw

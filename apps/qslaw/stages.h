@@ -26,6 +26,7 @@ void run_export(const StageRun& run, StageReport& report);
 StageReport run_stage(const Experiment& experiment, const std::string& stage);
 
 /// Adds the SHA-256 of the stage's files to the report.
-void add_file_hashes(StageReport& report, const std::filesystem::path& folder, const std::vector<std::string>& names);
+void add_file_hashes(StageReport& report, const std::filesystem::path& folder,
+                     const std::vector<std::string>& names);
 
 }  // namespace qslaw

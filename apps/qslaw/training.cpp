@@ -15,20 +15,23 @@
 namespace qslaw {
 namespace {
 
-// Number of draws of a phase: every picture `epochs` times (text alone: every block), and text on top by its share.
+// Number of draws of a phase: every picture `epochs` times (text alone: every block), and text on top by its
+// share.
 int64_t phase_draws(const PhaseOptions& options, int64_t pictures, int64_t texts, int64_t batch_size,
                     const ShareCurve& share) {
   if (options.max_steps > 0) return options.max_steps * batch_size;
   if (pictures == 0) return static_cast<int64_t>(std::ceil(options.epochs * static_cast<double>(texts)));
   double mean_share = 0.0;
   constexpr int kSamples = 1000;
-  for (int i = 0; i < kSamples; ++i) mean_share += share.empty() ? 0.0 : share_at(share, (i + 0.5) / kSamples) / kSamples;
-  require(mean_share < 0.999, "recipe", "expected text_share to leave room for pictures, got a mean of ", mean_share);
+  for (int i = 0; i < kSamples; ++i)
+    mean_share += share.empty() ? 0.0 : share_at(share, (i + 0.5) / kSamples) / kSamples;
+  require(mean_share < 0.999, "recipe", "expected text_share to leave room for pictures, got a mean of ",
+          mean_share);
   return static_cast<int64_t>(std::ceil(options.epochs * static_cast<double>(pictures) / (1.0 - mean_share)));
 }
 
-TrainPhase plan_phase(const PhaseOptions& options, const Dataset* pictures, const Dataset* texts, int64_t batch_size,
-                      uint64_t seed) {
+TrainPhase plan_phase(const PhaseOptions& options, const Dataset* pictures, const Dataset* texts,
+                      int64_t batch_size, uint64_t seed) {
   TrainPhase phase;
   const int64_t picture_count = pictures ? pictures->size() : 0, text_count = texts ? texts->size() : 0;
   ShareCurve share = options.text_share;
@@ -49,8 +52,9 @@ TrainPhase plan_phase(const PhaseOptions& options, const Dataset* pictures, cons
 
 }  // namespace
 
-TrainingData::TrainingData(const StageRun& run, const LlavaConfig& config, const std::vector<PhaseOptions>& phases,
-                           const LoopOptions& loop, const HeldoutOptions& heldout)
+TrainingData::TrainingData(const StageRun& run, const LlavaConfig& config,
+                           const std::vector<PhaseOptions>& phases, const LoopOptions& loop,
+                           const HeldoutOptions& heldout)
     : tokenizer_(std::make_unique<Tokenizer>(load_tokenizer(run.experiment.recipe.model, config))),
       transform_(image_transform(run.experiment.recipe.model, config.vision)) {
   const std::string& model_template = run.experiment.recipe.model.template_name;
@@ -62,7 +66,8 @@ TrainingData::TrainingData(const StageRun& run, const LlavaConfig& config, const
     const Dataset* texts = options.text ? add(*options.text, context) : nullptr;
     require(pictures || texts, run.stage, "expected pictures or text in phase ", i, ", got neither");
     has_pictures_ = has_pictures_ || pictures;
-    phases_.push_back(plan_phase(options, pictures, texts, loop.batch_size, mix_seed(run.experiment.recipe.seed, i)));
+    phases_.push_back(
+        plan_phase(options, pictures, texts, loop.batch_size, mix_seed(run.experiment.recipe.seed, i)));
   }
   const EncodingContext context = encoding_context(*tokenizer_, model_template, config);
   if (heldout.text) heldout_text_ = add(*heldout.text, context);
@@ -84,19 +89,22 @@ std::function<nlohmann::json()> TrainingData::heldout(const Llava& model) const 
       measured["text_loss"] = loss;
       measured["text_perplexity"] = std::exp(loss);
     }
-    if (heldout_pictures_) measured["picture_loss"] = dataset_loss(model, *heldout_pictures_, transform_, {}).mean();
+    if (heldout_pictures_)
+      measured["picture_loss"] = dataset_loss(model, *heldout_pictures_, transform_, {}).mean();
     return measured;
   };
 }
 
 std::string TrainingData::fingerprint() const {
   std::string all;
-  for (const auto& dataset : datasets_) all += dataset->fingerprint() + "\n";
+  for (const auto& dataset : datasets_)
+    all += dataset->fingerprint() + "\n";
   return sha256(all);
 }
 
 TrainTask make_task(const StageRun& run, const TrainingData& data, const Llava& model,
-                    const OptimizerOptions& optimizer, const LoopOptions& loop, const HeldoutOptions& heldout) {
+                    const OptimizerOptions& optimizer, const LoopOptions& loop,
+                    const HeldoutOptions& heldout) {
   TrainTask task;
   task.title = run.stage;
   task.model = &model;
@@ -116,7 +124,8 @@ int64_t model_bytes(const Llava& model) {
   auto& slots_of = const_cast<Llava&>(model);  // the slots are only read
   int64_t total = 0;
   for (const auto& slots : {language_slots(slots_of), vision_slots(slots_of), projector_slots(slots_of)}) {
-    for (const auto& [name, tensor] : slots) total += static_cast<int64_t>(tensor->nbytes());
+    for (const auto& [name, tensor] : slots)
+      total += static_cast<int64_t>(tensor->nbytes());
   }
   for (LlamaBlock& block : slots_of.language.blocks) {
     for (auto& [name, linear] : block_linears(block)) {
@@ -126,8 +135,8 @@ int64_t model_bytes(const Llava& model) {
   return total;
 }
 
-void report_training(const StageRun& run, const TrainTask& task, const TrainResult& result, const Llava& model,
-                     StageReport& report) {
+void report_training(const StageRun& run, const TrainTask& task, const TrainResult& result,
+                     const Llava& model, StageReport& report) {
   report.seconds = result.seconds;
   report.tokens_per_second = result.seconds > 0 ? static_cast<double>(result.tokens) / result.seconds : 0.0;
   report.memory.weights = model_bytes(model);

@@ -20,7 +20,8 @@ class TrainingData {
   const ImageTransform& transform() const { return transform_; }
   /// True when some phase has pictures: then the projector gets gradients.
   bool has_pictures() const { return has_pictures_; }
-  /// {"text_perplexity", "text_loss", "picture_loss"} as far as held-out sets were given; empty function otherwise.
+  /// {"text_perplexity", "text_loss", "picture_loss"} as far as held-out sets were given; empty function
+  /// otherwise.
   std::function<nlohmann::json()> heldout(const Llava& model) const;
   /// Of all data sets together.
   std::string fingerprint() const;
@@ -39,11 +40,12 @@ class TrainingData {
 
 /// A task over the data with everything but the parameter groups filled in.
 TrainTask make_task(const StageRun& run, const TrainingData& data, const Llava& model,
-                    const OptimizerOptions& optimizer, const LoopOptions& loop, const HeldoutOptions& heldout);
+                    const OptimizerOptions& optimizer, const LoopOptions& loop,
+                    const HeldoutOptions& heldout);
 
 /// Steps, losses, speed and memory of a finished training run.
-void report_training(const StageRun& run, const TrainTask& task, const TrainResult& result, const Llava& model,
-                     StageReport& report);
+void report_training(const StageRun& run, const TrainTask& task, const TrainResult& result,
+                     const Llava& model, StageReport& report);
 
 /// Bytes of every frozen and trained tensor of the model.
 int64_t model_bytes(const Llava& model);

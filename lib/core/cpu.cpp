@@ -17,7 +17,8 @@ bool reports_amx() {
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & (1U << 24)) != 0;
 }
 
-// Some hypervisors pass AMX through but not the leaf that describes its tiles; oneDNN then loads an empty configuration.
+// Some hypervisors pass AMX through but not the leaf that describes its tiles; oneDNN then loads an empty
+// configuration.
 bool describes_tiles() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __get_cpuid_count(0x1D, 0, &a, &b, &c, &d) != 0 && a >= 1;

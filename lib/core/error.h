@@ -7,7 +7,8 @@
 
 namespace qslaw {
 
-/// Something the user can mend: a recipe, file, data set, picture, memory. The message is one line of the form
+/// Something the user can mend: a recipe, file, data set, picture, memory. The message is one line of the
+/// form
 /// `[where] expected ..., got ... (file, line, key)`.
 class UserError : public std::runtime_error {
  public:
@@ -43,7 +44,7 @@ void require(bool condition, const std::string& where, const Parts&... parts) {
 }  // namespace qslaw
 
 /// An invariant of our own; active in every build type.
-#define QSLAW_CHECK(condition)                                       \
-  do {                                                               \
+#define QSLAW_CHECK(condition)                                             \
+  do {                                                                     \
     if (!(condition)) ::qslaw::fail_check(#condition, __FILE__, __LINE__); \
   } while (0)

@@ -24,7 +24,8 @@ void sync_path(const fs::path& path, int flags) {
   const int reason = errno;
   ::close(descriptor);
   // Some file systems refuse fsync on folders; that is no reason to lose the file.
-  if (result != 0 && reason != EINVAL) fail("write", "cannot sync ", path.string(), ": ", std::strerror(reason));
+  if (result != 0 && reason != EINVAL)
+    fail("write", "cannot sync ", path.string(), ": ", std::strerror(reason));
 }
 
 fs::path parent_of(const fs::path& path) {
@@ -37,7 +38,9 @@ class Sha256 {
   Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
     QSLAW_CHECK(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
   }
-  void update(const char* data, size_t size) { QSLAW_CHECK(EVP_DigestUpdate(context_.get(), data, size) == 1); }
+  void update(const char* data, size_t size) {
+    QSLAW_CHECK(EVP_DigestUpdate(context_.get(), data, size) == 1);
+  }
   std::string hex() {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned length = 0;
@@ -73,7 +76,8 @@ void write_file_atomic(const fs::path& path, const std::function<void(std::ostre
     if (!out) fail("write", "cannot create ", temporary.string(), ": ", std::strerror(errno));
     write(out);
     out.close();
-    if (!out) fail("write", "cannot write ", temporary.string(), ": ", std::strerror(errno), " (is the disk full?)");
+    if (!out)
+      fail("write", "cannot write ", temporary.string(), ": ", std::strerror(errno), " (is the disk full?)");
     sync_path(temporary, O_RDONLY);
   } catch (...) {
     std::error_code ignored;
@@ -84,7 +88,8 @@ void write_file_atomic(const fs::path& path, const std::function<void(std::ostre
 }
 
 void write_file_atomic(const fs::path& path, const std::string& bytes) {
-  write_file_atomic(path, [&](std::ostream& out) { out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())); });
+  write_file_atomic(
+      path, [&](std::ostream& out) { out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())); });
 }
 
 void rename_durably(const fs::path& from, const fs::path& to) {

@@ -10,8 +10,8 @@ namespace qslaw {
 /// The file's bytes. UserError when it cannot be read.
 std::string read_file(const std::filesystem::path& path);
 
-/// Writes through a temporary name in the same folder, syncs, renames, syncs the folder. A full disk or a kill leaves
-/// the old file. UserError names the path and the system's reason.
+/// Writes through a temporary name in the same folder, syncs, renames, syncs the folder. A full disk or a
+/// kill leaves the old file. UserError names the path and the system's reason.
 void write_file_atomic(const std::filesystem::path& path, const std::string& bytes);
 
 /// Like write_file_atomic, the content being streamed by `write`.

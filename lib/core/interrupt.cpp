@@ -19,11 +19,16 @@ void on_signal(int signal) {
 }  // namespace
 
 void watch_for_stop_signals() {
-  for (int signal : {SIGTERM, SIGINT, SIGUSR1}) std::signal(signal, on_signal);
+  for (int signal : {SIGTERM, SIGINT, SIGUSR1})
+    std::signal(signal, on_signal);
 }
 
-bool stop_requested() { return stop_flag != 0; }
+bool stop_requested() {
+  return stop_flag != 0;
+}
 
-void request_stop(bool value) { stop_flag = value ? 1 : 0; }
+void request_stop(bool value) {
+  stop_flag = value ? 1 : 0;
+}
 
 }  // namespace qslaw

@@ -38,7 +38,9 @@ void log_warning(const std::string& message) {
   logger().warn("{}", message);
 }
 
-void set_quiet(bool quiet) { logger().set_level(quiet ? spdlog::level::warn : spdlog::level::info); }
+void set_quiet(bool quiet) {
+  logger().set_level(quiet ? spdlog::level::warn : spdlog::level::info);
+}
 
 LogFile::LogFile(const std::string& path) {
   auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
@@ -46,6 +48,8 @@ LogFile::LogFile(const std::string& path) {
   logger().sinks().push_back(sink);
 }
 
-LogFile::~LogFile() { logger().sinks().pop_back(); }
+LogFile::~LogFile() {
+  logger().sinks().pop_back();
+}
 
 }  // namespace qslaw

@@ -1,5 +1,5 @@
-// Log lines on stderr (and in a stage's log.txt). Takes finished strings: spdlog and LibTorch carry different fmt
-// versions, so only log.cpp may include spdlog.
+// Log lines on stderr (and in a stage's log.txt). Takes finished strings: spdlog and LibTorch carry different
+// fmt versions, so only log.cpp may include spdlog.
 #pragma once
 #include <string>
 

@@ -31,7 +31,9 @@ void clear_progress_line() {
   if (line_drawn.exchange(false)) std::fputs("\r\033[K", stderr);
 }
 
-void set_progress_hidden(bool value) { hidden = value; }
+void set_progress_hidden(bool value) {
+  hidden = value;
+}
 
 Progress::Progress(std::string title, int64_t total, std::string unit, int64_t start)
     : title_(std::move(title)),
@@ -42,7 +44,9 @@ Progress::Progress(std::string title, int64_t total, std::string unit, int64_t s
       began_(Clock::now()),
       last_drawn_(began_) {}
 
-Progress::~Progress() { clear_progress_line(); }
+Progress::~Progress() {
+  clear_progress_line();
+}
 
 void Progress::update(int64_t done, const std::string& note) {
   if (hidden) return;
@@ -58,8 +62,8 @@ void Progress::draw(int64_t done, const std::string& note, double elapsed_s) {
   const double rate = elapsed_s > 0 ? static_cast<double>(done - start_) / elapsed_s : 0.0;
   const double remaining_s = rate > 0 ? static_cast<double>(total_ - done) / rate : 0.0;
   const double share = total_ > 0 ? static_cast<double>(done) / static_cast<double>(total_) : 1.0;
-  std::string line = concat(title_, " ", terminal_ ? bar(share) + " " : "", done, "/", total_, " ", unit_, ", ",
-                            format_fixed(rate, rate < 10 ? 2 : 0), " ", unit_, "/s, ",
+  std::string line = concat(title_, " ", terminal_ ? bar(share) + " " : "", done, "/", total_, " ", unit_,
+                            ", ", format_fixed(rate, rate < 10 ? 2 : 0), " ", unit_, "/s, ",
                             format_seconds(remaining_s), " left", note.empty() ? "" : ", " + note);
   if (terminal_) {
     std::fprintf(stderr, "\r\033[K%s", line.c_str());

@@ -1,5 +1,5 @@
-// Seeded randomness that is the same on every machine: a counter-based generator with no hidden state, so that any
-// position of any stream can be reached at once (resume) and threads need no order.
+// Seeded randomness that is the same on every machine: a counter-based generator with no hidden state, so
+// that any position of any stream can be reached at once (resume) and threads need no order.
 #pragma once
 #include <cstdint>
 #include <string_view>

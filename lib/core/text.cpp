@@ -9,7 +9,8 @@ namespace {
 
 size_t edit_distance(const std::string& a, const std::string& b) {
   std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t j = 0; j <= b.size(); ++j)
+    row[j] = j;
   for (size_t i = 1; i <= a.size(); ++i) {
     size_t diagonal = row[0];
     row[0] = i;
@@ -98,7 +99,8 @@ bool is_valid_utf8(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
     const int following = continuation_count(lead);
-    if (following < 0 || i + static_cast<size_t>(following) >= text.size() + (following == 0 ? 1 : 0)) return false;
+    if (following < 0 || i + static_cast<size_t>(following) >= text.size() + (following == 0 ? 1 : 0))
+      return false;
     for (int k = 1; k <= following; ++k) {
       const auto byte = static_cast<unsigned char>(text[i + static_cast<size_t>(k)]);
       if (k == 1 ? !second_byte_valid(lead, byte) : (byte & 0xC0) != 0x80) return false;

@@ -1,4 +1,5 @@
-// Conversations to token ids and label masks, by LLaVA's templates (llava/conversation.py, llava/train/train.py).
+// Conversations to token ids and label masks, by LLaVA's templates (llava/conversation.py,
+// llava/train/train.py).
 #pragma once
 #include <cstdint>
 #include <string>
@@ -8,7 +9,8 @@
 
 namespace qslaw {
 
-/// Stands in the ids where a picture goes; expanded to the picture's features later (LLaVA's IMAGE_TOKEN_INDEX).
+/// Stands in the ids where a picture goes; expanded to the picture's features later (LLaVA's
+/// IMAGE_TOKEN_INDEX).
 inline constexpr int64_t kImagePlaceholder = -200;
 /// Label of a token that is not learned (PyTorch's ignore_index).
 inline constexpr int64_t kIgnoreLabel = -100;
@@ -26,22 +28,24 @@ enum class TemplateKind { vicuna_v1, llava_v1, plain, llama_2 };
 TemplateKind parse_template(const std::string& name);
 std::string template_name(TemplateKind kind);
 
-/// ids and labels have one entry per token; labels[i] is ids[i] or kIgnoreLabel (the shift by one is the loss's job).
+/// ids and labels have one entry per token; labels[i] is ids[i] or kIgnoreLabel (the shift by one is the
+/// loss's job).
 struct Encoded {
   std::vector<int64_t> ids;
   std::vector<int64_t> labels;
 };
 
 /// A finished conversation for training, BOS first. Labels keep the assistant's text and its end token only.
-/// Texts holding "<image>" get LLaVA's rewriting ("<image>\n" first) when `move_image_first`, which is what LLaVA does
-/// to picture samples; otherwise placeholders stay where they are written.
-/// UserError for an empty conversation, roles out of order, or a first turn that is not the human's.
+/// Texts holding "<image>" get LLaVA's rewriting ("<image>\n" first) when `move_image_first`, which is what
+/// LLaVA does to picture samples; otherwise placeholders stay where they are written. UserError for an empty
+/// conversation, roles out of order, or a first turn that is not the human's.
 Encoded encode_conversation(const Tokenizer& tokenizer, TemplateKind kind, const std::vector<Turn>& turns,
                             bool move_image_first);
 
-/// The prompt of an open conversation, up to and including "ASSISTANT:", BOS first. `turns` ends with a human turn.
-std::vector<int64_t> encode_prompt(const Tokenizer& tokenizer, TemplateKind kind, const std::vector<Turn>& turns,
-                                   bool move_image_first);
+/// The prompt of an open conversation, up to and including "ASSISTANT:", BOS first. `turns` ends with a human
+/// turn.
+std::vector<int64_t> encode_prompt(const Tokenizer& tokenizer, TemplateKind kind,
+                                   const std::vector<Turn>& turns, bool move_image_first);
 
 /// The same prompt as text, for logs and predictions files.
 std::string prompt_text(TemplateKind kind, const std::vector<Turn>& turns, bool move_image_first);

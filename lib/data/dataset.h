@@ -15,7 +15,7 @@ namespace qslaw {
 struct EncodingContext {
   const Tokenizer* tokenizer = nullptr;  // not owned; outlives the data set
   TemplateKind template_kind = TemplateKind::vicuna_v1;
-  int64_t tokens_per_picture = 576;      // features a picture expands to
+  int64_t tokens_per_picture = 576;  // features a picture expands to
 };
 
 /// One training sample. Pictures are in the order of the kImagePlaceholder entries of `ids`, one each.
@@ -31,8 +31,9 @@ class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual int64_t size() const = 0;
-  /// Thread safe. UserError names file, index, id and reason when the sample is bad: unknown role order, no supervised
-  /// token (the mask is shown), placeholder and picture counts that differ, a picture that does not exist.
+  /// Thread safe. UserError names file, index, id and reason when the sample is bad: unknown role order, no
+  /// supervised token (the mask is shown), placeholder and picture counts that differ, a picture that does
+  /// not exist.
   virtual Sample at(int64_t index) const = 0;
   /// Hash of what the samples are made from (file content, options), for `--resume`.
   virtual std::string fingerprint() const = 0;
@@ -41,8 +42,9 @@ class Dataset {
 /// UserError for an unknown kind or unreadable file.
 std::unique_ptr<Dataset> make_dataset(const DataOptions& options, const EncodingContext& context);
 
-/// Cuts a sample whose expanded length exceeds `max_length`, never inside a picture's tokens: a picture that does not
-/// fit is cut off whole, with all that follows. Expanded length: each placeholder counts tokens_per_picture.
+/// Cuts a sample whose expanded length exceeds `max_length`, never inside a picture's tokens: a picture that
+/// does not fit is cut off whole, with all that follows. Expanded length: each placeholder counts
+/// tokens_per_picture.
 void cut_to_length(Sample& sample, int64_t max_length, int64_t tokens_per_picture);
 
 /// UserError showing the mask unless at least one label can be learned.

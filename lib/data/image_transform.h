@@ -1,4 +1,5 @@
-// From a decoded picture to the vision tower's input, equal to Hugging Face's CLIPImageProcessor (Pillow backend).
+// From a decoded picture to the vision tower's input, equal to Hugging Face's CLIPImageProcessor (Pillow
+// backend).
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -9,7 +10,8 @@
 
 namespace qslaw {
 
-/// `square`: shortest edge resized, then center crop. `pad`: first centered on a square of the mean color (LLaVA-1.5).
+/// `square`: shortest edge resized, then center crop. `pad`: first centered on a square of the mean color
+/// (LLaVA-1.5).
 enum class AspectMode { square, pad };
 
 /// Preprocessing of one vision tower; defaults are CLIP ViT-L/14-336's.
@@ -20,7 +22,8 @@ struct ImageTransform {
   std::array<float, 3> std = {0.26862954F, 0.26130258F, 0.27577711F};
 };
 
-/// Pillow's bicubic resize (a = -0.5, antialiased, 22-bit fixed point, horizontal pass first, 8 bits in between).
+/// Pillow's bicubic resize (a = -0.5, antialiased, 22-bit fixed point, horizontal pass first, 8 bits in
+/// between).
 Image resize_bicubic(const Image& image, int width, int height);
 
 /// [3, size, size] float32: pad if asked, resize, center crop, scale to 0..1, normalize.

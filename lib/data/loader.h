@@ -1,4 +1,5 @@
-// Decodes and encodes samples ahead of time on worker threads; results come in the plan's order whatever the threads do.
+// Decodes and encodes samples ahead of time on worker threads; results come in the plan's order whatever the
+// threads do.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -25,9 +26,9 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// The next `count` draws of the plan (fewer at its end). With BadSamplePolicy::skip a bad sample is replaced by the
-  /// next good draw of the same source in index order, counted and logged; with error its UserError is thrown here,
-  /// and again by every later call.
+  /// The next `count` draws of the plan (fewer at its end). With BadSamplePolicy::skip a bad sample is
+  /// replaced by the next good draw of the same source in index order, counted and logged; with error its
+  /// UserError is thrown here, and again by every later call.
   std::vector<LoadedSample> next(int64_t count);
 
   /// Bad samples replaced so far.

@@ -16,13 +16,13 @@ struct DataOptions {
   std::filesystem::path splits;    // scienceqa: pid_splits.json
   std::string split = "train";     // scienceqa: a key of pid_splits.json
   std::string prompt_format = "QCM-LEA";  // scienceqa: QCM-LEA | CQM-A
-  int64_t limit = 0;               // samples used, from the start; 0 = all
-  int64_t max_length = 2048;       // tokens, after pictures are expanded; text blocks are cut to it
+  int64_t limit = 0;                      // samples used, from the start; 0 = all
+  int64_t max_length = 2048;              // tokens, after pictures are expanded; text blocks are cut to it
   BadSamplePolicy on_bad_sample = BadSamplePolicy::error;
 };
 
-/// KeyError (core/key_error.h), its keys below `key` ("tune.data"), for an unknown kind, a file that the kind needs, or a
-/// value out of range. Whether files exist is found when they are opened.
+/// KeyError (core/key_error.h), its keys below `key` ("tune.data"), for an unknown kind, a file that the kind
+/// needs, or a value out of range. Whether files exist is found when they are opened.
 void check(const DataOptions& options, const std::string& key);
 
 /// KeyError at `key` unless `name` is a conversation template.

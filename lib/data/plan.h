@@ -13,18 +13,21 @@ struct Draw {
   bool operator==(const Draw&) const = default;
 };
 
-/// (progress 0..1, probability of a text sample), linear in between, constant outside the first and last point.
+/// (progress 0..1, probability of a text sample), linear in between, constant outside the first and last
+/// point.
 using ShareCurve = std::vector<std::pair<double, double>>;
 
 /// Value of the curve at `progress`. REQUIRES: points sorted by progress, not empty.
 double share_at(const ShareCurve& curve, double progress);
 
-/// `count` draws of one source of `size` samples: without replacement within an epoch, each epoch its own order.
+/// `count` draws of one source of `size` samples: without replacement within an epoch, each epoch its own
+/// order.
 std::vector<Draw> plan_single(int64_t size, int64_t count, uint64_t seed);
 
-/// `count` draws mixing source 0 (pictures) and source 1 (text): at draw i the source is text with probability
-/// share_at(curve, i / count). Both sources are drawn without replacement within their own epochs.
-std::vector<Draw> plan_mixed(int64_t picture_size, int64_t text_size, int64_t count, const ShareCurve& text_share,
-                             uint64_t seed);
+/// `count` draws mixing source 0 (pictures) and source 1 (text): at draw i the source is text with
+/// probability share_at(curve, i / count). Both sources are drawn without replacement within their own
+/// epochs.
+std::vector<Draw> plan_mixed(int64_t picture_size, int64_t text_size, int64_t count,
+                             const ShareCurve& text_share, uint64_t seed);
 
 }  // namespace qslaw

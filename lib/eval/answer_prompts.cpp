@@ -42,13 +42,14 @@ void answer_batch(const LoadedPrompts& prompts, size_t begin, const BenchmarkOpt
   const LlavaConfig& config = context.model->config;
   const Batch batch = collate(prompts.samples, config.vision.features(), config.pad_token_id);
   const auto texts = generate(*context.model, batch, generation);
-  for (size_t i = 0; i < texts.size(); ++i) answers[prompts.numbers[i]] = strip(context.tokenizer->decode(texts[i]));
+  for (size_t i = 0; i < texts.size(); ++i)
+    answers[prompts.numbers[i]] = strip(context.tokenizer->decode(texts[i]));
 }
 
 }  // namespace
 
-Answers answer_prompts(size_t count, const std::function<LoadedSample(size_t)>& load, const BenchmarkOptions& options,
-                       const EvalContext& context) {
+Answers answer_prompts(size_t count, const std::function<LoadedSample(size_t)>& load,
+                       const BenchmarkOptions& options, const EvalContext& context) {
   Answers answers;
   Progress progress(result_name(options), static_cast<int64_t>(count), "questions");
   for (size_t begin = 0; begin < count;) {

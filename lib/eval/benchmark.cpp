@@ -6,18 +6,20 @@ namespace qslaw {
 
 const std::vector<BenchmarkKind>& benchmark_kinds() {
   static const std::vector<BenchmarkKind> kinds = {
-      {"scienceqa", run_scienceqa},
-      {"exact_match", run_exact_match},
-      {"loss", run_loss},
-      {"text_perplexity", run_text_perplexity},
+      {"scienceqa", run_scienceqa}, {"exact_match", run_exact_match},
+      {"loss", run_loss},           {"text_perplexity", run_text_perplexity},
       {"speed", run_speed},
   };
   return kinds;
 }
 
-std::string result_name(const BenchmarkOptions& options) { return options.name.empty() ? options.kind : options.name; }
+std::string result_name(const BenchmarkOptions& options) {
+  return options.name.empty() ? options.kind : options.name;
+}
 
-bool needs_model(const BenchmarkOptions& options) { return options.predictions.empty(); }
+bool needs_model(const BenchmarkOptions& options) {
+  return options.predictions.empty();
+}
 
 TemplateKind benchmark_template(const BenchmarkOptions& options, const EvalContext& context) {
   return options.template_name.empty() ? context.template_kind : parse_template(options.template_name);

@@ -1,5 +1,5 @@
-// Benchmarks: one function each and one table. To add one: its file, a row in benchmark.cpp's table, its options
-// (options.h, lib/recipe/fields.h), a test.
+// Benchmarks: one function each and one table. To add one: its file, a row in benchmark.cpp's table, its
+// options (options.h, lib/recipe/fields.h), a test.
 #pragma once
 #include <filesystem>
 #include <nlohmann/json.hpp>

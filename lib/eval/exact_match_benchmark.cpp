@@ -18,12 +18,16 @@ struct Question {
 
 Question split_sample(const Sample& sample, const Tokenizer& tokenizer) {
   size_t begin = 0;
-  while (sample.labels[begin] == kIgnoreLabel) ++begin;
+  while (sample.labels[begin] == kIgnoreLabel)
+    ++begin;
   size_t end = begin;
-  while (end < sample.labels.size() && sample.labels[end] != kIgnoreLabel && sample.labels[end] != tokenizer.eos_id()) {
+  while (end < sample.labels.size() && sample.labels[end] != kIgnoreLabel &&
+         sample.labels[end] != tokenizer.eos_id()) {
     ++end;
   }
-  const auto at = [](const std::vector<int64_t>& ids, size_t i) { return ids.begin() + static_cast<std::ptrdiff_t>(i); };
+  const auto at = [](const std::vector<int64_t>& ids, size_t i) {
+    return ids.begin() + static_cast<std::ptrdiff_t>(i);
+  };
   Question question;
   question.prompt.sample.id = sample.id;
   question.prompt.sample.ids.assign(sample.ids.begin(), at(sample.ids, begin));
@@ -34,7 +38,8 @@ Question split_sample(const Sample& sample, const Tokenizer& tokenizer) {
 }
 
 std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (char& c : text)
+    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return text;
 }
 
@@ -85,7 +90,8 @@ nlohmann::json run_exact_match(const BenchmarkOptions& options, const EvalContex
                            {"parsed", text},
                            {"correct", correct},
                            {"answer", question.answer}};
-    if (!question.prompt.sample.pictures.empty()) line["picture"] = question.prompt.sample.pictures[0].string();
+    if (!question.prompt.sample.pictures.empty())
+      line["picture"] = question.prompt.sample.pictures[0].string();
     predictions.write(line);
   }
   predictions.finish();

@@ -38,7 +38,10 @@ nlohmann::json run_loss(const BenchmarkOptions& options, const EvalContext& cont
   PredictionsFile predictions(context.predictions, result_name(options));
   const DatasetLoss loss = measure(data, options, context, predictions);
   predictions.finish();
-  return {{"loss", loss.mean()}, {"sample_loss", loss.sample_mean}, {"n", loss.samples}, {"tokens", loss.tokens},
+  return {{"loss", loss.mean()},
+          {"sample_loss", loss.sample_mean},
+          {"n", loss.samples},
+          {"tokens", loss.tokens},
           {"skipped", loss.skipped}};
 }
 
@@ -50,7 +53,9 @@ nlohmann::json run_text_perplexity(const BenchmarkOptions& options, const EvalCo
   PredictionsFile predictions(context.predictions, result_name(options));
   const DatasetLoss loss = measure(data, options, context, predictions);
   predictions.finish();
-  return {{"perplexity", std::exp(loss.mean())}, {"loss", loss.mean()}, {"tokens", loss.tokens},
+  return {{"perplexity", std::exp(loss.mean())},
+          {"loss", loss.mean()},
+          {"tokens", loss.tokens},
           {"context", options.context}};
 }
 

@@ -42,8 +42,11 @@ void check_numbers(const BenchmarkOptions& options, const std::string& key) {
 
 void check_benchmark(const BenchmarkOptions& options, const std::string& key) {
   // Kind of benchmark -> kind of its data.
-  static const std::map<std::string, std::string> data_kinds = {
-      {"scienceqa", "scienceqa"}, {"exact_match", "llava"}, {"loss", "llava"}, {"text_perplexity", "text"}, {"speed", ""}};
+  static const std::map<std::string, std::string> data_kinds = {{"scienceqa", "scienceqa"},
+                                                                {"exact_match", "llava"},
+                                                                {"loss", "llava"},
+                                                                {"text_perplexity", "text"},
+                                                                {"speed", ""}};
   std::vector<std::string> kinds;
   for (const auto& [kind, unused] : data_kinds)
     kinds.push_back(kind);

@@ -17,16 +17,18 @@ struct BenchmarkOptions {
   std::filesystem::path problems, splits, images, path;
   std::string split = "test";
   std::string prompt_format = "QCM-LEA";
-  std::string prompt_suffix;             // appended to every question, e.g. LLaVA-1.5's "\nAnswer with the option's letter ..."
-  std::string template_name;             // default: the model's
-  std::filesystem::path predictions;     // scienceqa: score these answers (JSONL of id, text) instead of running a model
-  int64_t limit = 0;                     // samples; 0 = all
+  std::string
+      prompt_suffix;  // appended to every question, e.g. LLaVA-1.5's "\nAnswer with the option's letter ..."
+  std::string template_name;  // default: the model's
+  std::filesystem::path
+      predictions;    // scienceqa: score these answers (JSONL of id, text) instead of running a model
+  int64_t limit = 0;  // samples; 0 = all
   int64_t batch_size = 8;
   int64_t max_new_tokens = 1024;
-  double temperature = 0.0;              // 0 = greedy
-  int64_t context = 2048;                // text_perplexity: tokens per window
-  int64_t prompt_tokens = 640;           // speed
-  int64_t new_tokens = 128;              // speed
+  double temperature = 0.0;     // 0 = greedy
+  int64_t context = 2048;       // text_perplexity: tokens per window
+  int64_t prompt_tokens = 640;  // speed
+  int64_t new_tokens = 128;     // speed
   BadSamplePolicy on_bad_sample = BadSamplePolicy::error;
 };
 
@@ -34,8 +36,8 @@ struct EvalOptions {
   std::vector<BenchmarkOptions> benchmarks;
 };
 
-/// UserError for unknown kinds, files that a kind needs and the recipe does not name, and names used twice. Whether files
-/// exist is found when they are opened.
+/// UserError for unknown kinds, files that a kind needs and the recipe does not name, and names used twice.
+/// Whether files exist is found when they are opened.
 void check(const EvalOptions& options);
 
 }  // namespace qslaw

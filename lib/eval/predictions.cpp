@@ -17,7 +17,9 @@ void PredictionsFile::write(const nlohmann::json& line) {
   lines_ += line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-void PredictionsFile::finish() { write_file_atomic(path_, lines_); }
+void PredictionsFile::finish() {
+  write_file_atomic(path_, lines_);
+}
 
 std::map<std::string, std::string> read_predictions(const std::filesystem::path& path) {
   std::istringstream in(read_file(path));
@@ -27,12 +29,13 @@ std::map<std::string, std::string> read_predictions(const std::filesystem::path&
     if (line.empty()) continue;
     const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
     const bool sound = object.is_object() && object.contains("id") && object.contains("text") &&
-                       object["text"].is_string() && (object["id"].is_string() || object["id"].is_number_integer());
-    require(sound, "eval", "expected an object with id and text, got something else (", path.string(), ", line ", number,
-            ")");
+                       object["text"].is_string() &&
+                       (object["id"].is_string() || object["id"].is_number_integer());
+    require(sound, "eval", "expected an object with id and text, got something else (", path.string(),
+            ", line ", number, ")");
     const std::string id = object["id"].is_string() ? object["id"].get<std::string>() : object["id"].dump();
-    require(texts.emplace(id, object["text"].get<std::string>()).second, "eval", "expected each id once, got ", id,
-            " again (", path.string(), ", line ", number, ")");
+    require(texts.emplace(id, object["text"].get<std::string>()).second, "eval",
+            "expected each id once, got ", id, " again (", path.string(), ", line ", number, ")");
   }
   return texts;
 }

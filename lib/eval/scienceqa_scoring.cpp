@@ -10,7 +10,9 @@ namespace {
 
 constexpr char kLastLetter = 'E';
 
-bool is_choice_letter(char c) { return c >= 'A' && c <= kLastLetter; }
+bool is_choice_letter(char c) {
+  return c >= 'A' && c <= kLastLetter;
+}
 
 // Letters of all matches of "The answer is ([A-Z])." where the dot is any character but a line break.
 std::vector<char> find_sentences(const std::string& text) {
@@ -18,7 +20,8 @@ std::vector<char> find_sentences(const std::string& text) {
   std::vector<char> letters;
   for (size_t at = text.find(sentence); at != std::string::npos;) {
     const size_t letter = at + sentence.size();
-    const bool match = letter + 1 < text.size() && text[letter] >= 'A' && text[letter] <= 'Z' && text[letter + 1] != '\n';
+    const bool match =
+        letter + 1 < text.size() && text[letter] >= 'A' && text[letter] <= 'Z' && text[letter + 1] != '\n';
     if (match) letters.push_back(text[letter]);
     at = text.find(sentence, match ? letter + 2 : at + 1);
   }
@@ -36,7 +39,9 @@ struct Subset {
   std::function<bool(const ScienceQaProblem&)> holds;
 };
 
-int grade_number(const std::string& grade) { return std::atoi(grade.c_str() + std::min<size_t>(5, grade.size())); }
+int grade_number(const std::string& grade) {
+  return std::atoi(grade.c_str() + std::min<size_t>(5, grade.size()));
+}
 
 const std::vector<Subset>& subsets() {
   using Problem = const ScienceQaProblem&;
@@ -66,7 +71,8 @@ struct Tally {
 
 int64_t parse_scienceqa_answer(const std::string& text, size_t choices) {
   if (text.size() == 1 && is_choice_letter(text[0])) return index_of(text[0], choices);
-  if (text.size() >= 3 && is_choice_letter(text[0]) && text.compare(1, 2, ". ") == 0) return index_of(text[0], choices);
+  if (text.size() >= 3 && is_choice_letter(text[0]) && text.compare(1, 2, ". ") == 0)
+    return index_of(text[0], choices);
   const std::vector<char> letters = find_sentences(text);
   return letters.size() == 1 ? index_of(letters[0], choices) : kUnparsed;
 }
@@ -79,7 +85,8 @@ nlohmann::json score_scienceqa(const std::vector<ScienceQaProblem>& problems,
   for (const ScienceQaProblem& problem : problems) {
     const auto found = answers.find(problem.id);
     const bool absent = found == answers.end() || found->second.missing;
-    const int64_t parsed = absent ? kUnparsed : parse_scienceqa_answer(found->second.text, problem.choices.size());
+    const int64_t parsed =
+        absent ? kUnparsed : parse_scienceqa_answer(found->second.text, problem.choices.size());
     missing += absent;
     unparsed += !absent && parsed == kUnparsed;
     const bool right = parsed == problem.answer;
@@ -93,7 +100,8 @@ nlohmann::json score_scienceqa(const std::vector<ScienceQaProblem>& problems,
   }
   nlohmann::json result = {
       {"accuracy", all.percent()}, {"n", all.total}, {"unparsed", unparsed}, {"missing", missing}};
-  for (size_t s = 0; s < tallies.size(); ++s) result[subsets()[s].name] = tallies[s].percent();
+  for (size_t s = 0; s < tallies.size(); ++s)
+    result[subsets()[s].name] = tallies[s].percent();
   return result;
 }
 

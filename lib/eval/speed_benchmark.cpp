@@ -42,7 +42,8 @@ nlohmann::json run_speed(const BenchmarkOptions& options, const EvalContext& con
     at::Tensor logits;
     prefill_s = timed([&] { return logits = prefill(model, prompt, cache); });
     decode_s = timed([&] {
-      for (int64_t step = 0; step < options.new_tokens; ++step) logits = decode_step(model, logits.argmax(-1), cache);
+      for (int64_t step = 0; step < options.new_tokens; ++step)
+        logits = decode_step(model, logits.argmax(-1), cache);
       return logits;
     });
   }

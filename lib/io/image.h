@@ -15,9 +15,10 @@ struct Image {
   std::vector<uint8_t> rgb;
 };
 
-/// Reads a JPEG (libjpeg-turbo, accurate DCT, as Pillow) or PNG (stb_image) file. Gray and palette pictures become RGB;
-/// an alpha channel is dropped; 16-bit samples keep their high byte (Pillow cuts 16-bit gray off at 255 instead).
-/// UserError for a missing, empty, cut or unknown file, CMYK JPEGs and over 179 million pixels, naming the path.
+/// Reads a JPEG (libjpeg-turbo, accurate DCT, as Pillow) or PNG (stb_image) file. Gray and palette pictures
+/// become RGB; an alpha channel is dropped; 16-bit samples keep their high byte (Pillow cuts 16-bit gray off
+/// at 255 instead). UserError for a missing, empty, cut or unknown file, CMYK JPEGs and over 179 million
+/// pixels, naming the path.
 Image read_image(const std::filesystem::path& path);
 
 /// The same from bytes in memory; `name` is used in errors.

@@ -6,7 +6,8 @@
 
 namespace qslaw {
 
-/// Parses the file. UserError naming the path (and the byte where parsing stopped) when it is missing or malformed.
+/// Parses the file. UserError naming the path (and the byte where parsing stopped) when it is missing or
+/// malformed.
 nlohmann::json read_json(const std::filesystem::path& path);
 
 /// Writes atomically, indented by two spaces.

@@ -24,15 +24,17 @@ struct DtypeName {
   at::ScalarType dtype;
 };
 
-constexpr DtypeName kDtypes[] = {
-    {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf}, {"BF16", at::kBFloat16}, {"I64", at::kLong},
-    {"I32", at::kInt},    {"I16", at::kShort}, {"I8", at::kChar},  {"U8", at::kByte},       {"BOOL", at::kBool}};
+constexpr DtypeName kDtypes[] = {{"F64", at::kDouble},    {"F32", at::kFloat}, {"F16", at::kHalf},
+                                 {"BF16", at::kBFloat16}, {"I64", at::kLong},  {"I32", at::kInt},
+                                 {"I16", at::kShort},     {"I8", at::kChar},   {"U8", at::kByte},
+                                 {"BOOL", at::kBool}};
 
 at::ScalarType parse_dtype(const std::string& name, const fs::path& path, const std::string& tensor) {
   for (const auto& row : kDtypes) {
     if (name == row.name) return row.dtype;
   }
-  fail("safetensors", "tensor ", tensor, " in ", path.string(), ": expected a known dtype, got \"", name, "\"");
+  fail("safetensors", "tensor ", tensor, " in ", path.string(), ": expected a known dtype, got \"", name,
+       "\"");
 }
 
 std::string dtype_name(at::ScalarType dtype) {
@@ -66,7 +68,8 @@ struct SafetensorsFile::Mapping {
     struct stat status {};
     const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
     size = regular ? static_cast<size_t>(status.st_size) : 0;
-    void* address = size >= kLengthBytes ? ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0) : MAP_FAILED;
+    void* address =
+        size >= kLengthBytes ? ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0) : MAP_FAILED;
     ::close(descriptor);
     if (address == MAP_FAILED) {
       fail("safetensors", "expected a safetensors file, got ", size, " bytes in ", path.string());
@@ -78,7 +81,8 @@ struct SafetensorsFile::Mapping {
   Mapping& operator=(const Mapping&) = delete;
 };
 
-SafetensorsFile::SafetensorsFile(const fs::path& path) : path_(path), mapping_(std::make_shared<Mapping>(path)) {
+SafetensorsFile::SafetensorsFile(const fs::path& path)
+    : path_(path), mapping_(std::make_shared<Mapping>(path)) {
   parse_header();
   check_layout();
 }
@@ -87,8 +91,8 @@ void SafetensorsFile::parse_header() {
   uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, mapping_->data, kLengthBytes);
   require(header_bytes <= kMaxHeaderBytes && kLengthBytes + header_bytes <= mapping_->size, "safetensors",
-          "expected a header of at most ", mapping_->size - kLengthBytes, " bytes, got ", header_bytes, " in ",
-          path_.string(), " (is the file cut?)");
+          "expected a header of at most ", mapping_->size - kLengthBytes, " bytes, got ", header_bytes,
+          " in ", path_.string(), " (is the file cut?)");
   data_start_ = kLengthBytes + header_bytes;
   const char* begin = mapping_->data + kLengthBytes;
   try {
@@ -106,7 +110,8 @@ void SafetensorsFile::parse_header() {
       entries_[name] = entry;
     }
   } catch (const nlohmann::json::exception&) {
-    fail("safetensors", "expected a JSON header with dtype, shape and data_offsets per tensor in ", path_.string());
+    fail("safetensors", "expected a JSON header with dtype, shape and data_offsets per tensor in ",
+         path_.string());
   }
 }
 
@@ -117,24 +122,25 @@ void SafetensorsFile::check_layout() const {
     const int64_t count = checked_count(entry.shape);
     const int64_t item = static_cast<int64_t>(c10::elementSize(entry.dtype));
     require(entry.begin <= entry.end && entry.end <= data_bytes, "safetensors", "tensor ", name, " in ",
-            path_.string(), ": expected data within ", data_bytes, " bytes, got [", entry.begin, ", ", entry.end,
-            ") (is the file cut?)");
+            path_.string(), ": expected data within ", data_bytes, " bytes, got [", entry.begin, ", ",
+            entry.end, ") (is the file cut?)");
     require(count >= 0 && count <= static_cast<int64_t>(data_bytes) &&
                 count * item == static_cast<int64_t>(entry.end - entry.begin),
-            "safetensors", "tensor ", name, " in ", path_.string(), ": expected ", count, " elements of ", item,
-            " bytes, got ", entry.end - entry.begin, " bytes");
+            "safetensors", "tensor ", name, " in ", path_.string(), ": expected ", count, " elements of ",
+            item, " bytes, got ", entry.end - entry.begin, " bytes");
     if (entry.begin < entry.end) ranges.emplace_back(entry.begin, entry.end);
   }
   std::sort(ranges.begin(), ranges.end());
   for (size_t i = 1; i < ranges.size(); ++i) {
-    require(ranges[i - 1].second <= ranges[i].first, "safetensors", "expected separate tensors in ", path_.string(),
-            ", got two that overlap at byte ", ranges[i].first);
+    require(ranges[i - 1].second <= ranges[i].first, "safetensors", "expected separate tensors in ",
+            path_.string(), ", got two that overlap at byte ", ranges[i].first);
   }
 }
 
 at::Tensor SafetensorsFile::tensor(const std::string& name) const {
   const auto found = entries_.find(name);
-  require(found != entries_.end(), "safetensors", "expected tensor ", name, " in ", path_.string(), ", got none");
+  require(found != entries_.end(), "safetensors", "expected tensor ", name, " in ", path_.string(),
+          ", got none");
   const Entry& entry = found->second;
   auto* address = const_cast<char*>(mapping_->data + data_start_ + entry.begin);
   const auto options = at::TensorOptions().dtype(entry.dtype);
@@ -145,7 +151,8 @@ at::Tensor SafetensorsFile::tensor(const std::string& name) const {
     std::memcpy(copy.data_ptr(), address, entry.end - entry.begin);
     return copy;
   }
-  return at::from_blob(address, entry.shape, [keep = mapping_](void*) {}, options);
+  return at::from_blob(
+      address, entry.shape, [keep = mapping_](void*) {}, options);
 }
 
 size_t StreamedTensor::bytes() const {
@@ -185,7 +192,8 @@ void write_safetensors(const fs::path& path, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata) {
   std::vector<StreamedTensor> streamed;
   for (const auto& [name, tensor] : tensors) {
-    streamed.push_back({name, tensor.scalar_type(), tensor.sizes().vec(), [tensor = tensor] { return tensor; }});
+    streamed.push_back(
+        {name, tensor.scalar_type(), tensor.sizes().vec(), [tensor = tensor] { return tensor; }});
   }
   write_safetensors(path, streamed, metadata);
 }
@@ -193,7 +201,8 @@ void write_safetensors(const fs::path& path, const NamedTensors& tensors,
 std::map<std::string, at::Tensor> read_safetensors(const fs::path& path) {
   const SafetensorsFile file(path);
   std::map<std::string, at::Tensor> tensors;
-  for (const auto& [name, entry] : file.entries()) tensors[name] = file.tensor(name);
+  for (const auto& [name, entry] : file.entries())
+    tensors[name] = file.tensor(name);
   return tensors;
 }
 

@@ -1,4 +1,5 @@
-// The safetensors format (https://huggingface.co/docs/safetensors): u64 little-endian header length, a JSON header, data.
+// The safetensors format (https://huggingface.co/docs/safetensors): u64 little-endian header length, a JSON
+// header, data.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -14,7 +15,8 @@ namespace qslaw {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-/// A safetensors file mapped into memory. Tensors alias the mapping (read them, do not write) and keep it alive.
+/// A safetensors file mapped into memory. Tensors alias the mapping (read them, do not write) and keep it
+/// alive.
 class SafetensorsFile {
  public:
   struct Entry {
@@ -24,8 +26,8 @@ class SafetensorsFile {
     size_t end = 0;
   };
 
-  /// Maps and checks the file: header size, dtypes, offsets inside the file and agreeing with the shapes, no overlaps.
-  /// UserError naming the path and tensor otherwise.
+  /// Maps and checks the file: header size, dtypes, offsets inside the file and agreeing with the shapes, no
+  /// overlaps. UserError naming the path and tensor otherwise.
   explicit SafetensorsFile(const std::filesystem::path& path);
 
   const std::map<std::string, Entry>& entries() const { return entries_; }
@@ -48,8 +50,8 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-/// Writes atomically, tensor after tensor (moved to the CPU one at a time). `__metadata__` gets format "pt" beside
-/// `metadata`, which Hugging Face's reader asks for.
+/// Writes atomically, tensor after tensor (moved to the CPU one at a time). `__metadata__` gets format "pt"
+/// beside `metadata`, which Hugging Face's reader asks for.
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

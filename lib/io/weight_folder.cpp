@@ -15,7 +15,8 @@ const char* const kIndexFile = "model.safetensors.index.json";
 
 std::string shape_text(const std::vector<int64_t>& shape) {
   std::vector<std::string> parts;
-  for (int64_t extent : shape) parts.push_back(concat(extent));
+  for (int64_t extent : shape)
+    parts.push_back(concat(extent));
   return "[" + join(parts) + "]";
 }
 
@@ -36,7 +37,8 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   require(fs::is_directory(folder), "weights", "expected a model folder, got ", folder.string(),
           fs::exists(folder) ? " (a file)" : " (which does not exist)");
   fail("weights", "expected ", kSingleFile, " or ", kIndexFile, " in ", folder.string(), ", got neither",
-       fs::exists(folder / "pytorch_model.bin") ? " (pytorch_model.bin: convert it to safetensors first)" : "");
+       fs::exists(folder / "pytorch_model.bin") ? " (pytorch_model.bin: convert it to safetensors first)"
+                                                : "");
 }
 
 std::string nearest_tensor(const std::string& name, const std::vector<std::string>& names) {
@@ -60,7 +62,8 @@ WeightFolder WeightFolder::open(const fs::path& folder) {
     }
   } else if (fs::exists(folder / kSingleFile)) {
     auto file = std::make_shared<SafetensorsFile>(folder / kSingleFile);
-    for (const auto& [name, entry] : file->entries()) weights.files_by_name_[name] = file;
+    for (const auto& [name, entry] : file->entries())
+      weights.files_by_name_[name] = file;
   } else {
     fail_no_weights(folder);
   }
@@ -70,7 +73,8 @@ WeightFolder WeightFolder::open(const fs::path& folder) {
 std::vector<std::string> WeightFolder::list_names(const fs::path& folder) {
   std::vector<std::string> names;
   if (fs::exists(folder / kIndexFile)) {
-    for (const auto& [name, file] : read_index(folder / kIndexFile)) names.push_back(name);
+    for (const auto& [name, file] : read_index(folder / kIndexFile))
+      names.push_back(name);
     return names;
   }
   return open(folder).names();
@@ -78,14 +82,16 @@ std::vector<std::string> WeightFolder::list_names(const fs::path& folder) {
 
 std::vector<std::string> WeightFolder::names() const {
   std::vector<std::string> names;
-  for (const auto& [name, file] : files_by_name_) names.push_back(name);
+  for (const auto& [name, file] : files_by_name_)
+    names.push_back(name);
   return names;
 }
 
 at::Tensor WeightFolder::take(const std::string& name, const std::vector<int64_t>& shape) {
   const auto found = files_by_name_.find(name);
   if (found == files_by_name_.end()) {
-    fail("weights", "expected tensor ", name, " in ", folder_.string(), ", got none", nearest_tensor(name, names()));
+    fail("weights", "expected tensor ", name, " in ", folder_.string(), ", got none",
+         nearest_tensor(name, names()));
   }
   at::Tensor tensor = found->second->tensor(name);
   const std::string file = found->second->path().string();
@@ -106,8 +112,8 @@ void WeightFolder::require_all_taken() const {
   if (extra.empty()) return;
   const size_t count = extra.size();
   if (count > 5) extra.resize(5);
-  fail("weights", "expected only tensors of the model in ", folder_.string(), ", got ", count, " more: ", join(extra),
-       count > 5 ? ", ..." : "");
+  fail("weights", "expected only tensors of the model in ", folder_.string(), ", got ", count,
+       " more: ", join(extra), count > 5 ? ", ..." : "");
 }
 
 }  // namespace qslaw

@@ -17,14 +17,15 @@ class WeightFolder {
   /// Maps every file. UserError when there is none, a shard is missing, or the index and the shards disagree.
   static WeightFolder open(const std::filesystem::path& folder);
 
-  /// Names, dtypes and shapes only, from the index or headers: for a dry run. An index whose shards are absent is fine.
+  /// Names, dtypes and shapes only, from the index or headers: for a dry run. An index whose shards are
+  /// absent is fine.
   static std::vector<std::string> list_names(const std::filesystem::path& folder);
 
   bool has(const std::string& name) const { return files_by_name_.count(name) > 0; }
   std::vector<std::string> names() const;
 
-  /// The tensor, zero copy, marked as taken. UserError when it is missing (the nearest name is told), its shape is not
-  /// `shape`, or it is not float32, bfloat16 or float16.
+  /// The tensor, zero copy, marked as taken. UserError when it is missing (the nearest name is told), its
+  /// shape is not `shape`, or it is not float32, bfloat16 or float16.
   at::Tensor take(const std::string& name, const std::vector<int64_t>& shape);
 
   /// Marks a tensor as known but unused.

@@ -28,13 +28,15 @@ void AdamW::step(double lr) {
   if (parameters.empty()) return;
   at::_fused_adamw_(parameters, gradients, first, second, {}, steps, lr, options_.beta1, options_.beta2,
                     options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false);
-  for (at::Tensor& parameter : parameters) parameter.mutable_grad() = at::Tensor();
+  for (at::Tensor& parameter : parameters)
+    parameter.mutable_grad() = at::Tensor();
 }
 
 int64_t AdamW::state_bytes() const {
   int64_t total = 0;
   for (const auto* list : {&first_, &second_}) {
-    for (const at::Tensor& tensor : *list) total += static_cast<int64_t>(tensor.nbytes());
+    for (const at::Tensor& tensor : *list)
+      total += static_cast<int64_t>(tensor.nbytes());
   }
   return total;
 }

@@ -19,7 +19,8 @@ class AdamW {
   /// `parameters` are float32 leaves on one device; they are shared, not copied.
   AdamW(std::vector<at::Tensor> parameters, const AdamWOptions& options);
 
-  /// One update with the accumulated gradients, which are dropped afterward. Parameters without a gradient stay.
+  /// One update with the accumulated gradients, which are dropped afterward. Parameters without a gradient
+  /// stay.
   void step(double lr);
 
   /// First and second moments and step counts, in parameter order: what a checkpoint keeps.

@@ -10,7 +10,8 @@ namespace qslaw {
 /// (at::manual_seed does, too), because LibTorch keeps its first answer.
 void load_cuda();
 
-/// True when the system has an NVIDIA driver: a look at /dev, so that `--device auto` costs a CPU machine nothing.
+/// True when the system has an NVIDIA driver: a look at /dev, so that `--device auto` costs a CPU machine
+/// nothing.
 bool has_nvidia_driver();
 
 at::Tensor cuda_quantize_packed(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,

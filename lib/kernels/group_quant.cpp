@@ -15,7 +15,9 @@ namespace {
 
 constexpr int64_t kMinParallelElements = 1 << 15;
 
-float top_code(int bits) { return static_cast<float>((1 << bits) - 1); }
+float top_code(int bits) {
+  return static_cast<float>((1 << bits) - 1);
+}
 
 // Calls fn(row, scratch of K floats) for every row, over several threads.
 template <typename Fn>
@@ -23,18 +25,21 @@ void for_each_row(int64_t rows, int64_t columns, Fn fn) {
   const int64_t grain = std::max<int64_t>(1, kMinParallelElements / std::max<int64_t>(columns, 1));
   at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) {
     std::vector<float> scratch(static_cast<size_t>(columns));
-    for (int64_t row = begin; row < end; ++row) fn(row, scratch.data());
+    for (int64_t row = begin; row < end; ++row)
+      fn(row, scratch.data());
   });
 }
 
 template <typename Source>
 void widen(const Source* source, int64_t n, float* out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<float>(source[i]);
+  for (int64_t i = 0; i < n; ++i)
+    out[i] = static_cast<float>(source[i]);
 }
 
 template <typename Target>
 void narrow(const float* source, int64_t n, Target* out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<Target>(source[i]);
+  for (int64_t i = 0; i < n; ++i)
+    out[i] = static_cast<Target>(source[i]);
 }
 
 // A row of a float32, bfloat16 or float16 matrix as floats: in place, or widened into `scratch`.
@@ -99,7 +104,8 @@ struct GridReader {
 
 void check_operands(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma) {
   QSLAW_CHECK(weight_NK.dim() == 2 && weight_NK.is_contiguous());
-  QSLAW_CHECK(grid.scale.is_contiguous() && grid.zero.is_contiguous() && grid.zero.scalar_type() == at::kShort);
+  QSLAW_CHECK(grid.scale.is_contiguous() && grid.zero.is_contiguous() &&
+              grid.zero.scalar_type() == at::kShort);
   QSLAW_CHECK(grid.scale.size(0) == weight_NK.size(0) && weight_NK.size(1) % grid.scale.size(1) == 0);
   QSLAW_CHECK(!gamma.defined() || (gamma.is_contiguous() && gamma.sizes() == grid.scale.sizes()));
 }
@@ -107,7 +113,8 @@ void check_operands(const at::Tensor& weight_NK, const GroupGrid& grid, const at
 }  // namespace
 
 void check_group_shape(const std::string& name, int64_t columns, int bits, int64_t group_size) {
-  require(bits == 2 || bits == 3 || bits == 4 || bits == 8, "quantize", "expected bits 2, 3, 4 or 8, got ", bits);
+  require(bits == 2 || bits == 3 || bits == 4 || bits == 8, "quantize", "expected bits 2, 3, 4 or 8, got ",
+          bits);
   require(group_size == 32 || group_size == 64 || group_size == 128, "quantize",
           "expected group_size 32, 64 or 128, got ", group_size);
   require(columns % group_size == 0, "quantize", name, ": expected a multiple of group_size ", group_size,
@@ -147,7 +154,8 @@ GroupGrid grid_from_range(const GroupRange& range, int bits) {
   return {grid.scale.to(range.high.device()), grid.zero.to(range.high.device())};
 }
 
-at::Tensor quantize_packed(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma, int bits) {
+at::Tensor quantize_packed(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
+                           int bits) {
   check_operands(weight_NK, grid, gamma);
   if (weight_NK.is_cuda()) return cuda_quantize_packed(weight_NK, grid, gamma, bits);
   const int64_t N = weight_NK.size(0), K = weight_NK.size(1), G = K / grid.scale.size(1);
@@ -156,7 +164,8 @@ at::Tensor quantize_packed(const at::Tensor& weight_NK, const GroupGrid& grid, c
   for_each_row(N, K, [&](int64_t row, float* scratch) {
     const float* w = read_row(weight_NK, row, scratch);
     std::vector<uint8_t> codes(static_cast<size_t>(K));
-    for (int64_t k = 0; k < K; k += G) cpu::group_codes(w + k, G, reader.at(row, k / G), codes.data() + k);
+    for (int64_t k = 0; k < K; k += G)
+      cpu::group_codes(w + k, G, reader.at(row, k / G), codes.data() + k);
     cpu::pack_row(codes.data(), K, bits, packed.data_ptr<uint8_t>() + row * packed.size(1));
   });
   return packed;
@@ -172,14 +181,15 @@ at::Tensor dequantize_packed(const at::Tensor& codes, const GroupGrid& grid, int
     std::vector<uint8_t> unpacked(static_cast<size_t>(K));
     cpu::unpack_row(codes.const_data_ptr<uint8_t>() + row * codes.size(1), K, bits, unpacked.data());
     write_row(out, row, scratch, [&](float* w) {
-      for (int64_t k = 0; k < K; k += G) cpu::group_dequantize(unpacked.data() + k, G, reader.at(row, k / G), w + k);
+      for (int64_t k = 0; k < K; k += G)
+        cpu::group_dequantize(unpacked.data() + k, G, reader.at(row, k / G), w + k);
     });
   });
   return out;
 }
 
-at::Tensor fake_quantize(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma, int bits,
-                         at::ScalarType dtype) {
+at::Tensor fake_quantize(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
+                         int bits, at::ScalarType dtype) {
   check_operands(weight_NK, grid, gamma);
   if (weight_NK.is_cuda()) return cuda_fake_quantize(weight_NK, grid, gamma, bits, dtype);
   const int64_t N = weight_NK.size(0), K = weight_NK.size(1), G = K / grid.scale.size(1);
@@ -188,7 +198,8 @@ at::Tensor fake_quantize(const at::Tensor& weight_NK, const GroupGrid& grid, con
   for_each_row(N, K, [&](int64_t row, float* scratch) {
     const float* w = read_row(weight_NK, row, scratch);
     write_row(out, row, scratch, [&](float* result) {
-      for (int64_t k = 0; k < K; k += G) cpu::group_fake_quantize(w + k, G, reader.at(row, k / G), result + k);
+      for (int64_t k = 0; k < K; k += G)
+        cpu::group_fake_quantize(w + k, G, reader.at(row, k / G), result + k);
     });
   });
   return out;
@@ -236,8 +247,8 @@ at::Tensor unpack_codes(const at::Tensor& packed, int bits, int64_t columns) {
   return codes;
 }
 
-at::Tensor dequantize_table(const at::Tensor& codes, const at::Tensor& absmax, const at::Tensor& table, int bits,
-                            at::ScalarType dtype) {
+at::Tensor dequantize_table(const at::Tensor& codes, const at::Tensor& absmax, const at::Tensor& table,
+                            int bits, at::ScalarType dtype) {
   if (codes.is_cuda()) return cuda_dequantize_table(codes, absmax, table, bits, dtype);
   const int64_t N = codes.size(0), K = codes.size(1) * 8 / bits, groups = absmax.size(1), G = K / groups;
   at::Tensor out = at::empty({N, K}, dtype);

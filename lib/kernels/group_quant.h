@@ -1,6 +1,7 @@
-// Group-wise quantization of weights: contracts and dispatch by device. Groups are G consecutive input columns of a row.
-// Letters: N rows (outputs), K columns (inputs), G group size. bits is 2, 3, 4 or 8; K is a multiple of G, G of 32.
-// Packed codes: row-major; a row is a little-endian bit stream, code k in bits [k * bits, (k + 1) * bits).
+// Group-wise quantization of weights: contracts and dispatch by device. Groups are G consecutive input
+// columns of a row. Letters: N rows (outputs), K columns (inputs), G group size. bits is 2, 3, 4 or 8; K is a
+// multiple of G, G of 32. Packed codes: row-major; a row is a little-endian bit stream, code k in bits [k *
+// bits, (k + 1) * bits).
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -28,14 +29,16 @@ GroupRange group_range(const at::Tensor& weight_NK, int64_t group_size);
 GroupGrid grid_from_range(const GroupRange& range, int bits);
 
 /// Packed codes, uint8 [N, K * bits / 8]. gamma: float32 [N, K/G], or undefined for 1.
-at::Tensor quantize_packed(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma, int bits);
+at::Tensor quantize_packed(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
+                           int bits);
 
 /// Weights of packed codes, [N, K] in `dtype`.
 at::Tensor dequantize_packed(const at::Tensor& codes, const GroupGrid& grid, int bits, at::ScalarType dtype);
 
-/// Quantized and dequantized at once, without storing codes, [N, K] in `dtype`. Equal to dequantize(quantize).
-at::Tensor fake_quantize(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma, int bits,
-                         at::ScalarType dtype);
+/// Quantized and dequantized at once, without storing codes, [N, K] in `dtype`. Equal to
+/// dequantize(quantize).
+at::Tensor fake_quantize(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
+                         int bits, at::ScalarType dtype);
 
 /// dL/dgamma, float32 [N, K/G], from dL/dW^ [N, K] float32 (docs/method.md, "Gradient of gamma").
 at::Tensor gamma_gradient(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
@@ -45,8 +48,9 @@ at::Tensor gamma_gradient(const at::Tensor& weight_NK, const GroupGrid& grid, co
 at::Tensor pack_codes(const at::Tensor& codes_NK, int bits);
 at::Tensor unpack_codes(const at::Tensor& packed, int bits, int64_t columns);
 
-/// Weights of packed table codes (NF4 and kin): table[code] * absmax of the block. absmax is float32 [N, K/G].
-at::Tensor dequantize_table(const at::Tensor& codes, const at::Tensor& absmax, const at::Tensor& table, int bits,
-                            at::ScalarType dtype);
+/// Weights of packed table codes (NF4 and kin): table[code] * absmax of the block. absmax is float32 [N,
+/// K/G].
+at::Tensor dequantize_table(const at::Tensor& codes, const at::Tensor& absmax, const at::Tensor& table,
+                            int bits, at::ScalarType dtype);
 
 }  // namespace qslaw

@@ -39,14 +39,18 @@ QSLAW_CLONES void group_fake_quantize(const float* w, int64_t n, const Group& gr
 
 QSLAW_CLONES void group_dequantize(const uint8_t* codes, int64_t n, const Group& group, float* out) {
   const Group g = group;
-  for (int64_t i = 0; i < n; ++i) out[i] = code_value(static_cast<float>(codes[i]), g.scale, g.zero);
+  for (int64_t i = 0; i < n; ++i)
+    out[i] = code_value(static_cast<float>(codes[i]), g.scale, g.zero);
 }
 
-QSLAW_CLONES void group_lookup(const uint8_t* codes, int64_t n, const float* table, float absmax, float* out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = table[codes[i]] * absmax;
+QSLAW_CLONES void group_lookup(const uint8_t* codes, int64_t n, const float* table, float absmax,
+                               float* out) {
+  for (int64_t i = 0; i < n; ++i)
+    out[i] = table[codes[i]] * absmax;
 }
 
-QSLAW_CLONES float group_gamma_gradient(const float* w, const float* gradient, int64_t n, const Group& group) {
+QSLAW_CLONES float group_gamma_gradient(const float* w, const float* gradient, int64_t n,
+                                        const Group& group) {
   constexpr int kLanes = 16;
   const Group g = group;
   float sums[kLanes] = {};
@@ -57,7 +61,8 @@ QSLAW_CLONES float group_gamma_gradient(const float* w, const float* gradient, i
     }
   }
   for (int width = kLanes / 2; width > 0; width /= 2) {
-    for (int lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];
+    for (int lane = 0; lane < width; ++lane)
+      sums[lane] += sums[lane + width];
   }
   return -sums[0] / (g.gamma * g.gamma);
 }
@@ -66,8 +71,10 @@ void pack_row(const uint8_t* codes, int64_t n, int bits, uint8_t* packed) {
   // Eight codes fill `bits` whole bytes.
   for (int64_t i = 0; i < n; i += 8, packed += bits) {
     uint64_t word = 0;
-    for (int j = 0; j < 8; ++j) word |= static_cast<uint64_t>(codes[i + j]) << (j * bits);
-    for (int byte = 0; byte < bits; ++byte) packed[byte] = static_cast<uint8_t>(word >> (8 * byte));
+    for (int j = 0; j < 8; ++j)
+      word |= static_cast<uint64_t>(codes[i + j]) << (j * bits);
+    for (int byte = 0; byte < bits; ++byte)
+      packed[byte] = static_cast<uint8_t>(word >> (8 * byte));
   }
 }
 
@@ -75,8 +82,10 @@ void unpack_row(const uint8_t* packed, int64_t n, int bits, uint8_t* codes) {
   const auto mask = static_cast<uint64_t>((1 << bits) - 1);
   for (int64_t i = 0; i < n; i += 8, packed += bits) {
     uint64_t word = 0;
-    for (int byte = 0; byte < bits; ++byte) word |= static_cast<uint64_t>(packed[byte]) << (8 * byte);
-    for (int j = 0; j < 8; ++j) codes[i + j] = static_cast<uint8_t>((word >> (j * bits)) & mask);
+    for (int byte = 0; byte < bits; ++byte)
+      word |= static_cast<uint64_t>(packed[byte]) << (8 * byte);
+    for (int j = 0; j < 8; ++j)
+      codes[i + j] = static_cast<uint8_t>((word >> (j * bits)) & mask);
   }
 }
 

@@ -1,4 +1,5 @@
-// Plain C++ versions over raw float rows; group_quant.cpp splits tensors into rows. Compiled once per instruction set.
+// Plain C++ versions over raw float rows; group_quant.cpp splits tensors into rows. Compiled once per
+// instruction set.
 #pragma once
 #include <cstdint>
 

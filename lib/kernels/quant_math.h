@@ -1,5 +1,5 @@
-// The one definition of the quantizer's arithmetic, for CPU and CUDA alike: float32, IEEE division, round half to even.
-// Source: docs/method.md, "Quantizer"; bit equality between devices rests on this file alone.
+// The one definition of the quantizer's arithmetic, for CPU and CUDA alike: float32, IEEE division, round
+// half to even. Source: docs/method.md, "Quantizer"; bit equality between devices rests on this file alone.
 #pragma once
 #include <cmath>
 
@@ -30,17 +30,24 @@ QSLAW_HOST_DEVICE float group_zero(float low, float scale) {
   return rintf(clamp_float(-low / scale, -kMaxZero, kMaxZero));
 }
 
-/// Position on the grid before clamping: c = round(w / (scale * gamma)) + zero. The division is by the product, in this
-/// order: a reciprocal would differ by one code near ties.
-QSLAW_HOST_DEVICE float grid_position(float w, float step, float zero) { return rintf(w / step) + zero; }
+/// Position on the grid before clamping: c = round(w / (scale * gamma)) + zero. The division is by the
+/// product, in this order: a reciprocal would differ by one code near ties.
+QSLAW_HOST_DEVICE float grid_position(float w, float step, float zero) {
+  return rintf(w / step) + zero;
+}
 
 /// Code of a position: clamped to 0..top.
-QSLAW_HOST_DEVICE float clamp_code(float position, float top) { return clamp_float(position, 0.0F, top); }
+QSLAW_HOST_DEVICE float clamp_code(float position, float top) {
+  return clamp_float(position, 0.0F, top);
+}
 
 /// Value of a code.
-QSLAW_HOST_DEVICE float code_value(float code, float scale, float zero) { return (code - zero) * scale; }
+QSLAW_HOST_DEVICE float code_value(float code, float scale, float zero) {
+  return (code - zero) * scale;
+}
 
-/// One term of dL/dgamma (times -1/gamma^2): the straight-through gradient passes where the rounded position is inside.
+/// One term of dL/dgamma (times -1/gamma^2): the straight-through gradient passes where the rounded position
+/// is inside.
 QSLAW_HOST_DEVICE float gamma_term(float w, float position, float top, float gradient) {
   return position >= 0.0F && position <= top ? gradient * w : 0.0F;
 }

@@ -6,8 +6,9 @@
 
 namespace qslaw {
 
-/// fn(x), remembering only x. In the backward pass fn runs again with gradients on; gradients of trainable leaves that fn
-/// captures are accumulated into them. fn must compute the same both times and must outlive the backward pass.
+/// fn(x), remembering only x. In the backward pass fn runs again with gradients on; gradients of trainable
+/// leaves that fn captures are accumulated into them. fn must compute the same both times and must outlive
+/// the backward pass.
 at::Tensor run_checkpointed(const std::function<at::Tensor(const at::Tensor&)>& fn, const at::Tensor& x);
 
 }  // namespace qslaw

@@ -44,17 +44,22 @@ at::Tensor embed_patches(const ClipTower& tower, const at::Tensor& pixels_N3SS) 
 }  // namespace
 
 std::vector<std::pair<std::string, Affine*>> clip_block_parts(ClipBlock& block) {
-  return {{"layer_norm1", &block.norm1},       {"self_attn.q_proj", &block.q},
-          {"self_attn.k_proj", &block.k},      {"self_attn.v_proj", &block.v},
-          {"self_attn.out_proj", &block.out},  {"layer_norm2", &block.norm2},
-          {"mlp.fc1", &block.fc1},             {"mlp.fc2", &block.fc2}};
+  return {{"layer_norm1", &block.norm1},
+          {"self_attn.q_proj", &block.q},
+          {"self_attn.k_proj", &block.k},
+          {"self_attn.v_proj", &block.v},
+          {"self_attn.out_proj", &block.out},
+          {"layer_norm2", &block.norm2},
+          {"mlp.fc1", &block.fc1},
+          {"mlp.fc2", &block.fc2}};
 }
 
 at::Tensor clip_features(const ClipTower& tower, const at::Tensor& pixels_N3SS) {
   at::Tensor x = embed_patches(tower, pixels_N3SS);
   // Features of layer 0 are the embeddings behind the first norm, as in Hugging Face's hidden_states.
   x = layer_norm(x, tower.pre_norm, tower.config.norm_eps);
-  for (const ClipBlock& block : tower.blocks) x = clip_block(block, tower.config, x);
+  for (const ClipBlock& block : tower.blocks)
+    x = clip_block(block, tower.config, x);
   return tower.config.drop_class_token ? x.narrow(1, 1, x.size(1) - 1) : x;
 }
 

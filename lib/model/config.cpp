@@ -20,37 +20,37 @@ class ConfigReader {
 
   int64_t integer(const char* key, int64_t fallback) const {
     if (!has(key)) return fallback;
-    require(object_[key].is_number_integer(), "config", "expected an integer, got ", object_[key].dump(), " (", file_,
-            ", key ", key, ")");
+    require(object_[key].is_number_integer(), "config", "expected an integer, got ", object_[key].dump(),
+            " (", file_, ", key ", key, ")");
     return object_[key].get<int64_t>();
   }
   int64_t positive(const char* key, int64_t fallback) const {
     const int64_t value = integer(key, fallback);
-    require(value > 0 && value < (int64_t{1} << 31), "config", "expected a positive size, got ", value, " (", file_,
-            ", key ", key, ")");
+    require(value > 0 && value < (int64_t{1} << 31), "config", "expected a positive size, got ", value, " (",
+            file_, ", key ", key, ")");
     return value;
   }
   double number(const char* key, double fallback) const {
     if (!has(key)) return fallback;
-    require(object_[key].is_number(), "config", "expected a number, got ", object_[key].dump(), " (", file_, ", key ",
-            key, ")");
+    require(object_[key].is_number(), "config", "expected a number, got ", object_[key].dump(), " (", file_,
+            ", key ", key, ")");
     return object_[key].get<double>();
   }
   std::string text(const char* key, const std::string& fallback) const {
     if (!has(key)) return fallback;
-    require(object_[key].is_string(), "config", "expected text, got ", object_[key].dump(), " (", file_, ", key ",
-            key, ")");
+    require(object_[key].is_string(), "config", "expected text, got ", object_[key].dump(), " (", file_,
+            ", key ", key, ")");
     return object_[key].get<std::string>();
   }
   bool flag(const char* key, bool fallback) const {
     if (!has(key)) return fallback;
-    require(object_[key].is_boolean(), "config", "expected true or false, got ", object_[key].dump(), " (", file_,
-            ", key ", key, ")");
+    require(object_[key].is_boolean(), "config", "expected true or false, got ", object_[key].dump(), " (",
+            file_, ", key ", key, ")");
     return object_[key].get<bool>();
   }
   ConfigReader object(const char* key) const {
-    require(object_[key].is_object(), "config", "expected an object, got ", object_[key].type_name(), " (", file_,
-            ", key ", key, ")");
+    require(object_[key].is_object(), "config", "expected an object, got ", object_[key].type_name(), " (",
+            file_, ", key ", key, ")");
     return {object_[key], file_};
   }
   ConfigReader required_object(const char* key) const {
@@ -74,7 +74,8 @@ RopeConfig parse_rope(const ConfigReader& text) {
   rope.theta = nested.number("rope_theta", rope.theta);
   rope.scaling = nested.text("rope_type", nested.text("type", "default"));
   require(rope.scaling == "default" || rope.scaling == "linear" || rope.scaling == "llama3", "config",
-          "expected rope scaling default, linear or llama3, got ", rope.scaling, " (", text.file(), ", key ", key, ")");
+          "expected rope scaling default, linear or llama3, got ", rope.scaling, " (", text.file(), ", key ",
+          key, ")");
   rope.factor = nested.number("factor", rope.factor);
   rope.low_freq_factor = nested.number("low_freq_factor", rope.low_freq_factor);
   rope.high_freq_factor = nested.number("high_freq_factor", rope.high_freq_factor);
@@ -90,7 +91,8 @@ LanguageConfig parse_language(const ConfigReader& text) {
   require(!text.flag("attention_bias", false) && !text.flag("mlp_bias", false), "config",
           "expected linear layers without bias (", text.file(), ", keys attention_bias, mlp_bias)");
   const std::string activation = text.text("hidden_act", "silu");
-  require(activation == "silu", "config", "expected hidden_act silu, got ", activation, " (", text.file(), ")");
+  require(activation == "silu", "config", "expected hidden_act silu, got ", activation, " (", text.file(),
+          ")");
   LanguageConfig config;
   config.vocab = text.positive("vocab_size", config.vocab);
   config.width = text.positive("hidden_size", config.width);
@@ -103,8 +105,8 @@ LanguageConfig parse_language(const ConfigReader& text) {
   config.rms_eps = text.number("rms_norm_eps", config.rms_eps);
   config.rope = parse_rope(text);
   config.tied_head = text.flag("tie_word_embeddings", false);
-  require(config.heads % config.kv_heads == 0, "config", "expected num_key_value_heads to divide ", config.heads,
-          ", got ", config.kv_heads, " (", text.file(), ")");
+  require(config.heads % config.kv_heads == 0, "config", "expected num_key_value_heads to divide ",
+          config.heads, ", got ", config.kv_heads, " (", text.file(), ")");
   require(config.head_size > 0 && config.head_size % 2 == 0, "config", "expected an even head size, got ",
           config.head_size, " (", text.file(), ")");
   return config;
@@ -120,8 +122,8 @@ VisionConfig parse_vision(const ConfigReader& vision) {
   config.patch_size = vision.positive("patch_size", config.patch_size);
   config.norm_eps = vision.number("layer_norm_eps", config.norm_eps);
   const std::string activation = vision.text("hidden_act", "quick_gelu");
-  require(activation == "quick_gelu" || activation == "gelu", "config", "expected hidden_act quick_gelu or gelu, got ",
-          activation, " (", vision.file(), ")");
+  require(activation == "quick_gelu" || activation == "gelu", "config",
+          "expected hidden_act quick_gelu or gelu, got ", activation, " (", vision.file(), ")");
   config.activation = activation == "gelu" ? ClipActivation::gelu : ClipActivation::quick_gelu;
   require(config.width % config.heads == 0, "config", "expected num_attention_heads to divide ", config.width,
           ", got ", config.heads, " (", vision.file(), ")");
@@ -188,7 +190,9 @@ ProjectorKind parse_projector_kind(const std::string& name) {
   fail("model", "expected projector_kind linear or mlp2x_gelu, got ", name);
 }
 
-std::string projector_kind_name(ProjectorKind kind) { return kind == ProjectorKind::linear ? "linear" : "mlp2x_gelu"; }
+std::string projector_kind_name(ProjectorKind kind) {
+  return kind == ProjectorKind::linear ? "linear" : "mlp2x_gelu";
+}
 
 LlavaConfig read_llava_config(const fs::path& folder) {
   const fs::path path = folder / "config.json";
@@ -198,13 +202,14 @@ LlavaConfig read_llava_config(const fs::path& folder) {
   const std::string type = root.text("model_type", "");
   require(type == "llava", "config", "expected model_type llava, got \"", type, "\" (", path.string(), ")");
   config.language = parse_language(root.required_object("text_config"));
-  // In LLaVA configs the outer flag counts where the inner one is absent (transformers ties by the outer config).
+  // In LLaVA configs the outer flag counts where the inner one is absent (transformers ties by the outer
+  // config).
   config.language.tied_head = root.flag("tie_word_embeddings", config.language.tied_head);
   config.vision = parse_vision(root.required_object("vision_config"));
   parse_feature_choice(root, config.vision);
   const std::string activation = root.text("projector_hidden_act", "gelu");
-  require(activation == "gelu", "config", "expected projector_hidden_act gelu, got ", activation, " (", path.string(),
-          ")");
+  require(activation == "gelu", "config", "expected projector_hidden_act gelu, got ", activation, " (",
+          path.string(), ")");
   config.projector = parse_projector_kind(root.text("qslaw_projector_kind", "mlp2x_gelu"));
   config.image_token_id = root.integer("image_token_index", root.integer("image_token_id", 32000));
   config.pad_token_id = root.integer("pad_token_id", 0);

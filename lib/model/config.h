@@ -12,8 +12,8 @@ struct RopeConfig {
   double theta = 10000.0;
   std::string scaling = "default";  // default | linear | llama3
   double factor = 1.0;
-  double low_freq_factor = 1.0;   // llama3
-  double high_freq_factor = 4.0;  // llama3
+  double low_freq_factor = 1.0;           // llama3
+  double high_freq_factor = 4.0;          // llama3
   int64_t original_max_positions = 8192;  // llama3
 };
 
@@ -44,7 +44,7 @@ struct VisionConfig {
   int64_t patch_size = 32;   // pixels
   double norm_eps = 1e-5;
   ClipActivation activation = ClipActivation::quick_gelu;
-  int64_t feature_layer = -2;   // index into the hidden states; 0 = embeddings, -1 = last block's output
+  int64_t feature_layer = -2;    // index into the hidden states; 0 = embeddings, -1 = last block's output
   bool drop_class_token = true;  // vision_feature_select_strategy "default"
 
   /// Blocks that must run for the chosen feature layer. REQUIRES: feature_layer was checked on reading.
@@ -66,8 +66,8 @@ struct LlavaConfig {
   nlohmann::json source;  // the config.json it came from, for export
 };
 
-/// config.json of a Hugging Face LLaVA folder. UserError names the file and key that is missing, has the wrong type or
-/// holds something this program does not support.
+/// config.json of a Hugging Face LLaVA folder. UserError names the file and key that is missing, has the
+/// wrong type or holds something this program does not support.
 LlavaConfig read_llava_config(const std::filesystem::path& folder);
 
 /// config.json of a LlamaForCausalLM folder, and of a CLIPModel or CLIPVisionModel folder.

@@ -2,8 +2,8 @@
 
 #include <ATen/ATen.h>
 
-#include "core/interrupt.h"
 #include "core/error.h"
+#include "core/interrupt.h"
 
 namespace qslaw {
 
@@ -23,7 +23,8 @@ DatasetLoss dataset_loss(const Llava& model, const Dataset& dataset, const Image
   at::NoGradGuard no_grad;
   const int64_t count = options.limit > 0 ? std::min(options.limit, dataset.size()) : dataset.size();
   std::vector<Draw> plan;
-  for (int64_t i = 0; i < count; ++i) plan.push_back({0, i});
+  for (int64_t i = 0; i < count; ++i)
+    plan.push_back({0, i});
   LoaderOptions loading;
   loading.on_bad_sample = options.on_bad_sample;
   Loader loader({&dataset}, plan, 0, transform, loading);

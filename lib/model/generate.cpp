@@ -53,7 +53,8 @@ at::Tensor prefill(const Llava& model, const Batch& prompts, KvCache& cache) {
 at::Tensor decode_step(const Llava& model, const at::Tensor& tokens_B, KvCache& cache) {
   const Llama& language = model.language;
   at::Tensor x = at::embedding(language.embedding_VD, tokens_B.unsqueeze(1)).to(model.dtype);
-  const RopeTable rope = make_rope_table(language.rope_frequencies, cache.lengths().unsqueeze(1), x.scalar_type());
+  const RopeTable rope =
+      make_rope_table(language.rope_frequencies, cache.lengths().unsqueeze(1), x.scalar_type());
   const at::Tensor mask = cache.decode_mask();
   for (size_t l = 0; l < language.blocks.size(); ++l) {
     x = block_decode(language.blocks[l], language.config, x, rope, cache, static_cast<int64_t>(l), mask);
@@ -62,7 +63,8 @@ at::Tensor decode_step(const Llava& model, const at::Tensor& tokens_B, KvCache& 
   return llama_logits(language, rms_norm(x.select(1, 0), language.norm_D, language.config.rms_eps));
 }
 
-std::vector<std::vector<int64_t>> generate(const Llava& model, const Batch& prompts, const GenerateOptions& options) {
+std::vector<std::vector<int64_t>> generate(const Llava& model, const Batch& prompts,
+                                           const GenerateOptions& options) {
   at::NoGradGuard no_grad;
   const int64_t B = prompts.ids_BT.size(0);
   std::vector<std::vector<int64_t>> texts(static_cast<size_t>(B));

@@ -12,11 +12,12 @@ struct GenerateOptions {
   double temperature = 0.0;  // 0 = greedy
   double top_p = 1.0;        // sampling: smallest set of tokens whose probability reaches this
   int64_t eos_id = 2;
-  uint64_t seed = 42;        // sampling; row b of the batch draws from its own stream
+  uint64_t seed = 42;  // sampling; row b of the batch draws from its own stream
 };
 
 /// New tokens per row, without the end token. `prompts` holds ids and pixels only (labels are not looked at).
-std::vector<std::vector<int64_t>> generate(const Llava& model, const Batch& prompts, const GenerateOptions& options);
+std::vector<std::vector<int64_t>> generate(const Llava& model, const Batch& prompts,
+                                           const GenerateOptions& options);
 
 /// Next-token logits [B, V] of the prompts, filling `cache`.
 at::Tensor prefill(const Llava& model, const Batch& prompts, KvCache& cache);

@@ -27,7 +27,9 @@ void KvCache::append(int64_t layer, const at::Tensor& keys_BH1S, const at::Tenso
   values_[l].scatter_(2, slots, values_BH1S);
 }
 
-at::Tensor KvCache::keys(int64_t layer) const { return keys_[static_cast<size_t>(layer)].narrow(2, 0, longest_ + 1); }
+at::Tensor KvCache::keys(int64_t layer) const {
+  return keys_[static_cast<size_t>(layer)].narrow(2, 0, longest_ + 1);
+}
 
 at::Tensor KvCache::values(int64_t layer) const {
   return values_[static_cast<size_t>(layer)].narrow(2, 0, longest_ + 1);

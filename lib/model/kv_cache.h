@@ -8,20 +8,23 @@
 
 namespace qslaw {
 
-/// Preallocated for `capacity` tokens per row. Rows may have different lengths: row b's token i sits at slot i.
+/// Preallocated for `capacity` tokens per row. Rows may have different lengths: row b's token i sits at slot
+/// i.
 class KvCache {
  public:
   KvCache(const LanguageConfig& config, int64_t batch, int64_t capacity, at::TensorOptions options);
 
   /// Stores the prompt's keys and values, [B, Hkv, T, S], at slots 0..T-1.
   void store_prompt(int64_t layer, const at::Tensor& keys_BHTS, const at::Tensor& values_BHTS);
-  /// Stores one token per row, [B, Hkv, 1, S], at slot lengths[b], for every layer of a step before `advance`.
+  /// Stores one token per row, [B, Hkv, 1, S], at slot lengths[b], for every layer of a step before
+  /// `advance`.
   void append(int64_t layer, const at::Tensor& keys_BH1S, const at::Tensor& values_BH1S);
 
   /// Slots 0..limit-1 of a layer, limit = longest row + 1 during a decode step.
   at::Tensor keys(int64_t layer) const;
   at::Tensor values(int64_t layer) const;
-  /// [B, 1, 1, limit] bool: true where a row's slot holds a token it may attend to (its own new token included).
+  /// [B, 1, 1, limit] bool: true where a row's slot holds a token it may attend to (its own new token
+  /// included).
   at::Tensor decode_mask() const;
 
   void set_lengths(const at::Tensor& lengths_B);

@@ -4,11 +4,17 @@
 
 namespace qslaw {
 
-at::Tensor DenseLinear::forward(const at::Tensor& x) const { return at::linear(x, weight_NK_.to(x.scalar_type())); }
+at::Tensor DenseLinear::forward(const at::Tensor& x) const {
+  return at::linear(x, weight_NK_.to(x.scalar_type()));
+}
 
-at::Tensor DenseLinear::dense_weight(at::ScalarType dtype) const { return weight_NK_.to(dtype); }
+at::Tensor DenseLinear::dense_weight(at::ScalarType dtype) const {
+  return weight_NK_.to(dtype);
+}
 
-int64_t DenseLinear::weight_bytes() const { return static_cast<int64_t>(weight_NK_.nbytes()); }
+int64_t DenseLinear::weight_bytes() const {
+  return static_cast<int64_t>(weight_NK_.nbytes());
+}
 
 LinearMaker dense_maker(at::ScalarType dtype, at::Device device) {
   return [=](const LinearSpec&, const std::function<at::Tensor()>& read_weight) {

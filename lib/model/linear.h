@@ -1,5 +1,5 @@
-// The seam `Linear`: what the decoder knows of its weights. Dense here; packed and scale-learning versions in lib/quant;
-// LoRA wraps any of them.
+// The seam `Linear`: what the decoder knows of its weights. Dense here; packed and scale-learning versions in
+// lib/quant; LoRA wraps any of them.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -12,9 +12,9 @@ namespace qslaw {
 
 /// Which linear of the decoder.
 struct LinearSpec {
-  std::string name;   // "model.layers.3.mlp.up_proj", whatever the file calls it
-  int64_t layer = 0;  // decoder block
-  int64_t rows = 0;   // N, outputs
+  std::string name;     // "model.layers.3.mlp.up_proj", whatever the file calls it
+  int64_t layer = 0;    // decoder block
+  int64_t rows = 0;     // N, outputs
   int64_t columns = 0;  // K, inputs
 };
 
@@ -22,8 +22,8 @@ struct LinearSpec {
 class Linear {
  public:
   virtual ~Linear() = default;
-  /// x: [..., K] in the compute dtype; returns [..., N] in the same dtype. Differentiable in x and in whatever the
-  /// implementation trains.
+  /// x: [..., K] in the compute dtype; returns [..., N] in the same dtype. Differentiable in x and in
+  /// whatever the implementation trains.
   virtual at::Tensor forward(const at::Tensor& x) const = 0;
   /// The weight that `forward` multiplies with, [N, K] in `dtype`.
   virtual at::Tensor dense_weight(at::ScalarType dtype) const = 0;
@@ -31,12 +31,14 @@ class Linear {
   virtual int64_t weight_bytes() const = 0;
 };
 
-/// Makes one linear at load time. `read_weight` gives the checkpoint's [N, K] weight (zero copy, file dtype) and is
-/// called only by implementations that need it, so a packed layer and its 16-bit weights never coexist.
-using LinearMaker =
-    std::function<std::unique_ptr<Linear>(const LinearSpec& spec, const std::function<at::Tensor()>& read_weight)>;
+/// Makes one linear at load time. `read_weight` gives the checkpoint's [N, K] weight (zero copy, file dtype)
+/// and is called only by implementations that need it, so a packed layer and its 16-bit weights never
+/// coexist.
+using LinearMaker = std::function<std::unique_ptr<Linear>(const LinearSpec& spec,
+                                                          const std::function<at::Tensor()>& read_weight)>;
 
-/// A weight kept in one dtype; cast to x's dtype on use (so a float32 master can be trained under bfloat16 compute).
+/// A weight kept in one dtype; cast to x's dtype on use (so a float32 master can be trained under bfloat16
+/// compute).
 class DenseLinear final : public Linear {
  public:
   explicit DenseLinear(at::Tensor weight_NK) : weight_NK_(std::move(weight_NK)) {}

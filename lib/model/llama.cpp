@@ -62,7 +62,8 @@ std::vector<LinearSpec> linear_specs(const LanguageConfig& config) {
   std::vector<LinearSpec> specs;
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     for (const auto& [name, shape] : shapes) {
-      specs.push_back({"model.layers." + std::to_string(layer) + "." + name, layer, shape.first, shape.second});
+      specs.push_back(
+          {"model.layers." + std::to_string(layer) + "." + name, layer, shape.first, shape.second});
     }
   }
   return specs;
@@ -78,8 +79,9 @@ at::Tensor block_forward(const LlamaBlock& block, const LanguageConfig& config, 
                          const RopeTable& rope, KvCache* cache, int64_t layer) {
   const Projected p = project(block, config, rms_norm(x_BTD, block.input_norm_D, config.rms_eps), rope);
   if (cache) cache->store_prompt(layer, p.k_BHTS, p.v_BHTS);
-  const at::Tensor attended = at::scaled_dot_product_attention(
-      p.q_BHTS, repeat_kv(p.k_BHTS, config.heads), repeat_kv(p.v_BHTS, config.heads), {}, 0.0, /*is_causal=*/true);
+  const at::Tensor attended =
+      at::scaled_dot_product_attention(p.q_BHTS, repeat_kv(p.k_BHTS, config.heads),
+                                       repeat_kv(p.v_BHTS, config.heads), {}, 0.0, /*is_causal=*/true);
   return finish_block(block, config, x_BTD, attended);
 }
 

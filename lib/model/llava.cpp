@@ -26,7 +26,8 @@ at::Tensor embed_batch(const Llava& model, const Batch& batch, const ForwardOpti
 }
 
 TokenLosses token_losses(const Llava& model, const Batch& batch, const ForwardOptions& options) {
-  const at::Tensor hidden_BTD = llama_hidden(model.language, embed_batch(model, batch, options), options.checkpointing);
+  const at::Tensor hidden_BTD =
+      llama_hidden(model.language, embed_batch(model, batch, options), options.checkpointing);
   const int64_t T = hidden_BTD.size(1);
   const at::Tensor labels = batch.labels_BT.to(model.device).narrow(1, 1, T - 1);
   const at::Tensor where_M2 = at::nonzero(labels != kIgnoreLabel);

@@ -23,7 +23,8 @@ struct ForwardOptions {
   bool train_vision = false;  // let gradients reach the vision tower
 };
 
-/// Token embeddings with picture features spliced in, [B, T, D]. Placeholders must be expanded and match the pictures.
+/// Token embeddings with picture features spliced in, [B, T, D]. Placeholders must be expanded and match the
+/// pictures.
 at::Tensor embed_batch(const Llava& model, const Batch& batch, const ForwardOptions& options = {});
 
 /// Negative log likelihoods of a batch: one entry per learned token, in row order.

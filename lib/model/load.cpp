@@ -29,7 +29,9 @@ struct PartGetters {
 const char* const kHeadName = "lm_head.weight";
 
 TensorGetter prefixed(const std::shared_ptr<WeightFolder>& weights, const std::string& prefix) {
-  return [weights, prefix](const std::string& name, const Shape& shape) { return weights->take(prefix + name, shape); };
+  return [weights, prefix](const std::string& name, const Shape& shape) {
+    return weights->take(prefix + name, shape);
+  };
 }
 
 std::function<bool(const std::string&)> prefixed_has(const std::shared_ptr<WeightFolder>& weights,
@@ -54,8 +56,9 @@ PartGetters open_llava_folder(const ModelSource& source, const LlavaConfig& conf
   auto weights = std::make_shared<WeightFolder>(WeightFolder::open(source.path));
   const WeightNames names = detect_llava_names(weights->names(), source.path.string());
   ignore_unused(*weights, names, config);
-  return {language_getter(weights, names), prefixed(weights, names.vision), prefixed(weights, names.projector),
-          [weights] { weights->require_all_taken(); }, prefixed_has(weights, names.vision)};
+  return {language_getter(weights, names), prefixed(weights, names.vision),
+          prefixed(weights, names.projector), [weights] { weights->require_all_taken(); },
+          prefixed_has(weights, names.vision)};
 }
 
 // Weights of the short names' kind: norms 1, biases 0, everything else normal with deviation 0.02 (LLaMA's).
@@ -89,7 +92,8 @@ PartGetters open_three_parts(const ModelSource& source, const LlavaConfig& confi
   ignore_unused(*language, language_names, config);
   ignore_unused(*vision, vision_names, config);
   return {language_getter(language, language_names), prefixed(vision, vision_names.vision),
-          fresh_projector_getter(source, config), [language, vision] {
+          fresh_projector_getter(source, config),
+          [language, vision] {
             language->require_all_taken();
             vision->require_all_taken();
           },
@@ -99,7 +103,8 @@ PartGetters open_three_parts(const ModelSource& source, const LlavaConfig& confi
 PartGetters open_parts(const ModelSource& source, const LlavaConfig& config) {
   if (source.random_weights) {
     const TensorGetter random = random_getter(source.seed);
-    return {random, random, fresh_projector_getter(source, config), [] {}, [](const std::string&) { return true; }};
+    return {random, random, fresh_projector_getter(source, config), [] {},
+            [](const std::string&) { return true; }};
   }
   return source.path.empty() ? open_three_parts(source, config) : open_llava_folder(source, config);
 }
@@ -123,7 +128,8 @@ Llama load_language(const TensorGetter& get, const LanguageConfig& config, const
     model.blocks[l].post_norm_D = place(get(prefix + "post_attention_layernorm.weight", {config.width}));
   }
   for (const LinearSpec& spec : linear_specs(config)) {
-    // Taken even when the maker has its own weights: this only maps the file, and leftovers can then be told apart.
+    // Taken even when the maker has its own weights: this only maps the file, and leftovers can then be told
+    // apart.
     const at::Tensor mapped = get(spec.name.substr(6) + ".weight", {spec.rows, spec.columns});
     const auto read = [&mapped] { return mapped; };
     const std::string leaf = spec.name.substr(spec.name.find('.', 13) + 1);  // behind "model.layers.N."
@@ -148,9 +154,12 @@ AffineShapes clip_part_shapes(const VisionConfig& config, const std::string& par
   return {norm ? Shape{rows} : Shape{rows, columns}, {rows}};
 }
 
-std::string clip_block_prefix(int64_t index) { return "encoder.layers." + std::to_string(index) + "."; }
+std::string clip_block_prefix(int64_t index) {
+  return "encoder.layers." + std::to_string(index) + ".";
+}
 
-ClipBlock load_clip_block(const TensorGetter& get, const VisionConfig& config, const Placement& place, int64_t index) {
+ClipBlock load_clip_block(const TensorGetter& get, const VisionConfig& config, const Placement& place,
+                          int64_t index) {
   ClipBlock block;
   for (auto& [name, part] : clip_block_parts(block)) {
     const AffineShapes shapes = clip_part_shapes(config, name);
@@ -178,7 +187,8 @@ Projector load_projector(const TensorGetter& get, const LlavaConfig& config, con
   Projector projector{config.projector, {}, {}};
   const auto shapes = projector_shapes(config.projector, config.vision.width, config.language.width);
   const auto tensors = projector_tensors(projector);
-  for (size_t i = 0; i < tensors.size(); ++i) *tensors[i].second = place(get(tensors[i].first, shapes[i]));
+  for (size_t i = 0; i < tensors.size(); ++i)
+    *tensors[i].second = place(get(tensors[i].first, shapes[i]));
   return projector;
 }
 
@@ -191,8 +201,9 @@ LlavaConfig read_config(const ModelSource& source) {
   config.vision = read_vision_config(source.vision);
   config.projector = parse_projector_kind(source.projector_kind);
   config.vision.feature_layer = source.feature_layer;
-  require(source.feature_layer >= -config.vision.layers - 1 && source.feature_layer <= config.vision.layers, "model",
-          "expected feature_layer within the tower's ", config.vision.layers, " layers, got ", source.feature_layer);
+  require(source.feature_layer >= -config.vision.layers - 1 && source.feature_layer <= config.vision.layers,
+          "model", "expected feature_layer within the tower's ", config.vision.layers, " layers, got ",
+          source.feature_layer);
   config.image_token_id = config.language.vocab;
   config.source = compose_llava_config(config);
   return config;
@@ -206,14 +217,15 @@ void check_weight_names(const ModelSource& source, const LlavaConfig& config) {
                                                 : detect_llava_names(names, folder.string());
   for (const LinearSpec& spec : linear_specs(config.language)) {
     const std::string full = known.language + spec.name.substr(6) + ".weight";
-    require(std::find(names.begin(), names.end(), full) != names.end(), "weights", "expected tensor ", full, " in ",
-            folder.string(), ", got none");
+    require(std::find(names.begin(), names.end(), full) != names.end(), "weights", "expected tensor ", full,
+            " in ", folder.string(), ", got none");
   }
-  if (source.path.empty()) detect_vision_names(WeightFolder::list_names(source.vision), source.vision.string());
+  if (source.path.empty())
+    detect_vision_names(WeightFolder::list_names(source.vision), source.vision.string());
 }
 
-Llava load_llava(const ModelSource& source, const LlavaConfig& config, at::ScalarType dtype, at::Device device,
-                 const LinearMaker& maker) {
+Llava load_llava(const ModelSource& source, const LlavaConfig& config, at::ScalarType dtype,
+                 at::Device device, const LinearMaker& maker) {
   at::NoGradGuard no_grad;
   const PartGetters parts = open_parts(source, config);
   const Placement place{dtype, device};
@@ -233,7 +245,8 @@ NamedTensors unused_vision_tensors(const ModelSource& source, const LlavaConfig&
   const PartGetters parts = open_parts(source, config);
   NamedTensors found;
   const auto add = [&](const std::string& name, const AffineShapes& shapes) {
-    const std::pair<std::string, const Shape&> both[] = {{name + ".weight", shapes.weight}, {name + ".bias", shapes.bias}};
+    const std::pair<std::string, const Shape&> both[] = {{name + ".weight", shapes.weight},
+                                                         {name + ".bias", shapes.bias}};
     for (const auto& [full, shape] : both) {
       if (parts.has_vision(full)) found.emplace_back(full, parts.vision(full, shape));
     }

@@ -1,4 +1,5 @@
-// Opens a model: a Hugging Face LLaVA folder, or a language model, a vision tower and a projector from three places.
+// Opens a model: a Hugging Face LLaVA folder, or a language model, a vision tower and a projector from three
+// places.
 #pragma once
 #include <filesystem>
 #include <optional>
@@ -15,9 +16,9 @@ struct ModelSource {
   std::filesystem::path vision;     // CLIPModel or CLIPVisionModel folder
   std::filesystem::path projector;  // safetensors file; empty = fresh
   std::string projector_kind = "mlp2x_gelu";
-  int64_t feature_layer = -2;       // three parts only
-  bool random_weights = false;      // start from random weights: `path` needs only config.json and the tokenizer
-  uint64_t seed = 42;               // fresh projector, random weights
+  int64_t feature_layer = -2;   // three parts only
+  bool random_weights = false;  // start from random weights: `path` needs only config.json and the tokenizer
+  uint64_t seed = 42;           // fresh projector, random weights
 
   /// Folder that holds the tokenizer.
   const std::filesystem::path& tokenizer_folder() const { return path.empty() ? language : path; }
@@ -29,14 +30,15 @@ LlavaConfig read_config(const ModelSource& source);
 /// Checks that the weights' names are complete (from the index or headers) without reading data.
 void check_weight_names(const ModelSource& source, const LlavaConfig& config);
 
-/// Loads everything in `dtype` on `device`; the decoder's linears come from `maker`. Nothing is ever filled at random
-/// unless the source asks for it. UserError names a tensor that is missing, extra, of wrong shape or wrong dtype.
-Llava load_llava(const ModelSource& source, const LlavaConfig& config, at::ScalarType dtype, at::Device device,
-                 const LinearMaker& maker);
+/// Loads everything in `dtype` on `device`; the decoder's linears come from `maker`. Nothing is ever filled
+/// at random unless the source asks for it. UserError names a tensor that is missing, extra, of wrong shape
+/// or wrong dtype.
+Llava load_llava(const ModelSource& source, const LlavaConfig& config, at::ScalarType dtype,
+                 at::Device device, const LinearMaker& maker);
 
-/// The tower's tensors behind the feature layer ("encoder.layers.N...", "post_layernorm.weight"; no prefix), which this
-/// program never computes with but Hugging Face's readers expect. In file dtype, zero copy; those that the checkpoint
-/// lacks are left out; seeded random ones for a source of random weights.
+/// The tower's tensors behind the feature layer ("encoder.layers.N...", "post_layernorm.weight"; no prefix),
+/// which this program never computes with but Hugging Face's readers expect. In file dtype, zero copy; those
+/// that the checkpoint lacks are left out; seeded random ones for a source of random weights.
 NamedTensors unused_vision_tensors(const ModelSource& source, const LlavaConfig& config);
 
 /// The decoder's linears alone, one after another, as [N, K] in file dtype: for quantization.

@@ -34,14 +34,16 @@ at::Tensor LoraLinear::dense_weight(at::ScalarType dtype) const {
   return (base_->dense_weight(at::kFloat) + scaling_ * at::mm(b_NR_, a_RK_)).to(dtype);
 }
 
-std::vector<LoraLinear*> attach_lora(Llama& model, const LoraOptions& options, std::shared_ptr<const DropoutKey> key,
-                                     uint64_t seed, at::Device device) {
+std::vector<LoraLinear*> attach_lora(Llama& model, const LoraOptions& options,
+                                     std::shared_ptr<const DropoutKey> key, uint64_t seed,
+                                     at::Device device) {
   std::vector<LoraLinear*> layers;
   const auto specs = linear_specs(model.config);
   size_t next = 0;
   for (LlamaBlock& block : model.blocks) {
     for (auto& [name, linear] : block_linears(block)) {
-      auto wrapped = std::make_unique<LoraLinear>(std::move(*linear), specs[next++], options, key, seed, device);
+      auto wrapped =
+          std::make_unique<LoraLinear>(std::move(*linear), specs[next++], options, key, seed, device);
       layers.push_back(wrapped.get());
       *linear = std::move(wrapped);
     }

@@ -1,4 +1,5 @@
-// LoRA on top of any linear: y = base(x) + (alpha / rank) * B(A(dropout(x))) (Hu et al. 2021; PEFT's initialization).
+// LoRA on top of any linear: y = base(x) + (alpha / rank) * B(A(dropout(x))) (Hu et al. 2021; PEFT's
+// initialization).
 #pragma once
 #include <memory>
 #include <string>
@@ -15,15 +16,16 @@ struct LoraOptions {
   double dropout = 0.05;
 };
 
-/// Set before each micro-batch; makes dropout a pure function of (seed, layer), so that checkpointing and resumed runs
-/// see the same masks. 0 switches dropout off.
+/// Set before each micro-batch; makes dropout a pure function of (seed, layer), so that checkpointing and
+/// resumed runs see the same masks. 0 switches dropout off.
 struct DropoutKey {
   uint64_t seed = 0;
 };
 
 class LoraLinear final : public Linear {
  public:
-  /// Kaiming-uniform(a = sqrt 5) A [R, K] and zero B [N, R], float32. `key` is shared by all LoRA linears of a model.
+  /// Kaiming-uniform(a = sqrt 5) A [R, K] and zero B [N, R], float32. `key` is shared by all LoRA linears of
+  /// a model.
   LoraLinear(std::unique_ptr<Linear> base, const LinearSpec& spec, const LoraOptions& options,
              std::shared_ptr<const DropoutKey> key, uint64_t seed, at::Device device);
 
@@ -47,8 +49,8 @@ class LoraLinear final : public Linear {
 };
 
 /// Wraps the seven linears of every block. Returns the new layers in linear_specs order; the model owns them.
-std::vector<LoraLinear*> attach_lora(Llama& model, const LoraOptions& options, std::shared_ptr<const DropoutKey> key,
-                                     uint64_t seed, at::Device device);
+std::vector<LoraLinear*> attach_lora(Llama& model, const LoraOptions& options,
+                                     std::shared_ptr<const DropoutKey> key, uint64_t seed, at::Device device);
 
 /// "model.layers.0.self_attn.q_proj.lora_A" and ".lora_B" per layer.
 NamedTensors lora_tensors(const std::vector<LoraLinear*>& layers);

@@ -23,7 +23,8 @@ std::vector<std::string> known_names(const std::string& name, ProjectorKind kind
 }
 
 bool ends_with(const std::string& text, const std::string& ending) {
-  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+  return text.size() >= ending.size() &&
+         text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
 }
 
 at::Tensor find_tensor(const SafetensorsFile& file, const std::string& name, ProjectorKind kind,
@@ -31,8 +32,9 @@ at::Tensor find_tensor(const SafetensorsFile& file, const std::string& name, Pro
   for (const auto& [stored, entry] : file.entries()) {
     for (const auto& known : known_names(name, kind)) {
       if (!ends_with(stored, known)) continue;
-      require(entry.shape == shape, "projector", "tensor ", stored, ": expected shape ", at::IntArrayRef(shape),
-              ", got ", at::IntArrayRef(entry.shape), " (", file.path().string(), ")");
+      require(entry.shape == shape, "projector", "tensor ", stored, ": expected shape ",
+              at::IntArrayRef(shape), ", got ", at::IntArrayRef(entry.shape), " (", file.path().string(),
+              ")");
       return file.tensor(stored).to(at::kFloat, false, true);
     }
   }
@@ -44,8 +46,8 @@ at::Tensor find_tensor(const SafetensorsFile& file, const std::string& name, Pro
 void refuse_second_layer(const SafetensorsFile& file) {
   for (const auto& [stored, entry] : file.entries()) {
     for (const auto& second : known_names("linear_2.weight", ProjectorKind::mlp2x_gelu)) {
-      require(!ends_with(stored, second), "projector", "expected a linear projector, got the second layer ", stored, " (",
-              file.path().string(), ")");
+      require(!ends_with(stored, second), "projector", "expected a linear projector, got the second layer ",
+              stored, " (", file.path().string(), ")");
     }
   }
 }
@@ -79,24 +81,28 @@ Projector fresh_projector(ProjectorKind kind, int64_t vision_width, int64_t widt
   for (size_t i = 0; i < tensors.size(); ++i) {
     // nn.Linear draws weight and bias from U(-1/sqrt(inputs), 1/sqrt(inputs)).
     const int64_t inputs = shapes[i / 2 * 2][1];
-    *tensors[i].second = random_uniform(shapes[i], 1.0 / std::sqrt(static_cast<double>(inputs)), mix_seed(seed, i));
+    *tensors[i].second =
+        random_uniform(shapes[i], 1.0 / std::sqrt(static_cast<double>(inputs)), mix_seed(seed, i));
   }
   return projector;
 }
 
-Projector read_projector(const std::filesystem::path& path, ProjectorKind kind, int64_t vision_width, int64_t width) {
+Projector read_projector(const std::filesystem::path& path, ProjectorKind kind, int64_t vision_width,
+                         int64_t width) {
   const SafetensorsFile file(path);
   if (kind == ProjectorKind::linear) refuse_second_layer(file);
   Projector projector{kind, {}, {}};
   const auto shapes = projector_shapes(kind, vision_width, width);
   const auto tensors = projector_tensors(projector);
-  for (size_t i = 0; i < tensors.size(); ++i) *tensors[i].second = find_tensor(file, tensors[i].first, kind, shapes[i]);
+  for (size_t i = 0; i < tensors.size(); ++i)
+    *tensors[i].second = find_tensor(file, tensors[i].first, kind, shapes[i]);
   return projector;
 }
 
 NamedTensors projector_to_named(Projector& projector) {
   NamedTensors named;
-  for (const auto& [name, tensor] : projector_tensors(projector)) named.push_back({"multi_modal_projector." + name, *tensor});
+  for (const auto& [name, tensor] : projector_tensors(projector))
+    named.push_back({"multi_modal_projector." + name, *tensor});
   return named;
 }
 

@@ -12,7 +12,8 @@ at::Tensor random_uniform(const std::vector<int64_t>& shape, double bound, uint6
   at::Tensor tensor = at::empty(shape, at::kFloat);
   Random random(seed);
   float* data = tensor.data_ptr<float>();
-  for (int64_t i = 0; i < tensor.numel(); ++i) data[i] = static_cast<float>((2.0 * random.uniform() - 1.0) * bound);
+  for (int64_t i = 0; i < tensor.numel(); ++i)
+    data[i] = static_cast<float>((2.0 * random.uniform() - 1.0) * bound);
   return tensor;
 }
 

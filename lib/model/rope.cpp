@@ -7,7 +7,8 @@
 namespace qslaw {
 namespace {
 
-// LLaMA 3.1's context extension: long wavelengths are slowed by `factor`, short ones kept, those between blended.
+// LLaMA 3.1's context extension: long wavelengths are slowed by `factor`, short ones kept, those between
+// blended.
 void scale_llama3(float* frequencies, int64_t count, const RopeConfig& rope) {
   const double original = static_cast<double>(rope.original_max_positions);
   const double longest = original / rope.low_freq_factor;

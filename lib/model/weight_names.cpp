@@ -8,7 +8,9 @@
 namespace qslaw {
 namespace {
 
-bool starts_with(const std::string& text, const std::string& start) { return text.rfind(start, 0) == 0; }
+bool starts_with(const std::string& text, const std::string& start) {
+  return text.rfind(start, 0) == 0;
+}
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -28,7 +30,8 @@ std::string detect_head(const std::vector<std::string>& names, const std::string
   for (const char* head : {"lm_head.weight", "language_model.lm_head.weight", "model.lm_head.weight"}) {
     if (contains(names, head)) return head;
   }
-  // Tied models may leave it out; a missing untied head is reported under the name that belongs to the prefix.
+  // Tied models may leave it out; a missing untied head is reported under the name that belongs to the
+  // prefix.
   return language == "language_model.model." ? "language_model.lm_head.weight" : "lm_head.weight";
 }
 
@@ -43,15 +46,16 @@ WeightNames written_names() {
 
 WeightNames detect_llava_names(const std::vector<std::string>& names, const std::string& folder) {
   WeightNames found;
-  found.language = detect_prefix(names, {"language_model.model.", "model.language_model.", "model.language_model.model."},
-                                 "embed_tokens.weight", "language model", folder);
+  found.language =
+      detect_prefix(names, {"language_model.model.", "model.language_model.", "model.language_model.model."},
+                    "embed_tokens.weight", "language model", folder);
   found.head = detect_head(names, found.language);
   found.vision = detect_prefix(names,
-                               {"vision_tower.vision_model.", "vision_tower.", "model.vision_tower.vision_model.",
-                                "model.vision_tower."},
+                               {"vision_tower.vision_model.", "vision_tower.",
+                                "model.vision_tower.vision_model.", "model.vision_tower."},
                                kVisionProbe, "vision tower", folder);
-  found.projector = detect_prefix(names, {"multi_modal_projector.", "model.multi_modal_projector."}, "linear_1.weight",
-                                  "projector", folder);
+  found.projector = detect_prefix(names, {"multi_modal_projector.", "model.multi_modal_projector."},
+                                  "linear_1.weight", "projector", folder);
   return found;
 }
 
@@ -72,7 +76,8 @@ WeightNames detect_vision_names(const std::vector<std::string>& names, const std
 
 bool is_known_unused(const std::string& name, const WeightNames& names, int64_t vision_blocks_used) {
   const auto ends_with = [&](const std::string& ending) {
-    return name.size() >= ending.size() && name.compare(name.size() - ending.size(), ending.size(), ending) == 0;
+    return name.size() >= ending.size() &&
+           name.compare(name.size() - ending.size(), ending.size(), ending) == 0;
   };
   if (ends_with("rotary_emb.inv_freq") || ends_with("embeddings.position_ids")) return true;
   for (const char* text_side : {"text_model.", "text_projection.", "visual_projection.", "logit_scale"}) {

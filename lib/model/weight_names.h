@@ -1,5 +1,6 @@
-// What checkpoints call their tensors. Published LLaVA folders use three namings (before transformers 4.52, after it in
-// memory, and version 5 on disk); all are read, the oldest is written because every reader knows it.
+// What checkpoints call their tensors. Published LLaVA folders use three namings (before transformers 4.52,
+// after it in memory, and version 5 on disk); all are read, the oldest is written because every reader knows
+// it.
 #pragma once
 #include <string>
 #include <vector>
@@ -23,8 +24,8 @@ WeightNames detect_llava_names(const std::vector<std::string>& names, const std:
 WeightNames detect_language_names(const std::vector<std::string>& names, const std::string& folder);
 WeightNames detect_vision_names(const std::vector<std::string>& names, const std::string& folder);
 
-/// True for tensors that some checkpoints carry and this program never needs (buffers, unused blocks and norms of the
-/// tower behind its feature layer, CLIP's text side).
+/// True for tensors that some checkpoints carry and this program never needs (buffers, unused blocks and
+/// norms of the tower behind its feature layer, CLIP's text side).
 bool is_known_unused(const std::string& name, const WeightNames& names, int64_t vision_blocks_used);
 
 }  // namespace qslaw

@@ -9,8 +9,9 @@
 namespace qslaw {
 namespace {
 
-std::vector<LoadedSample> draw_samples(DataOptions data, int64_t count, int64_t length, const EncodingContext& context,
-                                       const ImageTransform& transform, uint64_t seed) {
+std::vector<LoadedSample> draw_samples(DataOptions data, int64_t count, int64_t length,
+                                       const EncodingContext& context, const ImageTransform& transform,
+                                       uint64_t seed) {
   data.max_length = length;
   const auto dataset = make_dataset(data, context);
   require(dataset->size() >= count, "quantize", "expected at least ", count, " calibration samples in ",

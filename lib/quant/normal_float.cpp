@@ -30,27 +30,40 @@ constexpr float kNf4[] = {-1.0F,
                           1.0F};
 // The same construction for n = 8 and n = 4 levels: n/2 + 1 positive and n/2 negative quantiles of the normal
 // distribution between 1/2 and 1 - (1/(2(n-1)) + 1/(2n)) / 2, zero counted once, scaled to a maximum of 1.
-constexpr float kNf3[] = {-1.0F, -0.5350227355957031F, -0.24693143367767334F, 0.0F, 0.1833374798297882F, 0.38199394941329956F, 0.6229857206344604F, 1.0F};
+constexpr float kNf3[] = {-1.0F,
+                          -0.5350227355957031F,
+                          -0.24693143367767334F,
+                          0.0F,
+                          0.1833374798297882F,
+                          0.38199394941329956F,
+                          0.6229857206344604F,
+                          1.0F};
 constexpr float kNf2[] = {-1.0F, 0.0F, 0.4358181655406952F, 1.0F};
 
 // Index of the nearest of the ascending `levels`; the boundary between two is their midpoint.
 uint8_t nearest_level(const std::vector<float>& midpoints, float value) {
-  return static_cast<uint8_t>(std::upper_bound(midpoints.begin(), midpoints.end(), value) - midpoints.begin());
+  return static_cast<uint8_t>(std::upper_bound(midpoints.begin(), midpoints.end(), value) -
+                              midpoints.begin());
 }
 
 std::vector<float> midpoints_of(const at::Tensor& levels) {
   const float* data = levels.const_data_ptr<float>();
   std::vector<float> midpoints;
-  for (int64_t i = 1; i < levels.numel(); ++i) midpoints.push_back((data[i - 1] + data[i]) * 0.5F);
+  for (int64_t i = 1; i < levels.numel(); ++i)
+    midpoints.push_back((data[i - 1] + data[i]) * 0.5F);
   return midpoints;
 }
 
-// Codes of one block relative to its largest magnitude, which is returned. An all-zero block keeps the code of 0.
-float quantize_block(const float* values, int64_t count, const std::vector<float>& midpoints, uint8_t* codes) {
+// Codes of one block relative to its largest magnitude, which is returned. An all-zero block keeps the code
+// of 0.
+float quantize_block(const float* values, int64_t count, const std::vector<float>& midpoints,
+                     uint8_t* codes) {
   float absmax = 0.0F;
-  for (int64_t i = 0; i < count; ++i) absmax = std::max(absmax, std::fabs(values[i]));
+  for (int64_t i = 0; i < count; ++i)
+    absmax = std::max(absmax, std::fabs(values[i]));
   const float inverse = absmax > 0.0F ? 1.0F / absmax : 0.0F;
-  for (int64_t i = 0; i < count; ++i) codes[i] = nearest_level(midpoints, values[i] * inverse);
+  for (int64_t i = 0; i < count; ++i)
+    codes[i] = nearest_level(midpoints, values[i] * inverse);
   return absmax;
 }
 
@@ -64,7 +77,8 @@ at::Tensor normal_float_table(int bits) {
 }
 
 at::Tensor dynamic_map() {
-  // Seven exponents; exponent i has 2^i fractions spread between 0.1 and 1, taken at the middle of their intervals.
+  // Seven exponents; exponent i has 2^i fractions spread between 0.1 and 1, taken at the middle of their
+  // intervals.
   std::vector<float> values = {0.0F, 1.0F};
   for (int exponent = 0; exponent < 7; ++exponent) {
     const at::Tensor bounds = at::linspace(0.1, 1.0, (1 << exponent) + 1, at::kFloat);
@@ -109,7 +123,8 @@ AbsmaxCodes quantize_absmax(const at::Tensor& absmax) {
   return out;
 }
 
-at::Tensor dequantize_absmax(const at::Tensor& codes, const at::Tensor& nested_absmax, const at::Tensor& offset) {
+at::Tensor dequantize_absmax(const at::Tensor& codes, const at::Tensor& nested_absmax,
+                             const at::Tensor& offset) {
   static const at::Tensor map = dynamic_map();
   const at::Tensor values = map.to(codes.device()).index_select(0, codes.flatten().to(at::kLong));
   const at::Tensor spread = nested_absmax.repeat_interleave(kAbsmaxBlock).narrow(0, 0, values.numel());

@@ -8,8 +8,8 @@
 
 namespace qslaw {
 
-/// Samples that calibrate the grid (omniquant). kind text | llava | scienceqa uses the fields of DataOptions beside it;
-/// kind mix draws half of the samples from `text` and half from `pictures`.
+/// Samples that calibrate the grid (omniquant). kind text | llava | scienceqa uses the fields of DataOptions
+/// beside it; kind mix draws half of the samples from `text` and half from `pictures`.
 struct CalibrationOptions {
   DataOptions data;
   std::optional<DataOptions> text;      // kind mix
@@ -20,15 +20,15 @@ struct CalibrationOptions {
 
 /// Learnable weight clipping (OmniQuant, arXiv 2308.13137, section 3.2).
 struct OmniquantOptions {
-  int64_t epochs = 20;   // passes over the calibration samples, per block
-  double lr = 1e-2;      // AdamW, no weight decay, no schedule
+  int64_t epochs = 20;     // passes over the calibration samples, per block
+  double lr = 1e-2;        // AdamW, no weight decay, no schedule
   int64_t batch_size = 1;  // samples per step
 };
 
 struct QuantizeOptions {
-  std::string method = "rtn";  // rtn | omniquant | nf4
-  int bits = 4;                // 2 | 3 | 4 | 8 (nf4: 2 | 3 | 4)
-  int64_t group_size = 128;    // 32 | 64 | 128 input columns (nf4: 64)
+  std::string method = "rtn";                     // rtn | omniquant | nf4
+  int bits = 4;                                   // 2 | 3 | 4 | 8 (nf4: 2 | 3 | 4)
+  int64_t group_size = 128;                       // 32 | 64 | 128 input columns (nf4: 64)
   std::optional<CalibrationOptions> calibration;  // omniquant needs it
   OmniquantOptions omniquant;
 };

@@ -11,7 +11,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Elements of a dequantized tile: large enough to keep the product busy, small enough to stay in a cache's reach.
+// Elements of a dequantized tile: large enough to keep the product busy, small enough to stay in a cache's
+// reach.
 constexpr int64_t kTileElements = int64_t{1} << 22;
 
 int64_t tile_rows(const PackedWeight& weight) {
@@ -24,12 +25,14 @@ struct HeldWeight : torch::CustomClassHolder {
 };
 
 struct PackedProduct : torch::autograd::Function<PackedProduct> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, std::shared_ptr<const PackedWeight> weight) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
+                            std::shared_ptr<const PackedWeight> weight) {
     context->saved_data["weight"] = c10::IValue::make_capsule(c10::make_intrusive<HeldWeight>(weight));
     return packed_forward(*weight, x);
   }
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const auto held = c10::static_intrusive_pointer_cast<HeldWeight>(context->saved_data["weight"].toCapsule());
+    const auto held =
+        c10::static_intrusive_pointer_cast<HeldWeight>(context->saved_data["weight"].toCapsule());
     return {packed_input_gradient(*held->weight, gradients[0]), at::Tensor()};
   }
 };
@@ -51,21 +54,23 @@ at::Tensor packed_input_gradient(const PackedWeight& weight, const at::Tensor& g
   at::Tensor total;
   for (int64_t begin = 0; begin < N; begin += step) {
     const int64_t end = std::min(begin + step, N);
-    const at::Tensor part =
-        at::matmul(gradient.narrow(-1, begin, end - begin), weight.dequantize(gradient.scalar_type(), begin, end));
+    const at::Tensor part = at::matmul(gradient.narrow(-1, begin, end - begin),
+                                       weight.dequantize(gradient.scalar_type(), begin, end));
     total = total.defined() ? total.add_(part) : part;
   }
   return total;
 }
 
-at::Tensor PackedLinear::forward(const at::Tensor& x) const { return PackedProduct::apply(x, weight_); }
+at::Tensor PackedLinear::forward(const at::Tensor& x) const {
+  return PackedProduct::apply(x, weight_);
+}
 
 LinearMaker packed_maker(const PackedLanguage& language, at::Device device) {
   return [language, device](const LinearSpec& spec, const std::function<at::Tensor()>&) {
     const auto found = language.weights.find(spec.name);
     QSLAW_CHECK(found != language.weights.end());
-    return std::make_unique<PackedLinear>(device.is_cpu() ? found->second
-                                                          : std::make_shared<PackedWeight>(found->second->to(device)));
+    return std::make_unique<PackedLinear>(
+        device.is_cpu() ? found->second : std::make_shared<PackedWeight>(found->second->to(device)));
   };
 }
 

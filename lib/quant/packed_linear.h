@@ -7,7 +7,8 @@
 
 namespace qslaw {
 
-/// Multiplies with packed codes, dequantizing a tile of rows at a time; the backward pass makes dX from the same codes.
+/// Multiplies with packed codes, dequantizing a tile of rows at a time; the backward pass makes dX from the
+/// same codes.
 class PackedLinear final : public Linear {
  public:
   explicit PackedLinear(std::shared_ptr<const PackedWeight> weight) : weight_(std::move(weight)) {}

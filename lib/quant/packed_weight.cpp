@@ -14,15 +14,15 @@ const char* const kFormatVersion = "1";
 
 std::string metadata_value(const SafetensorsFile& file, const char* key) {
   const auto found = file.metadata().find(key);
-  require(found != file.metadata().end(), "packed", "expected a packed language model with metadata ", key, ", got none (",
-          file.path().string(), ")");
+  require(found != file.metadata().end(), "packed", "expected a packed language model with metadata ", key,
+          ", got none (", file.path().string(), ")");
   return found->second;
 }
 
 int64_t metadata_integer(const SafetensorsFile& file, const char* key) {
   const std::string text = metadata_value(file, key);
-  require(!text.empty() && text.size() < 10 && text.find_first_not_of("0123456789") == std::string::npos, "packed",
-          "expected a number as metadata ", key, ", got ", text, " (", file.path().string(), ")");
+  require(!text.empty() && text.size() < 10 && text.find_first_not_of("0123456789") == std::string::npos,
+          "packed", "expected a number as metadata ", key, ", got ", text, " (", file.path().string(), ")");
   return std::stoll(text);
 }
 
@@ -33,16 +33,16 @@ class PackedReader {
 
   at::Tensor take(const std::string& name, const std::vector<int64_t>& shape, at::ScalarType dtype) {
     const at::Tensor tensor = file_.tensor(name);
-    require(tensor.sizes() == at::IntArrayRef(shape) && tensor.scalar_type() == dtype, "packed", "tensor ", name,
-            ": expected ", c10::toString(dtype), " ", at::IntArrayRef(shape), ", got ",
+    require(tensor.sizes() == at::IntArrayRef(shape) && tensor.scalar_type() == dtype, "packed", "tensor ",
+            name, ": expected ", c10::toString(dtype), " ", at::IntArrayRef(shape), ", got ",
             c10::toString(tensor.scalar_type()), " ", tensor.sizes(), " (", file_.path().string(), ")");
     used_.insert(name);
     return tensor.clone();
   }
   void require_all_used() const {
     for (const auto& [name, entry] : file_.entries()) {
-      require(used_.count(name) > 0, "packed", "expected only the decoder's packed linears, got also ", name, " (",
-              file_.path().string(), ")");
+      require(used_.count(name) > 0, "packed", "expected only the decoder's packed linears, got also ", name,
+              " (", file_.path().string(), ")");
     }
   }
 
@@ -51,7 +51,8 @@ class PackedReader {
   std::set<std::string> used_;
 };
 
-PackedWeight read_weight(PackedReader& reader, const LinearSpec& spec, CodeKind kind, int bits, int64_t group_size) {
+PackedWeight read_weight(PackedReader& reader, const LinearSpec& spec, CodeKind kind, int bits,
+                         int64_t group_size) {
   const int64_t N = spec.rows, K = spec.columns, groups = K / group_size;
   PackedWeight weight;
   weight.kind = kind;
@@ -83,10 +84,13 @@ at::Tensor PackedWeight::dequantize(at::ScalarType dtype, int64_t begin, int64_t
   const int64_t count = end - begin;
   const at::Tensor part = codes.narrow(0, begin, count);
   if (kind == CodeKind::uniform) {
-    return dequantize_packed(part, {grid.scale.narrow(0, begin, count), grid.zero.narrow(0, begin, count)}, bits, dtype);
+    return dequantize_packed(part, {grid.scale.narrow(0, begin, count), grid.zero.narrow(0, begin, count)},
+                             bits, dtype);
   }
-  const at::Tensor absmax = dequantize_absmax(absmax_codes, nested_absmax, absmax_offset).narrow(0, begin, count);
-  return dequantize_table(part, absmax.contiguous(), normal_float_table(bits).to(codes.device()), bits, dtype);
+  const at::Tensor absmax =
+      dequantize_absmax(absmax_codes, nested_absmax, absmax_offset).narrow(0, begin, count);
+  return dequantize_table(part, absmax.contiguous(), normal_float_table(bits).to(codes.device()), bits,
+                          dtype);
 }
 
 PackedWeight PackedWeight::to(at::Device device) const {
@@ -100,7 +104,8 @@ PackedWeight PackedWeight::to(at::Device device) const {
 
 int64_t PackedLanguage::bytes() const {
   int64_t total = 0;
-  for (const auto& [name, weight] : weights) total += weight->bytes();
+  for (const auto& [name, weight] : weights)
+    total += weight->bytes();
   return total;
 }
 
@@ -117,7 +122,8 @@ void write_packed_language(const std::filesystem::path& path, const PackedLangua
       tensors.push_back({name + ".absmax_offset", weight->absmax_offset});
     }
   }
-  const bool uniform = language.weights.empty() || language.weights.begin()->second->kind == CodeKind::uniform;
+  const bool uniform =
+      language.weights.empty() || language.weights.begin()->second->kind == CodeKind::uniform;
   write_safetensors(path, tensors,
                     {{"qslaw_packed", kFormatVersion},
                      {"method", language.method},
@@ -128,8 +134,8 @@ void write_packed_language(const std::filesystem::path& path, const PackedLangua
 
 PackedLanguage read_packed_language(const std::filesystem::path& path, const std::vector<LinearSpec>& specs) {
   const SafetensorsFile file(path);
-  require(metadata_value(file, "qslaw_packed") == kFormatVersion, "packed", "expected format version ", kFormatVersion,
-          ", got ", metadata_value(file, "qslaw_packed"), " (", path.string(), ")");
+  require(metadata_value(file, "qslaw_packed") == kFormatVersion, "packed", "expected format version ",
+          kFormatVersion, ", got ", metadata_value(file, "qslaw_packed"), " (", path.string(), ")");
   PackedLanguage language;
   language.method = metadata_value(file, "method");
   language.bits = static_cast<int>(metadata_integer(file, "bits"));

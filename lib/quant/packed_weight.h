@@ -1,5 +1,5 @@
-// A decoder linear's weight as packed codes: the form in which it lies on disk and in memory during tune and eval.
-// Letters: N rows (outputs), K columns (inputs), G group size.
+// A decoder linear's weight as packed codes: the form in which it lies on disk and in memory during tune and
+// eval. Letters: N rows (outputs), K columns (inputs), G group size.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -18,13 +18,14 @@ namespace qslaw {
 enum class CodeKind { uniform, normal_float };
 
 /// Codes plus what turns them into weights. uniform: W^ = (code - zero) * scale per group. normal_float: W^ =
-/// table[code] * absmax per block of 64, the absmax themselves being stored as 8-bit codes (double quantization).
+/// table[code] * absmax per block of 64, the absmax themselves being stored as 8-bit codes (double
+/// quantization).
 struct PackedWeight {
   CodeKind kind = CodeKind::uniform;
   int bits = 4;
   int64_t group_size = 128;
-  at::Tensor codes;  // uint8 [N, K * bits / 8], see kernels/group_quant.h
-  GroupGrid grid;    // uniform only
+  at::Tensor codes;          // uint8 [N, K * bits / 8], see kernels/group_quant.h
+  GroupGrid grid;            // uniform only
   at::Tensor absmax_codes;   // normal_float only: uint8 [N, K / 64]
   at::Tensor nested_absmax;  // normal_float only: float32 [ceil(N * K / 64 / 256)]
   at::Tensor absmax_offset;  // normal_float only: float32 [1]
@@ -48,8 +49,8 @@ struct PackedLanguage {
   int64_t bytes() const;
 };
 
-/// Writes / reads docs/formats.md's `language.safetensors`. Reading checks names and shapes against `specs`; UserError
-/// names what is missing, extra or of wrong shape.
+/// Writes / reads docs/formats.md's `language.safetensors`. Reading checks names and shapes against `specs`;
+/// UserError names what is missing, extra or of wrong shape.
 void write_packed_language(const std::filesystem::path& path, const PackedLanguage& language);
 PackedLanguage read_packed_language(const std::filesystem::path& path, const std::vector<LinearSpec>& specs);
 

@@ -29,7 +29,8 @@ QuantizeResult quantize_language(const QuantizeTask& task) {
     result.language.bits = task.options.bits;
     result.language.group_size = task.options.group_size;
     int64_t dense_bytes = 0;
-    for (const LinearSpec& spec : linear_specs(task.config.language)) dense_bytes += 2 * spec.rows * spec.columns;
+    for (const LinearSpec& spec : linear_specs(task.config.language))
+      dense_bytes += 2 * spec.rows * spec.columns;
     result.report["method"] = method.name;
     result.report["bits"] = task.options.bits;
     result.report["group_size"] = task.options.group_size;

@@ -1,4 +1,5 @@
-// The `quantize` stage: from a model's 16-bit decoder linears to packed codes, by one of the methods in methods/.
+// The `quantize` stage: from a model's 16-bit decoder linears to packed codes, by one of the methods in
+// methods/.
 #pragma once
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -17,7 +18,7 @@ struct QuantizeTask {
   QuantizeOptions options;
   at::ScalarType dtype = at::kFloat;  // of activations, for methods that run the model
   at::Device device = at::kCPU;
-  std::vector<Batch> calibration;     // for methods that need it
+  std::vector<Batch> calibration;  // for methods that need it
 };
 
 struct QuantizeResult {
@@ -31,8 +32,8 @@ QuantizeResult quantize_language(const QuantizeTask& task);
 /// One row of the error table: |W - W^| / |W| (Frobenius) and the largest difference.
 nlohmann::json layer_error(const LinearSpec& spec, const at::Tensor& weight_NK, const PackedWeight& packed);
 
-/// A method: its file in methods/ and a row in quantize.cpp's table. To add one: write the file, add the row, its options
-/// (options.h, lib/recipe/fields.h), a test and a recipe.
+/// A method: its file in methods/ and a row in quantize.cpp's table. To add one: write the file, add the row,
+/// its options (options.h, lib/recipe/fields.h), a test and a recipe.
 struct QuantizeMethod {
   const char* name;
   bool needs_calibration;

@@ -17,7 +17,8 @@ struct ScaledProduct : torch::autograd::Function<ScaledProduct> {
                             int64_t bits) {
     context->save_for_backward({x, gamma, weight_NK, scale, zero});
     context->saved_data["bits"] = bits;
-    return at::linear(x, fake_quantize(weight_NK, {scale, zero}, gamma, static_cast<int>(bits), x.scalar_type()));
+    return at::linear(
+        x, fake_quantize(weight_NK, {scale, zero}, gamma, static_cast<int>(bits), x.scalar_type()));
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -70,7 +71,11 @@ double ScaleLinear::changed_share() const {
   const at::Tensor before = quantize_packed(weight_NK_, grid_, {}, bits_).cpu();
   const at::Tensor after = quantize_packed(weight_NK_, grid_, gamma_.detach(), bits_).cpu();
   const int64_t columns = weight_NK_.size(1);
-  return unpack_codes(before, bits_, columns).ne(unpack_codes(after, bits_, columns)).to(at::kDouble).mean().item<double>();
+  return unpack_codes(before, bits_, columns)
+      .ne(unpack_codes(after, bits_, columns))
+      .to(at::kDouble)
+      .mean()
+      .item<double>();
 }
 
 LinearMaker scale_maker(const PackedLanguage& language, int64_t first_layer, at::Device device,
@@ -80,8 +85,9 @@ LinearMaker scale_maker(const PackedLanguage& language, int64_t first_layer, at:
                     const std::function<at::Tensor()>& read_weight) -> std::unique_ptr<Linear> {
     if (spec.layer < first_layer) return packed(spec, read_weight);
     const GroupGrid& grid = language.weights.at(spec.name)->grid;
-    auto linear = std::make_unique<ScaleLinear>(spec, read_weight().to(device, false, true),
-                                                GroupGrid{grid.scale.to(device), grid.zero.to(device)}, language.bits);
+    auto linear =
+        std::make_unique<ScaleLinear>(spec, read_weight().to(device, false, true),
+                                      GroupGrid{grid.scale.to(device), grid.zero.to(device)}, language.bits);
     made.push_back(linear.get());
     return linear;
   };

@@ -9,8 +9,9 @@
 
 namespace qslaw {
 
-/// y = x W^(gamma)', W^ = s (clamp(round(W / (s gamma)) + z, 0, 2^bits - 1) - z): gamma is not multiplied back
-/// (docs/method.md, `formula: qslaw`). Keeps W in the file's dtype, so that folding meets the codes' own source; W^ exists only during a product.
+/// y = x W^(gamma)', W^ = s (clamp(round(W / (s gamma)) + z, 0, 2^bits - 1) - z): gamma is not multiplied
+/// back (docs/method.md, `formula: qslaw`). Keeps W in the file's dtype, so that folding meets the codes' own
+/// source; W^ exists only during a product.
 class ScaleLinear final : public Linear {
  public:
   /// `grid` is the one the packed weight was made on; gamma starts at 1. `gamma` is a float32 leaf, [N, K/G].
@@ -34,7 +35,8 @@ class ScaleLinear final : public Linear {
   at::Tensor gamma_;
 };
 
-/// Blocks from `first_layer` on become ScaleLinear (collected in `made`, owned by the model); blocks before it packed.
+/// Blocks from `first_layer` on become ScaleLinear (collected in `made`, owned by the model); blocks before
+/// it packed.
 LinearMaker scale_maker(const PackedLanguage& language, int64_t first_layer, at::Device device,
                         std::vector<ScaleLinear*>& made);
 

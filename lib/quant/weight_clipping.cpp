@@ -10,7 +10,9 @@ namespace {
 constexpr double kInitialFactor = 4.0;
 
 // Rounds, letting the gradient through as if nothing had happened.
-at::Tensor round_straight_through(const at::Tensor& x) { return x + (x.round() - x).detach(); }
+at::Tensor round_straight_through(const at::Tensor& x) {
+  return x + (x.round() - x).detach();
+}
 
 }  // namespace
 
@@ -22,8 +24,8 @@ ClippedLinear::ClippedLinear(at::Tensor weight_NK, int64_t group_size, int bits)
       upper_(at::full_like(range_.high, kInitialFactor).requires_grad_(true)),
       lower_(at::full_like(range_.low, kInitialFactor).requires_grad_(true)) {}
 
-// The same arithmetic as quant_math.h in differentiable operators. No gradient passes through the zero point (its round
-// has none in the authors' code either).
+// The same arithmetic as quant_math.h in differentiable operators. No gradient passes through the zero point
+// (its round has none in the authors' code either).
 at::Tensor ClippedLinear::clipped_weight() const {
   const double top = (1 << bits_) - 1;
   const at::Tensor high = at::sigmoid(upper_) * range_.high, low = at::sigmoid(lower_) * range_.low;
@@ -38,9 +40,13 @@ at::Tensor ClippedLinear::forward(const at::Tensor& x) const {
   return at::linear(x, clipped_weight().to(x.scalar_type()));
 }
 
-at::Tensor ClippedLinear::dense_weight(at::ScalarType dtype) const { return clipped_weight().detach().to(dtype); }
+at::Tensor ClippedLinear::dense_weight(at::ScalarType dtype) const {
+  return clipped_weight().detach().to(dtype);
+}
 
-int64_t ClippedLinear::weight_bytes() const { return static_cast<int64_t>(weight_NK_.nbytes()); }
+int64_t ClippedLinear::weight_bytes() const {
+  return static_cast<int64_t>(weight_NK_.nbytes());
+}
 
 PackedWeight ClippedLinear::pack() const {
   at::NoGradGuard no_grad;

@@ -1,11 +1,13 @@
-// Learnable weight clipping: a linear whose group ranges shrink by learned factors (OmniQuant, arXiv 2308.13137, eq. 2).
+// Learnable weight clipping: a linear whose group ranges shrink by learned factors (OmniQuant, arXiv
+// 2308.13137, eq. 2).
 #pragma once
 #include "model/linear.h"
 #include "quant/packed_weight.h"
 
 namespace qslaw {
 
-/// Clipping factors of every group before the sigmoid, float32 leaves [N, K/G]; 4.0 at the start (sigmoid 0.982).
+/// Clipping factors of every group before the sigmoid, float32 leaves [N, K/G]; 4.0 at the start (sigmoid
+/// 0.982).
 class ClippedLinear final : public Linear {
  public:
   ClippedLinear(at::Tensor weight_NK, int64_t group_size, int bits);

@@ -8,14 +8,20 @@
 namespace qslaw {
 namespace {
 
-constexpr int64_t kProgramBytes = 160 << 20;  // LibTorch's libraries and thread pools, resident after the first product
+constexpr int64_t kProgramBytes =
+    160 << 20;  // LibTorch's libraries and thread pools, resident after the first product
 constexpr int64_t kMasterBytes = 4, kMomentBytes = 8, kGradientBytes = 4;  // float32, per trained value
 
-int64_t dtype_bytes(const Recipe& recipe) { return recipe.model.dtype == "float32" ? 4 : 2; }
+int64_t dtype_bytes(const Recipe& recipe) {
+  return recipe.model.dtype == "float32" ? 4 : 2;
+}
 
-bool is_packed(const Recipe& recipe) { return recipe.quantize.has_value() || !recipe.model.stages.empty(); }
+bool is_packed(const Recipe& recipe) {
+  return recipe.quantize.has_value() || !recipe.model.stages.empty();
+}
 
-// Codes, scales and zero points; without a quantize section the packed folder's sizes are taken as 4 bits in groups of 128.
+// Codes, scales and zero points; without a quantize section the packed folder's sizes are taken as 4 bits in
+// groups of 128.
 int64_t packed_bytes(const Recipe& recipe, int64_t values) {
   const QuantizeOptions options = recipe.quantize.value_or(QuantizeOptions{});
   const double per_group = options.method == "nf4" ? 1.0 + 4.0 / 256 : 6.0;
@@ -23,14 +29,16 @@ int64_t packed_bytes(const Recipe& recipe, int64_t values) {
                               (options.bits / 8.0 + per_group / static_cast<double>(options.group_size)));
 }
 
-// Tensors that one decoder block keeps for its backward pass, per token, in values of the compute dtype: block input, two
-// norms (float32 inside: counted double), q, k, v, rotated q and k, attention output, residual, gate, up, their product.
+// Tensors that one decoder block keeps for its backward pass, per token, in values of the compute dtype:
+// block input, two norms (float32 inside: counted double), q, k, v, rotated q and k, attention output,
+// residual, gate, up, their product.
 int64_t block_activation_values(const LanguageConfig& config) {
   const int64_t Q = config.heads * config.head_size, KV = config.kv_heads * config.head_size;
   return 10 * config.width + 4 * Q + 4 * KV + 4 * config.ffn;
 }
 
-int64_t training_activations(const LlavaConfig& config, const LoopOptions& loop, const DataShape& data, int64_t bytes) {
+int64_t training_activations(const LlavaConfig& config, const LoopOptions& loop, const DataShape& data,
+                             int64_t bytes) {
   const LanguageConfig& language = config.language;
   const int64_t tokens = loop.micro_batch_size * data.longest;
   const int64_t block = tokens * block_activation_values(language) * bytes;
@@ -43,7 +51,8 @@ int64_t training_activations(const LlavaConfig& config, const LoopOptions& loop,
 
 int64_t lora_values(const LanguageConfig& config, int64_t rank) {
   int64_t values = 0;
-  for (const LinearSpec& spec : linear_specs(config)) values += rank * (spec.rows + spec.columns);
+  for (const LinearSpec& spec : linear_specs(config))
+    values += rank * (spec.rows + spec.columns);
   return values;
 }
 
@@ -53,13 +62,15 @@ void add_trained(StageEstimate& estimate, int64_t values, bool already_in_weight
   estimate.gradients += kGradientBytes * values;
 }
 
-// Products of a training pass over the decoder, in units of 2 * values * tokens: forward, input gradient, recomputation,
-// and weight gradients where they are needed.
-double training_flops(const LlavaConfig& config, const DataShape& data, const LoopOptions& loop, bool weight_gradients) {
+// Products of a training pass over the decoder, in units of 2 * values * tokens: forward, input gradient,
+// recomputation, and weight gradients where they are needed.
+double training_flops(const LlavaConfig& config, const DataShape& data, const LoopOptions& loop,
+                      bool weight_gradients) {
   const ModelCounts counts = count_model(config);
   const double passes = 2.0 + (loop.checkpointing ? 1.0 : 0.0) + (weight_gradients ? 1.0 : 0.0);
   const double tokens = static_cast<double>(data.samples) * data.mean_tokens;
-  return 2.0 * static_cast<double>(counts.linears + config.language.vocab * config.language.width / 8) * tokens * passes;
+  return 2.0 * static_cast<double>(counts.linears + config.language.vocab * config.language.width / 8) *
+         tokens * passes;
 }
 
 StageEstimate estimate_quantize(const Recipe& recipe, const LlavaConfig& config) {
@@ -67,13 +78,15 @@ StageEstimate estimate_quantize(const Recipe& recipe, const LlavaConfig& config)
   const ModelCounts counts = count_model(config);
   StageEstimate estimate;
   estimate.weights = packed_bytes(recipe, counts.linears);
-  estimate.activations = 4 * 4 * counts.largest_linear;  // a layer in float32, dequantized, difference, its square
+  estimate.activations =
+      4 * 4 * counts.largest_linear;  // a layer in float32, dequantized, difference, its square
   estimate.flops = 20.0 * static_cast<double>(counts.linears);
   if (options.method != "omniquant") return estimate;
   const int64_t bytes = dtype_bytes(recipe), block = counts.linears / config.language.layers;
   const int64_t tokens = options.calibration->samples * options.calibration->length;
   estimate.weights += bytes * (counts.other_language + counts.vision + counts.projector + block);
-  // Inputs through both chains and the targets; the block's weights in float32 with what autograd keeps of them.
+  // Inputs through both chains and the targets; the block's weights in float32 with what autograd keeps of
+  // them.
   estimate.activations = 3 * tokens * config.language.width * bytes + 10 * 4 * block;
   estimate.flops = 6.0 * static_cast<double>(counts.linears) * static_cast<double>(tokens) *
                    static_cast<double>(options.omniquant.epochs + 1);
@@ -90,7 +103,8 @@ StageEstimate estimate_warmup(const Recipe& recipe, const LlavaConfig& config, c
   estimate.weights = packed_bytes(recipe, counts.linears) + bytes * scaled +
                      bytes * (counts.other_language + counts.vision + counts.projector);
   add_trained(estimate, scaled / group + (options.train_projector ? counts.projector : 0), false);
-  estimate.activations = training_activations(config, options.loop, data, bytes) + 3 * 4 * counts.largest_linear;
+  estimate.activations =
+      training_activations(config, options.loop, data, bytes) + 3 * 4 * counts.largest_linear;
   estimate.flops = training_flops(config, data, options.loop, true);
   estimate.steps = data.samples / std::max<int64_t>(1, options.loop.batch_size);
   return estimate;
@@ -101,16 +115,20 @@ StageEstimate estimate_tune(const Recipe& recipe, const LlavaConfig& config, con
   const ModelCounts counts = count_model(config);
   const int64_t bytes = dtype_bytes(recipe), other = counts.other_language + counts.vision + counts.projector;
   StageEstimate estimate;
-  estimate.weights = bytes * other + (is_packed(recipe) ? packed_bytes(recipe, counts.linears) : bytes * counts.linears);
+  estimate.weights =
+      bytes * other + (is_packed(recipe) ? packed_bytes(recipe, counts.linears) : bytes * counts.linears);
   if (options.method == "full") {
-    const int64_t trained = counts.linears + counts.other_language + (options.train_vision ? counts.vision : 0);
+    const int64_t trained =
+        counts.linears + counts.other_language + (options.train_vision ? counts.vision : 0);
     estimate.weights += (kMasterBytes - bytes) * trained;
     add_trained(estimate, trained, true);
   } else if (options.method == "lora") {
     add_trained(estimate, lora_values(config.language, options.lora.rank), false);
   }
-  if (options.train_projector || options.method == "projector") add_trained(estimate, counts.projector, false);
-  estimate.activations = training_activations(config, options.loop, data, bytes) + 2 * bytes * counts.largest_linear;
+  if (options.train_projector || options.method == "projector")
+    add_trained(estimate, counts.projector, false);
+  estimate.activations =
+      training_activations(config, options.loop, data, bytes) + 2 * bytes * counts.largest_linear;
   estimate.flops = training_flops(config, data, options.loop, options.method == "full");
   estimate.steps = data.samples / std::max<int64_t>(1, options.loop.batch_size);
   return estimate;
@@ -122,9 +140,11 @@ StageEstimate estimate_inference(const Recipe& recipe, const LlavaConfig& config
   StageEstimate estimate;
   estimate.weights = bytes * (counts.other_language + counts.vision + counts.projector) +
                      (is_packed(recipe) ? packed_bytes(recipe, counts.linears) : bytes * counts.linears);
-  const int64_t cache = 2 * config.language.layers * config.language.kv_heads * config.language.head_size * bytes;
+  const int64_t cache =
+      2 * config.language.layers * config.language.kv_heads * config.language.head_size * bytes;
   estimate.activations = 8 * data.longest * cache + 2 * bytes * counts.largest_linear;
-  estimate.flops = 2.0 * static_cast<double>(counts.linears) * static_cast<double>(data.samples) * data.mean_tokens;
+  estimate.flops =
+      2.0 * static_cast<double>(counts.linears) * static_cast<double>(data.samples) * data.mean_tokens;
   return estimate;
 }
 
@@ -144,7 +164,8 @@ ModelCounts count_model(const LlavaConfig& config) {
   counts.vision = vision.blocks_used() * (4 * D * D + 2 * D * vision.ffn + 9 * D + vision.ffn) +
                   (vision.patches() + 4) * D + 3 * vision.patch_size * vision.patch_size * D;
   counts.projector = (D + 1) * language.width;
-  if (config.projector == ProjectorKind::mlp2x_gelu) counts.projector += (language.width + 1) * language.width;
+  if (config.projector == ProjectorKind::mlp2x_gelu)
+    counts.projector += (language.width + 1) * language.width;
   return counts;
 }
 

@@ -10,8 +10,8 @@ namespace qslaw {
 
 /// Bytes at the peak of a stage, by kind, and the arithmetic it does.
 struct StageEstimate {
-  int64_t weights = 0;      // frozen and trained, packed or dense
-  int64_t optimizer = 0;    // AdamW's two moments
+  int64_t weights = 0;    // frozen and trained, packed or dense
+  int64_t optimizer = 0;  // AdamW's two moments
   int64_t gradients = 0;
   int64_t activations = 0;  // kept for the backward pass, plus scratch
   int64_t program = 0;      // libraries and buffers of the process itself
@@ -28,7 +28,8 @@ struct DataShape {
   double mean_learned = 0;  // supervised tokens per sample
 };
 
-/// Values in the decoder's linears, in the rest of the language model, the tower (as far as used) and the projector.
+/// Values in the decoder's linears, in the rest of the language model, the tower (as far as used) and the
+/// projector.
 struct ModelCounts {
   int64_t linears = 0;
   int64_t other_language = 0;

@@ -16,11 +16,11 @@ namespace qslaw {
 
 struct ModelOptions {
   ModelSource source;
-  std::string dtype = "bfloat16";         // of frozen weights and activations: bfloat16 | float16 | float32
+  std::string dtype = "bfloat16";  // of frozen weights and activations: bfloat16 | float16 | float32
   std::string template_name = "vicuna_v1";
-  std::string image_aspect = "";          // pad | square; default: preprocessor_config.json's do_pad, else square
-  /// Finished stage folders of other runs, applied in order before this recipe's own stages (a packed language model from
-  /// `quantize` or `warmup`, a projector, an adapter).
+  std::string image_aspect = "";  // pad | square; default: preprocessor_config.json's do_pad, else square
+  /// Finished stage folders of other runs, applied in order before this recipe's own stages (a packed
+  /// language model from `quantize` or `warmup`, a projector, an adapter).
   std::vector<std::filesystem::path> stages;
 };
 
@@ -37,9 +37,10 @@ struct Recipe {
   std::filesystem::path file;  // where it was read from
 };
 
-/// Reads, applies overrides ("warmup.first_layer=2", "tune.data.path=x.json"; lists by index: "warmup.phases.0.epochs=2"),
-/// fills defaults, resolves relative paths against the recipe's folder (overrides: the current folder), and checks.
-/// UserError names file, line and key; an unknown key is answered with the nearest known one.
+/// Reads, applies overrides ("warmup.first_layer=2", "tune.data.path=x.json"; lists by index:
+/// "warmup.phases.0.epochs=2"), fills defaults, resolves relative paths against the recipe's folder
+/// (overrides: the current folder), and checks. UserError names file, line and key; an unknown key is
+/// answered with the nearest known one.
 Recipe read_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 
 /// The complete recipe, defaults included, as YAML that read_recipe accepts.

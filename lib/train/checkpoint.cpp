@@ -54,7 +54,8 @@ NamedTensors optimizer_tensors(const std::vector<ParameterGroup>& groups, std::v
 
 NamedTensors trainable_tensors(const std::vector<ParameterGroup>& groups) {
   NamedTensors named;
-  for (const auto& group : groups) named.insert(named.end(), group.tensors.begin(), group.tensors.end());
+  for (const auto& group : groups)
+    named.insert(named.end(), group.tensors.begin(), group.tensors.end());
   return named;
 }
 
@@ -65,8 +66,9 @@ void restore(const fs::path& path, const NamedTensors& targets) {
   at::NoGradGuard no_grad;
   for (const auto& [name, target] : targets) {
     const at::Tensor stored = file.tensor(name);
-    require(stored.sizes() == target.sizes() && stored.scalar_type() == target.scalar_type(), "resume", "tensor ",
-            name, ": expected shape ", target.sizes(), ", got ", stored.sizes(), " (", path.string(), ")");
+    require(stored.sizes() == target.sizes() && stored.scalar_type() == target.scalar_type(), "resume",
+            "tensor ", name, ": expected shape ", target.sizes(), ", got ", stored.sizes(), " (",
+            path.string(), ")");
     at::Tensor(target).copy_(stored);
   }
 }
@@ -92,7 +94,8 @@ void save_checkpoint(const fs::path& folder, int64_t step, const std::vector<Par
   write_safetensors(unfinished / kOptimizer, optimizer_tensors(groups, optimizers));
   write_json(unfinished / kState, state);
   rename_durably(unfinished, finished);
-  for (const auto& path : older) fs::remove_all(path);
+  for (const auto& path : older)
+    fs::remove_all(path);
 }
 
 nlohmann::json load_checkpoint(const fs::path& checkpoint, const std::vector<ParameterGroup>& groups,
@@ -103,7 +106,8 @@ nlohmann::json load_checkpoint(const fs::path& checkpoint, const std::vector<Par
 }
 
 void remove_checkpoints(const fs::path& folder) {
-  for (const auto& path : list_checkpoints(folder)) fs::remove_all(path);
+  for (const auto& path : list_checkpoints(folder))
+    fs::remove_all(path);
 }
 
 }  // namespace qslaw

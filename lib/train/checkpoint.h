@@ -1,5 +1,6 @@
-// Checkpoints of a training run: `checkpoint-<step>/` with trainable tensors, optimizer state and position. A folder
-// appears whole (written under another name, synced, renamed); the newest one counts, older ones are removed afterward.
+// Checkpoints of a training run: `checkpoint-<step>/` with trainable tensors, optimizer state and position. A
+// folder appears whole (written under another name, synced, renamed); the newest one counts, older ones are
+// removed afterward.
 #pragma once
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -15,13 +16,14 @@ namespace qslaw {
 std::optional<std::filesystem::path> find_checkpoint(const std::filesystem::path& folder);
 
 /// Writes `folder`/checkpoint-<step> and removes older ones. optimizers[i] belongs to groups[i].
-void save_checkpoint(const std::filesystem::path& folder, int64_t step, const std::vector<ParameterGroup>& groups,
-                     std::vector<AdamW>& optimizers, const nlohmann::json& state);
+void save_checkpoint(const std::filesystem::path& folder, int64_t step,
+                     const std::vector<ParameterGroup>& groups, std::vector<AdamW>& optimizers,
+                     const nlohmann::json& state);
 
-/// Restores tensors and optimizer state in place and returns the state. UserError when a tensor is missing, extra, or of
-/// another shape.
-nlohmann::json load_checkpoint(const std::filesystem::path& checkpoint, const std::vector<ParameterGroup>& groups,
-                               std::vector<AdamW>& optimizers);
+/// Restores tensors and optimizer state in place and returns the state. UserError when a tensor is missing,
+/// extra, or of another shape.
+nlohmann::json load_checkpoint(const std::filesystem::path& checkpoint,
+                               const std::vector<ParameterGroup>& groups, std::vector<AdamW>& optimizers);
 
 /// Removes every checkpoint below `folder` (once the stage's artifact is written).
 void remove_checkpoints(const std::filesystem::path& folder);

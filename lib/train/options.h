@@ -14,21 +14,21 @@ namespace qslaw {
 /// AdamW (betas 0.9, 0.999, eps 1e-8) with linear warm-up, then cosine to 0 (or constant).
 struct OptimizerOptions {
   double lr = 2e-4;
-  double projector_lr = 0.0;       // 0 = lr
-  double vision_lr = 0.0;          // 0 = lr; used when the tower is trained
+  double projector_lr = 0.0;        // 0 = lr
+  double vision_lr = 0.0;           // 0 = lr; used when the tower is trained
   std::string schedule = "cosine";  // cosine | constant
-  double warmup_ratio = 0.03;      // share of the steps
-  double weight_decay = 0.0;       // not applied to norms and biases
-  double max_grad_norm = 0.0;      // 0 = no clipping
+  double warmup_ratio = 0.03;       // share of the steps
+  double weight_decay = 0.0;        // not applied to norms and biases
+  double max_grad_norm = 0.0;       // 0 = no clipping
 };
 
 /// One stretch of training on a mix of pictures and text.
 struct PhaseOptions {
   std::optional<DataOptions> pictures;
   std::optional<DataOptions> text;
-  ShareCurve text_share;       // needs both; default with both: constant 0.5
-  double epochs = 1.0;         // passes over `pictures` (over `text` when alone)
-  int64_t max_steps = 0;       // optimizer steps instead of epochs; 0 = by epochs
+  ShareCurve text_share;                     // needs both; default with both: constant 0.5
+  double epochs = 1.0;                       // passes over `pictures` (over `text` when alone)
+  int64_t max_steps = 0;                     // optimizer steps instead of epochs; 0 = by epochs
   std::optional<std::string> template_name;  // default: the model's
 };
 
@@ -64,7 +64,7 @@ struct TuneOptions {
   bool train_vision = false;    // full only
   bool train_projector = true;  // lora and full
   OptimizerOptions optimizer;
-  PhaseOptions phase;           // data, text, text_share, epochs, max_steps of the section itself
+  PhaseOptions phase;  // data, text, text_share, epochs, max_steps of the section itself
   LoopOptions loop;
   HeldoutOptions heldout;
 };

@@ -15,7 +15,8 @@ void add(ParameterGroup& group, const std::string& name, at::Tensor& tensor) {
 
 ParameterGroup group_of(const std::string& name, double lr, double weight_decay, const TensorSlots& slots) {
   ParameterGroup group{name, lr, weight_decay, {}};
-  for (const auto& [tensor_name, tensor] : slots) add(group, tensor_name, *tensor);
+  for (const auto& [tensor_name, tensor] : slots)
+    add(group, tensor_name, *tensor);
   return group;
 }
 
@@ -30,7 +31,9 @@ ParameterGroup projector_group(Llava& model, double lr) {
   return group_of("projector", lr, 0.0, projector_slots(model));
 }
 
-ParameterGroup vision_group(Llava& model, double lr) { return group_of("vision", lr, 0.0, vision_slots(model)); }
+ParameterGroup vision_group(Llava& model, double lr) {
+  return group_of("vision", lr, 0.0, vision_slots(model));
+}
 
 std::vector<ParameterGroup> language_groups(Llava& model, double lr, double weight_decay) {
   TensorSlots weights, norms;
@@ -55,7 +58,8 @@ ParameterGroup lora_group(const std::vector<LoraLinear*>& layers, double lr, dou
 int64_t count_parameters(const std::vector<ParameterGroup>& groups) {
   int64_t count = 0;
   for (const auto& group : groups) {
-    for (const auto& [name, tensor] : group.tensors) count += tensor.numel();
+    for (const auto& [name, tensor] : group.tensors)
+      count += tensor.numel();
   }
   return count;
 }

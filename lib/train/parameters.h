@@ -11,7 +11,8 @@
 
 namespace qslaw {
 
-/// Tensors that share a learning rate. They are leaves that require gradients; the model holds the same tensors.
+/// Tensors that share a learning rate. They are leaves that require gradients; the model holds the same
+/// tensors.
 struct ParameterGroup {
   std::string name;  // "lora", "gamma", "projector", "language", "vision"
   double lr = 0.0;
@@ -25,7 +26,8 @@ void make_trainable(at::Tensor& tensor);
 /// The projector's tensors, made trainable.
 ParameterGroup projector_group(Llava& model, double lr);
 
-/// Every weight of the decoder (its linears must be dense), made trainable; norms are a second group without decay.
+/// Every weight of the decoder (its linears must be dense), made trainable; norms are a second group without
+/// decay.
 std::vector<ParameterGroup> language_groups(Llava& model, double lr, double weight_decay);
 
 /// Every weight of the vision tower, made trainable.

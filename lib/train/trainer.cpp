@@ -25,7 +25,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 std::string tensor_hash(const at::Tensor& tensor) {
   const at::Tensor host = tensor.detach().cpu().contiguous();
@@ -34,21 +36,28 @@ std::string tensor_hash(const at::Tensor& tensor) {
 
 // Where a run stands; what a checkpoint's state.json holds.
 struct Position {
-  int64_t step = 0;        // optimizer steps over all phases
+  int64_t step = 0;  // optimizer steps over all phases
   size_t phase = 0;
   int64_t phase_step = 0;  // steps done in the phase
   int64_t skipped = 0;
-  double seconds = 0.0;    // spent by processes that ended at this checkpoint
+  double seconds = 0.0;  // spent by processes that ended at this checkpoint
   double first_loss = 0.0;
   double last_loss = 0.0;
   nlohmann::json heldout_before;
   nlohmann::json initial_hashes = nlohmann::json::object();
 
   nlohmann::json to_json(const std::string& fingerprint) const {
-    return {{"format", 1},           {"fingerprint", fingerprint}, {"step", step},
-            {"phase", phase},        {"phase_step", phase_step},   {"skipped", skipped},
-            {"seconds", seconds},    {"first_loss", first_loss},   {"last_loss", last_loss},
-            {"heldout_before", heldout_before}, {"initial_hashes", initial_hashes}};
+    return {{"format", 1},
+            {"fingerprint", fingerprint},
+            {"step", step},
+            {"phase", phase},
+            {"phase_step", phase_step},
+            {"skipped", skipped},
+            {"seconds", seconds},
+            {"first_loss", first_loss},
+            {"last_loss", last_loss},
+            {"heldout_before", heldout_before},
+            {"initial_hashes", initial_hashes}};
   }
   static Position from_json(const nlohmann::json& state) {
     Position position;
@@ -68,7 +77,8 @@ struct Position {
 class Trainer {
  public:
   Trainer(const TrainTask& task, bool resume) : task_(task), began_(Clock::now()) {
-    for (const TrainPhase& phase : task.phases) total_steps_ += phase.steps;
+    for (const TrainPhase& phase : task.phases)
+      total_steps_ += phase.steps;
     reset_optimizers();
     const auto checkpoint = resume ? find_checkpoint(task.folder) : std::nullopt;
     if (checkpoint) {
@@ -85,7 +95,8 @@ class Trainer {
       save();
     }
     Progress progress(task_.title, total_steps_, "steps", position_.step);
-    while (position_.phase < task_.phases.size()) run_phase(progress);
+    while (position_.phase < task_.phases.size())
+      run_phase(progress);
     require_movement();
     return finish();
   }
@@ -113,7 +124,8 @@ class Trainer {
     metrics_sync();
     Position saved = position_;
     saved.seconds += seconds_since(began_);
-    save_checkpoint(task_.folder, position_.step, task_.groups, optimizers_, saved.to_json(task_.fingerprint));
+    save_checkpoint(task_.folder, position_.step, task_.groups, optimizers_,
+                    saved.to_json(task_.fingerprint));
   }
 
   void metrics_sync() {
@@ -124,7 +136,8 @@ class Trainer {
     optimizers_.clear();
     for (const ParameterGroup& group : task_.groups) {
       std::vector<at::Tensor> tensors;
-      for (const auto& [name, tensor] : group.tensors) tensors.push_back(tensor);
+      for (const auto& [name, tensor] : group.tensors)
+        tensors.push_back(tensor);
       AdamWOptions options;
       options.weight_decay = group.weight_decay;
       optimizers_.emplace_back(tensors, options);
@@ -137,7 +150,8 @@ class Trainer {
     loading.threads = task_.loop.loader_threads;
     loading.ahead = 2 * task_.loop.batch_size;
     loading.on_bad_sample = phase.on_bad_sample;
-    Loader loader(phase.sources, phase.plan, position_.phase_step * task_.loop.batch_size, task_.transform, loading);
+    Loader loader(phase.sources, phase.plan, position_.phase_step * task_.loop.batch_size, task_.transform,
+                  loading);
     const int64_t skipped_before = position_.skipped;
     while (position_.phase_step < phase.steps) {
       run_step(phase, loader);
@@ -176,7 +190,8 @@ class Trainer {
     metrics_->write(line);
   }
 
-  // The mean over each micro-batch's learned tokens, averaged over the micro-batches (docs/method.md, "Loss").
+  // The mean over each micro-batch's learned tokens, averaged over the micro-batches (docs/method.md,
+  // "Loss").
   void accumulate_gradients(const std::vector<LoadedSample>& samples, StepMetrics& metrics) {
     const auto count = static_cast<int64_t>(samples.size());
     const int64_t size = task_.loop.micro_batch_size, micro_batches = (count + size - 1) / size;
@@ -185,9 +200,11 @@ class Trainer {
       const Batch batch =
           collate({begin, end}, task_.model->config.vision.features(), task_.model->config.pad_token_id);
       if (task_.dropout) {
-        task_.dropout->seed = mix_seed(task_.seed, static_cast<uint64_t>(position_.step), static_cast<uint64_t>(m)) | 1;
+        task_.dropout->seed =
+            mix_seed(task_.seed, static_cast<uint64_t>(position_.step), static_cast<uint64_t>(m)) | 1;
       }
-      const TokenLosses losses = token_losses(*task_.model, batch, {task_.loop.checkpointing, task_.train_vision});
+      const TokenLosses losses =
+          token_losses(*task_.model, batch, {task_.loop.checkpointing, task_.train_vision});
       const at::Tensor loss = losses.nll_M.mean();
       if (!std::isfinite(loss.item<double>())) fail_nonfinite(batch);
       metrics.add(batch, sum_by_sample(losses, batch.sample_ids.size()));
@@ -199,8 +216,8 @@ class Trainer {
   [[noreturn]] void fail_nonfinite(const Batch& batch) {
     at::NoGradGuard no_grad;
     const std::string place = find_nonfinite(*task_.model, batch);
-    fail(task_.title, "expected a finite loss, got NaN or infinity at step ", position_.step + 1, ", first in ",
-         place.empty() ? "the loss" : place, ", samples ", join(batch.sample_ids),
+    fail(task_.title, "expected a finite loss, got NaN or infinity at step ", position_.step + 1,
+         ", first in ", place.empty() ? "the loss" : place, ", samples ", join(batch.sample_ids),
          " (the last checkpoint is kept; a lower learning rate or dtype float32 may help)");
   }
 
@@ -219,10 +236,12 @@ class Trainer {
 
   nlohmann::json apply_update(const TrainPhase& phase) {
     const int64_t warmup = warmup_steps(task_.optimizer.warmup_ratio, phase.steps);
-    const double factor = schedule_factor(task_.optimizer.schedule, position_.phase_step, warmup, phase.steps);
+    const double factor =
+        schedule_factor(task_.optimizer.schedule, position_.phase_step, warmup, phase.steps);
     nlohmann::json rates;
     gradient_bytes_ = 0;
-    for_each_gradient([&](const at::Tensor& gradient) { gradient_bytes_ += static_cast<int64_t>(gradient.nbytes()); });
+    for_each_gradient(
+        [&](const at::Tensor& gradient) { gradient_bytes_ += static_cast<int64_t>(gradient.nbytes()); });
     for (size_t g = 0; g < task_.groups.size(); ++g) {
       optimizers_[g].step(task_.groups[g].lr * factor);
       rates[task_.groups[g].name] = task_.groups[g].lr * factor;
@@ -259,8 +278,8 @@ class Trainer {
     if (unmoved.empty()) return;
     const size_t count = unmoved.size();
     if (count > 3) unmoved.resize(3);
-    fail(task_.title, "expected every trainable tensor to have moved after ", position_.step, " steps, got ", count,
-         " that did not: ", join(unmoved), count > 3 ? ", ..." : "");
+    fail(task_.title, "expected every trainable tensor to have moved after ", position_.step, " steps, got ",
+         count, " that did not: ", join(unmoved), count > 3 ? ", ..." : "");
   }
 
   TrainResult finish() {
@@ -275,14 +294,16 @@ class Trainer {
     result.last_loss = position_.last_loss;
     result.skipped_samples = position_.skipped;
     result.gradient_bytes = gradient_bytes_;
-    for (AdamW& optimizer : optimizers_) result.optimizer_bytes += optimizer.state_bytes();
+    for (AdamW& optimizer : optimizers_)
+      result.optimizer_bytes += optimizer.state_bytes();
     return result;
   }
 
   template <typename Fn>
   void for_each_tensor(Fn fn) {
     for (const ParameterGroup& group : task_.groups) {
-      for (const auto& [name, tensor] : group.tensors) fn(name, tensor);
+      for (const auto& [name, tensor] : group.tensors)
+        fn(name, tensor);
     }
   }
   template <typename Fn>
@@ -304,7 +325,9 @@ class Trainer {
 
 }  // namespace
 
-TrainResult train(const TrainTask& task, bool resume) { return Trainer(task, resume).run(); }
+TrainResult train(const TrainTask& task, bool resume) {
+  return Trainer(task, resume).run();
+}
 
 std::string find_nonfinite(const Llava& model, const Batch& batch) {
   const auto finite = [](const at::Tensor& x) { return at::isfinite(x).all().item<bool>(); };

@@ -1,5 +1,5 @@
-// The training loop: phases of mixed samples, micro-batches, AdamW, checkpoints. It sees a model, parameter groups and
-// data sets; what the linears are made of is none of its business.
+// The training loop: phases of mixed samples, micro-batches, AdamW, checkpoints. It sees a model, parameter
+// groups and data sets; what the linears are made of is none of its business.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -17,8 +17,8 @@
 
 namespace qslaw {
 
-/// One phase, ready to run: plan.size() = steps * batch_size (the last step may be short). The optimizer state starts
-/// anew in each phase, and the schedule runs over its steps; parameters carry over.
+/// One phase, ready to run: plan.size() = steps * batch_size (the last step may be short). The optimizer
+/// state starts anew in each phase, and the schedule runs over its steps; parameters carry over.
 struct TrainPhase {
   std::vector<const Dataset*> sources;  // not owned
   std::vector<Draw> plan;
@@ -27,8 +27,8 @@ struct TrainPhase {
 };
 
 struct TrainTask {
-  std::string title;               // of the progress bar: "warmup", "tune"
-  const Llava* model = nullptr;    // holds the groups' tensors
+  std::string title;             // of the progress bar: "warmup", "tune"
+  const Llava* model = nullptr;  // holds the groups' tensors
   std::vector<ParameterGroup> groups;
   std::vector<TrainPhase> phases;
   OptimizerOptions optimizer;
@@ -37,16 +37,16 @@ struct TrainTask {
   ImageTransform transform;
   std::shared_ptr<DropoutKey> dropout;  // may be null
   uint64_t seed = 42;
-  std::filesystem::path folder;    // gets metrics.jsonl and checkpoints
-  std::string fingerprint;         // of recipe and data; a resumed run must have the same
+  std::filesystem::path folder;             // gets metrics.jsonl and checkpoints
+  std::string fingerprint;                  // of recipe and data; a resumed run must have the same
   std::function<nlohmann::json()> heldout;  // measured before, every heldout_every steps, after; may be empty
   int64_t heldout_every = 0;
 };
 
 struct TrainResult {
   int64_t steps = 0;
-  int64_t tokens = 0;         // of this process's share of the run
-  double seconds = 0.0;       // all processes of the run together
+  int64_t tokens = 0;    // of this process's share of the run
+  double seconds = 0.0;  // all processes of the run together
   double first_loss = 0.0;
   double last_loss = 0.0;
   nlohmann::json heldout_before;
@@ -56,10 +56,10 @@ struct TrainResult {
   int64_t gradient_bytes = 0;
 };
 
-/// Runs the task to its end. A checkpoint is written before the first step, every `save_every` steps and on a stop signal
-/// (then Stopped is thrown). With `resume` it goes on at the newest checkpoint, if there is one, exactly as if it had
-/// never stopped. UserError for a non-finite loss (step, sample ids, first layer), for another fingerprint on resume, and
-/// when a trainable tensor has not moved by the end.
+/// Runs the task to its end. A checkpoint is written before the first step, every `save_every` steps and on a
+/// stop signal (then Stopped is thrown). With `resume` it goes on at the newest checkpoint, if there is one,
+/// exactly as if it had never stopped. UserError for a non-finite loss (step, sample ids, first layer), for
+/// another fingerprint on resume, and when a trainable tensor has not moved by the end.
 TrainResult train(const TrainTask& task, bool resume);
 
 /// Name of the first place in the forward pass whose output is not finite, or "" when all are.

@@ -69,6 +69,7 @@ TEST_CASE("a full disk is one clear error") {
   const fs::path folder = fs::temp_directory_path() / ("qslaw_full_" + std::to_string(::getpid()));
   fs::create_directories(folder);
   fs::create_symlink("/dev/full", folder / "a.tmp");
-  CHECK_THROWS_WITH(write_file_atomic(folder / "a", std::string(1 << 20, 'x')), Catch::Contains("cannot write"));
+  CHECK_THROWS_WITH(write_file_atomic(folder / "a", std::string(1 << 20, 'x')),
+                    Catch::Contains("cannot write"));
   fs::remove_all(folder);
 }

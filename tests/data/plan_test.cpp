@@ -6,7 +6,9 @@
 
 namespace qslaw {
 // LibTorch declares << for every vector, so Catch prints vectors of draws.
-std::ostream& operator<<(std::ostream& out, const Draw& draw) { return out << draw.source << ":" << draw.index; }
+std::ostream& operator<<(std::ostream& out, const Draw& draw) {
+  return out << draw.source << ":" << draw.index;
+}
 }  // namespace qslaw
 
 #include <catch2/catch.hpp>

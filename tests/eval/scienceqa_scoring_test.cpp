@@ -11,22 +11,23 @@ TEST_CASE("ScienceQA answers are parsed by LLaVA's rule") {
     size_t choices;
     int64_t expected;
   };
-  const Case golden = GENERATE(
-      Case{"B", 3, 1}, Case{"B. because", 3, 1}, Case{"B.because", 3, kUnparsed}, Case{"Foo. The answer is C.", 4, 2},
-      Case{"The answer is C", 4, kUnparsed}, Case{"The answer is C!", 4, 2},
-      Case{"The answer is A. The answer is A.", 4, kUnparsed}, Case{"The answer is E.", 4, kOutOfRange},
-      Case{"the answer is A.", 4, kUnparsed}, Case{"D", 3, kOutOfRange}, Case{"A, sure", 2, kUnparsed},
-      // Further corners of the same regular expression, worked out with Python's re.
-      Case{"", 2, kUnparsed}, Case{"F", 5, kUnparsed}, Case{"The answer is Z.", 5, kOutOfRange},
-      Case{"The answer is B\n", 5, kUnparsed}, Case{"The answer is The answer is B.", 3, kOutOfRange},
-      Case{"E. x", 5, 4});
+  const Case golden =
+      GENERATE(Case{"B", 3, 1}, Case{"B. because", 3, 1}, Case{"B.because", 3, kUnparsed},
+               Case{"Foo. The answer is C.", 4, 2}, Case{"The answer is C", 4, kUnparsed},
+               Case{"The answer is C!", 4, 2}, Case{"The answer is A. The answer is A.", 4, kUnparsed},
+               Case{"The answer is E.", 4, kOutOfRange}, Case{"the answer is A.", 4, kUnparsed},
+               Case{"D", 3, kOutOfRange}, Case{"A, sure", 2, kUnparsed},
+               // Further corners of the same regular expression, worked out with Python's re.
+               Case{"", 2, kUnparsed}, Case{"F", 5, kUnparsed}, Case{"The answer is Z.", 5, kOutOfRange},
+               Case{"The answer is B\n", 5, kUnparsed},
+               Case{"The answer is The answer is B.", 3, kOutOfRange}, Case{"E. x", 5, 4});
   INFO(golden.text);
   CHECK(parse_scienceqa_answer(golden.text, golden.choices) == golden.expected);
 }
 
 TEST_CASE("scores are averaged by subset") {
-  const auto problem = [](const char* id, int64_t answer, const char* hint, const char* picture, const char* subject,
-                          const char* grade) {
+  const auto problem = [](const char* id, int64_t answer, const char* hint, const char* picture,
+                          const char* subject, const char* grade) {
     ScienceQaProblem p;
     p.id = id;
     p.choices = {"x", "y", "z"};
@@ -43,8 +44,8 @@ TEST_CASE("scores are averaged by subset") {
       problem("3", 2, "", "", "language science", "grade12"),
       problem("4", 0, "", "", "language science", "grade6"),
   };
-  const auto result =
-      score_scienceqa(problems, {{"1", {"A", false}}, {"2", {"A", false}}, {"3", {"The answer is C.", false}}});
+  const auto result = score_scienceqa(
+      problems, {{"1", {"A", false}}, {"2", {"A", false}}, {"3", {"The answer is C.", false}}});
   CHECK(result["accuracy"] == 50.0);  // 1 and 3 right, 2 wrong, 4 missing
   CHECK(result["n"] == 4);
   CHECK(result["missing"] == 1);

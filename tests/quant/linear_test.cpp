@@ -22,7 +22,9 @@ PackedWeight pack(const at::Tensor& weight, int bits, int64_t group_size) {
   return packed;
 }
 
-LinearSpec spec_of(const at::Tensor& weight) { return {"model.layers.7.mlp.up_proj", 7, weight.size(0), weight.size(1)}; }
+LinearSpec spec_of(const at::Tensor& weight) {
+  return {"model.layers.7.mlp.up_proj", 7, weight.size(0), weight.size(1)};
+}
 
 }  // namespace
 
@@ -41,7 +43,8 @@ TEST_CASE("a packed linear equals a dense one with the dequantized weight, forwa
   torch::autograd::backward({y}, {gradient});
   torch::autograd::backward({y_dense}, {gradient});
   // The gradients go through differently shaped products: sums in another order.
-  CHECK(at::allclose(x.grad(), x_dense.grad(), dtype == at::kFloat ? 1e-5 : 2e-2, dtype == at::kFloat ? 1e-5 : 2e-2));
+  CHECK(at::allclose(x.grad(), x_dense.grad(), dtype == at::kFloat ? 1e-5 : 2e-2,
+                     dtype == at::kFloat ? 1e-5 : 2e-2));
 }
 
 TEST_CASE("rows in tiles give the same result as all at once") {
@@ -85,7 +88,8 @@ TEST_CASE("scale learning matches the reference implementation's gradients") {
 
 TEST_CASE("gamma's gradient equals central differences of the surrogate") {
   // The surrogate freezes the rounding residual and the clamp's mask at gamma0; it is then smooth in gamma:
-  // W^(gamma) = s ((W / (s gamma) + r + z) m + clamped (1 - m) - z), whose derivative is the straight-through gradient.
+  // W^(gamma) = s ((W / (s gamma) + r + z) m + clamped (1 - m) - z), whose derivative is the straight-through
+  // gradient.
   at::manual_seed(3);
   const int bits = GENERATE(2, 3, 4);
   const at::Tensor weight = at::randn({6, 64});
@@ -103,7 +107,8 @@ TEST_CASE("gamma's gradient equals central differences of the surrogate") {
   const at::Tensor s = grid.scale.to(wide).unsqueeze(-1), z = grid.zero.to(wide).unsqueeze(-1);
   const at::Tensor w = weight.to(wide).view({6, 2, 32}), g0 = gamma0.to(wide).unsqueeze(-1);
   const double top = (1 << bits) - 1;
-  const at::Tensor position = at::round((weight.view({6, 2, 32}) / (grid.scale * gamma0).unsqueeze(-1))).to(wide) + z;
+  const at::Tensor position =
+      at::round((weight.view({6, 2, 32}) / (grid.scale * gamma0).unsqueeze(-1))).to(wide) + z;
   const at::Tensor residual = position - z - w / (s * g0);
   const at::Tensor inside = (position >= 0).logical_and(position <= top);
   const auto loss = [&](const at::Tensor& gamma) {
@@ -143,6 +148,7 @@ TEST_CASE("learnable clipping starts where the quantizer's kernels put it") {
   at::manual_seed(5);
   const at::Tensor weight = at::randn({8, 128});
   const ClippedLinear linear(weight, 64, 4);
-  // The differentiable operators and the kernels define the same numbers; W + (round(W) - W) costs one rounding.
+  // The differentiable operators and the kernels define the same numbers; W + (round(W) - W) costs one
+  // rounding.
   CHECK(at::allclose(linear.pack().dequantize(at::kFloat), linear.dense_weight(at::kFloat), 1e-5, 1e-5));
 }

@@ -15,7 +15,10 @@ namespace {
 
 // bitsandbytes puts the first of two codes into the high half of a byte.
 at::Tensor unpack_high_first(const at::Tensor& packed, at::IntArrayRef shape) {
-  return at::stack({packed.bitwise_right_shift(4), packed.bitwise_and(15)}, -1).flatten().narrow(0, 0, shape[0] * shape[1]).view(shape);
+  return at::stack({packed.bitwise_right_shift(4), packed.bitwise_and(15)}, -1)
+      .flatten()
+      .narrow(0, 0, shape[0] * shape[1])
+      .view(shape);
 }
 
 }  // namespace
@@ -29,7 +32,8 @@ TEST_CASE("the tables are bitsandbytes' own") {
 
 TEST_CASE("NF4 codes and double quantization agree with bitsandbytes") {
   const SafetensorsFile golden(std::string(QSLAW_FIXTURES) + "/quant/nf4.safetensors");
-  for (const std::string name : {"square", "odd_blocks", "outliers", "zero_block", "tiny", "bf16", "one_nested_block"}) {
+  for (const std::string name :
+       {"square", "odd_blocks", "outliers", "zero_block", "tiny", "bf16", "one_nested_block"}) {
     INFO(name);
     const at::Tensor weight = golden.tensor(name + ".weight");
     const NormalFloatCodes codes = normal_float_quantize(weight, 4);
@@ -48,7 +52,8 @@ TEST_CASE("NF4 codes and double quantization agree with bitsandbytes") {
     // One step of the 8-bit absmax code is at most 1/128 of the nested absmax.
     const double step = golden.tensor(name + ".nested_absmax").max().item<double>() / 64;
     const at::Tensor same = difference == 0;
-    CHECK(at::allclose(restored.masked_select(same), golden.tensor(name + ".dequantized").masked_select(same), 1e-5, step));
+    CHECK(at::allclose(restored.masked_select(same), golden.tensor(name + ".dequantized").masked_select(same),
+                       1e-5, step));
   }
 }
 

@@ -20,7 +20,9 @@ struct TemporaryFolder {
   ~TemporaryFolder() { fs::remove_all(path); }
 };
 
-std::vector<LinearSpec> two_specs() { return {{"model.layers.0.a", 0, 24, 64}, {"model.layers.0.b", 0, 10, 128}}; }
+std::vector<LinearSpec> two_specs() {
+  return {{"model.layers.0.a", 0, 24, 64}, {"model.layers.0.b", 0, 10, 128}};
+}
 
 PackedLanguage make_language(int bits) {
   at::manual_seed(bits);
@@ -76,7 +78,8 @@ TEST_CASE("a packed file that does not fit the model is refused by name") {
   }
   SECTION("wrong shape") {
     specs[1].rows = 11;
-    CHECK_THROWS_WITH(read_packed_language(path, specs), Catch::Contains("model.layers.0.b.codes") && Catch::Contains("expected"));
+    CHECK_THROWS_WITH(read_packed_language(path, specs),
+                      Catch::Contains("model.layers.0.b.codes") && Catch::Contains("expected"));
   }
   SECTION("cut") {
     const std::string bytes = read_file(path);

@@ -12,7 +12,8 @@ QuantizeResult quantize_omniquant(const QuantizeTask& task);
 QuantizeResult quantize_nf4(const QuantizeTask& task);
 
 /// Runs `pack` over every linear on its own, with progress and the error table: what data-free methods share.
-QuantizeResult quantize_each(const QuantizeTask& task,
-                             const std::function<PackedWeight(const LinearSpec&, const at::Tensor& weight_NK)>& pack);
+QuantizeResult quantize_each(
+    const QuantizeTask& task,
+    const std::function<PackedWeight(const LinearSpec&, const at::Tensor& weight_NK)>& pack);
 
 }  // namespace qslaw

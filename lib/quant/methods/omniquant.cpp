@@ -1,5 +1,6 @@
-// Block by block: the full-precision block's outputs on full-precision inputs are the target; the quantized block sees
-// the inputs that came through the already quantized blocks (docs/method.md, "Initialization by OmniQuant").
+// Block by block: the full-precision block's outputs on full-precision inputs are the target; the quantized
+// block sees the inputs that came through the already quantized blocks (docs/method.md, "Initialization by
+// OmniQuant").
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -29,7 +30,8 @@ CalibrationState start_state(const Llava& model, const std::vector<Batch>& batch
     const at::Tensor positions = at::arange(x.size(1), x.options().dtype(at::kLong));
     state.full_BTD.push_back(x);
     state.quantized_BTD.push_back(x);
-    state.mask_BT1.push_back((positions.unsqueeze(0) < batch.lengths_B.to(x.device()).unsqueeze(1)).unsqueeze(-1));
+    state.mask_BT1.push_back(
+        (positions.unsqueeze(0) < batch.lengths_B.to(x.device()).unsqueeze(1)).unsqueeze(-1));
     state.rope.push_back(make_rope_table(model.language.rope_frequencies, positions, x.scalar_type()));
   }
   return state;
@@ -38,7 +40,8 @@ CalibrationState start_state(const Llava& model, const std::vector<Batch>& batch
 std::vector<at::Tensor> run_block(const LlamaBlock& block, const LanguageConfig& config,
                                   const std::vector<at::Tensor>& inputs, const std::vector<RopeTable>& rope) {
   std::vector<at::Tensor> outputs;
-  for (size_t i = 0; i < inputs.size(); ++i) outputs.push_back(block_forward(block, config, inputs[i], rope[i]));
+  for (size_t i = 0; i < inputs.size(); ++i)
+    outputs.push_back(block_forward(block, config, inputs[i], rope[i]));
   return outputs;
 }
 
@@ -57,9 +60,9 @@ double mean_error(const LlamaBlock& block, const LanguageConfig& config, const C
   return total / static_cast<double>(targets.size());
 }
 
-void learn_clipping(const LlamaBlock& block, const std::vector<ClippedLinear*>& linears, const LanguageConfig& config,
-                    const CalibrationState& state, const std::vector<at::Tensor>& targets,
-                    const OmniquantOptions& options) {
+void learn_clipping(const LlamaBlock& block, const std::vector<ClippedLinear*>& linears,
+                    const LanguageConfig& config, const CalibrationState& state,
+                    const std::vector<at::Tensor>& targets, const OmniquantOptions& options) {
   at::AutoGradMode with_grad(true);
   std::vector<at::Tensor> factors;
   for (ClippedLinear* linear : linears) {
@@ -84,7 +87,8 @@ std::vector<ClippedLinear*> clip_block(LlamaBlock& block, const QuantizeOptions&
   std::vector<ClippedLinear*> clipped;
   for (auto& [name, linear] : block_linears(block)) {
     auto& dense = dynamic_cast<DenseLinear&>(**linear);
-    auto made = std::make_unique<ClippedLinear>(dense.weight().contiguous(), options.group_size, options.bits);
+    auto made =
+        std::make_unique<ClippedLinear>(dense.weight().contiguous(), options.group_size, options.bits);
     clipped.push_back(made.get());
     full.push_back(std::move(*linear));
     *linear = std::move(made);
@@ -109,7 +113,8 @@ void quantize_block(Llava& model, int64_t layer, const QuantizeTask& task, Calib
   const double before = mean_error(block, config, state, targets);
   learn_clipping(block, clipped, config, state, targets, task.options.omniquant);
   const double after = mean_error(block, config, state, targets);
-  require(std::isfinite(after), "quantize", "expected a finite calibration loss in block ", layer, ", got ", after);
+  require(std::isfinite(after), "quantize", "expected a finite calibration loss in block ", layer, ", got ",
+          after);
   result.report["blocks"].push_back({{"layer", layer}, {"loss_before", before}, {"loss_after", after}});
 
   const auto specs = linear_specs(config);
@@ -118,14 +123,16 @@ void quantize_block(Llava& model, int64_t layer, const QuantizeTask& task, Calib
     const LinearSpec& spec = specs[static_cast<size_t>(layer) * clipped.size() + index];
     auto packed = std::make_shared<PackedWeight>(clipped[index]->pack());
     const at::Tensor weight_NK = full[index]->dense_weight(at::kFloat).cpu();
-    result.report["layers"].push_back(clip_row(layer_error(spec, weight_NK, packed->to(at::kCPU)), *clipped[index]));
+    result.report["layers"].push_back(
+        clip_row(layer_error(spec, weight_NK, packed->to(at::kCPU)), *clipped[index]));
     result.language.weights[spec.name] = std::make_shared<PackedWeight>(packed->to(at::kCPU));
     *linear = std::make_unique<PackedLinear>(packed);
     ++index;
   }
   state.quantized_BTD = run_block(block, config, state.quantized_BTD, state.rope);
   state.full_BTD = targets;
-  for (auto& [name, linear] : block_linears(block)) linear->reset();
+  for (auto& [name, linear] : block_linears(block))
+    linear->reset();
 }
 
 }  // namespace
