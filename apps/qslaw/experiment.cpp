@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <sstream>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
@@ -13,6 +16,12 @@ namespace fs = std::filesystem;
 
 namespace qslaw {
 namespace {
+
+// Of every stage; the report first, because it says that the others are sound. What an earlier method left
+// would be taken for the present one's.
+constexpr const char* kResultFiles[] = {"report.json",           "language.safetensors", "model.safetensors",
+                                        "projector.safetensors", "adapter.safetensors",  "gamma.safetensors"};
+const char* const kInputsFile = "inputs.txt";
 
 at::Device resolve_device(const std::string& name) {
   if (name == "cpu") return at::kCPU;
@@ -82,6 +91,28 @@ std::vector<std::string> stages_before(const std::string& stage) {
   return before;
 }
 
+// A line of stage_inputs as a message names it: a file without its size and time.
+std::string input_name(const std::string& line) {
+  if (line[0] == '/') return line.substr(0, line.rfind(' ', line.rfind(' ') - 1));
+  return line.substr(std::min(line.find_first_not_of(" -"), line.size()));
+}
+
+void require_same_inputs(const std::string& stage, const fs::path& folder, const std::string& inputs) {
+  const std::string begun = read_file(folder / kInputsFile);
+  if (begun == inputs) return;
+  std::istringstream before(begun), now(inputs);
+  std::string was, is;
+  do {
+    was = is = "nothing";
+    std::getline(before, was);
+    std::getline(now, is);
+  } while (was == is);
+  const bool is_file = is[0] == '/';
+  fail(stage, "expected the inputs that this run began with, got ", is_file ? "the changed file " : "",
+       input_name(is), is_file ? "" : " for " + input_name(was),
+       "; set it back, or start over with --restart (", folder.string(), ")");
+}
+
 bool leaves_model(const std::string& stage) {
   return stage == "quantize" || stage == "warmup" || stage == "tune";
 }
@@ -133,7 +164,7 @@ Artifacts collect_artifacts(const Experiment& experiment, const std::string& sta
   return artifacts;
 }
 
-std::string stage_fingerprint(const Experiment& experiment, const std::string& stage) {
+std::string stage_inputs(const Experiment& experiment, const std::string& stage) {
   std::string inputs =
       concat("version 1\nseed ", experiment.recipe.seed, "\ndevice ", experiment.device.type(), "\n");
   for (const std::string& section : {std::string("model"), stage}) {
@@ -147,24 +178,26 @@ std::string stage_fingerprint(const Experiment& experiment, const std::string& s
     for (const auto& [file, hash] : read_stage_report(experiment.folder(before)).files)
       inputs += file + " " + hash + "\n";
   }
-  return sha256(inputs);
+  return inputs;
 }
 
-StageState begin_stage(const Experiment& experiment, const std::string& stage,
-                       const std::string& fingerprint) {
+StageState begin_stage(const Experiment& experiment, const std::string& stage, const std::string& inputs) {
   const fs::path folder = experiment.folder(stage);
   if (is_stage_complete(folder) && !experiment.options.restart) {
-    if (read_stage_report(folder).fingerprint == fingerprint) return StageState::complete;
+    if (read_stage_report(folder).fingerprint == sha256(inputs)) return StageState::complete;
     log_info(concat(stage, ": its inputs have changed, starting over"));
   } else if (!experiment.options.restart && find_checkpoint(folder)) {
     require(experiment.options.resume, stage,
-            "expected --resume to go on or --restart to start over, got neither for ",
-            "an unfinished run in ", folder.string());
+            "expected --resume to go on or --restart to start over, got neither for an unfinished run in ",
+            folder.string());
+    require_same_inputs(stage, folder, inputs);
     return StageState::resumed;
   }
   make_folder(folder);
-  fs::remove(folder / "report.json");
+  for (const char* file : kResultFiles)
+    fs::remove(folder / file);
   remove_checkpoints(folder);
+  write_file_atomic(folder / kInputsFile, inputs);
   write_file_atomic(folder / "recipe.yaml", recipe_yaml(experiment.recipe));
   return StageState::fresh;
 }

@@ -41,17 +41,17 @@ struct Artifacts {
 /// UserError when an earlier stage of the recipe is not complete.
 Artifacts collect_artifacts(const Experiment& experiment, const std::string& stage);
 
-/// Hash of everything that decides a stage's result: its resolved section, the model section, seed, the sizes
-/// and times of the files they name, and the reports of the stages before it.
-std::string stage_fingerprint(const Experiment& experiment, const std::string& stage);
+/// Everything that decides a stage's result, one thing per line: its resolved section, the model section,
+/// seed, the sizes and times of the files they name, and the reports of the stages before it. Its SHA-256 is
+/// the stage's fingerprint.
+std::string stage_inputs(const Experiment& experiment, const std::string& stage);
 
 /// What `begin_stage` found.
 enum class StageState { fresh, resumed, complete };
 
-/// Prepares the stage's folder: nothing to do when it is complete with the same fingerprint; starts it over
-/// when its inputs changed (or --restart); goes on with --resume. UserError for an unfinished run without
-/// --resume or --restart.
-StageState begin_stage(const Experiment& experiment, const std::string& stage,
-                       const std::string& fingerprint);
+/// Prepares the stage's folder: nothing to do when it is complete with the same inputs; starts it over when
+/// they changed (or --restart); goes on with --resume. UserError for an unfinished run without --resume or
+/// --restart, and for one that was begun with other inputs, naming the first that differs.
+StageState begin_stage(const Experiment& experiment, const std::string& stage, const std::string& inputs);
 
 }  // namespace qslaw

@@ -4,7 +4,6 @@
 #include "core/log.h"
 #include "model/named_tensors.h"
 #include "stages.h"
-#include "train/checkpoint.h"
 #include "training.h"
 
 namespace qslaw {
@@ -82,7 +81,6 @@ void run_tune(const StageRun& run, StageReport& report) {
   report_training(run, task, result, model.llava, report);
   report.results["method"] = options.method;
   add_file_hashes(report, run.folder, write_artifacts(run, options, artifacts, model));
-  remove_checkpoints(run.folder);
 }
 
 }  // namespace qslaw

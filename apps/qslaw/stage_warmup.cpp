@@ -5,7 +5,6 @@
 #include "core/text.h"
 #include "quant/scale_linear.h"
 #include "stages.h"
-#include "train/checkpoint.h"
 #include "training.h"
 
 namespace qslaw {
@@ -100,7 +99,6 @@ void run_warmup(const StageRun& run, StageReport& report) {
   write_safetensors(run.folder / "projector.safetensors", projector_to_named(model.projector));
   write_packed_language(run.folder / "language.safetensors", fold_scales(*packed, scaled));
   add_file_hashes(report, run.folder, {"gamma.safetensors", "projector.safetensors", "language.safetensors"});
-  remove_checkpoints(run.folder);
 }
 
 }  // namespace qslaw

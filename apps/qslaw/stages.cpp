@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "report/host_memory.h"
+#include "train/checkpoint.h"
 
 namespace qslaw {
 namespace {
@@ -30,9 +31,10 @@ StageReport run_stage(const Experiment& experiment, const std::string& stage) {
   require(experiment.has_section(stage), stage, "expected a section ", stage, " in the recipe, got none (",
           experiment.recipe.file.string(), ")");
   const auto folder = experiment.folder(stage);
-  const std::string fingerprint = stage_fingerprint(experiment, stage);
-  const StageState state = begin_stage(experiment, stage, fingerprint);
+  const std::string inputs = stage_inputs(experiment, stage), fingerprint = sha256(inputs);
+  const StageState state = begin_stage(experiment, stage, inputs);
   if (state == StageState::complete) {
+    remove_checkpoints(folder);
     log_info(concat(stage, ": complete already, nothing to do (", folder.string(), ")"));
     return read_stage_report(folder);
   }
@@ -52,6 +54,7 @@ StageReport run_stage(const Experiment& experiment, const std::string& stage) {
   report.peak_host_bytes = peak_host_bytes();
   report.fingerprint = fingerprint;
   write_stage_report(folder, report);
+  remove_checkpoints(folder);  // not before: a kill in between would cost the whole stage
   log_info(concat(stage, ": done in ", format_seconds(report.seconds), ", peak memory ",
                   format_bytes(report.peak_host_bytes)));
   return report;

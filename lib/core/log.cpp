@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 
+#include "core/error.h"
 #include "core/progress.h"
 
 namespace qslaw {
@@ -43,9 +44,13 @@ void set_quiet(bool quiet) {
 }
 
 LogFile::LogFile(const std::string& path) {
-  auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
-  sink->set_pattern("%Y-%m-%d %H:%M:%S %l %v");
-  logger().sinks().push_back(sink);
+  try {
+    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
+    sink->set_pattern("%Y-%m-%d %H:%M:%S %l %v");
+    logger().sinks().push_back(sink);
+  } catch (const spdlog::spdlog_ex& problem) {
+    fail("log", problem.what());
+  }
 }
 
 LogFile::~LogFile() {

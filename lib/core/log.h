@@ -11,7 +11,7 @@ void log_warning(const std::string& message);
 /// Show warnings only (`--quiet`).
 void set_quiet(bool quiet);
 
-/// While it lives, log lines also go to `path` (appended). One at a time.
+/// While it lives, log lines also go to `path` (appended). One at a time. UserError when it cannot be opened.
 class LogFile {
  public:
   explicit LogFile(const std::string& path);

@@ -73,6 +73,14 @@ void restore(const fs::path& path, const NamedTensors& targets) {
   }
 }
 
+// Under its own name a folder that a kill left half removed would pass for a checkpoint.
+void remove_checkpoint(const fs::path& path) {
+  const fs::path unfinished = path.parent_path() / kUnfinished;
+  fs::remove_all(unfinished);
+  fs::rename(path, unfinished);
+  fs::remove_all(unfinished);
+}
+
 }  // namespace
 
 std::optional<fs::path> find_checkpoint(const fs::path& folder) {
@@ -95,7 +103,7 @@ void save_checkpoint(const fs::path& folder, int64_t step, const std::vector<Par
   write_json(unfinished / kState, state);
   rename_durably(unfinished, finished);
   for (const auto& path : older)
-    fs::remove_all(path);
+    remove_checkpoint(path);
 }
 
 nlohmann::json load_checkpoint(const fs::path& checkpoint, const std::vector<ParameterGroup>& groups,
@@ -107,7 +115,8 @@ nlohmann::json load_checkpoint(const fs::path& checkpoint, const std::vector<Par
 
 void remove_checkpoints(const fs::path& folder) {
   for (const auto& path : list_checkpoints(folder))
-    fs::remove_all(path);
+    remove_checkpoint(path);
+  fs::remove_all(folder / kUnfinished);
 }
 
 }  // namespace qslaw

@@ -25,7 +25,7 @@ void save_checkpoint(const std::filesystem::path& folder, int64_t step,
 nlohmann::json load_checkpoint(const std::filesystem::path& checkpoint,
                                const std::vector<ParameterGroup>& groups, std::vector<AdamW>& optimizers);
 
-/// Removes every checkpoint below `folder` (once the stage's artifact is written).
+/// Removes every checkpoint below `folder` (once the stage's report is written).
 void remove_checkpoints(const std::filesystem::path& folder);
 
 }  // namespace qslaw

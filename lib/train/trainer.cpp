@@ -43,6 +43,7 @@ struct Position {
   double seconds = 0.0;  // spent by processes that ended at this checkpoint
   double first_loss = 0.0;
   double last_loss = 0.0;
+  bool measuring = false;  // stopped within the held-out measurement that belongs to this step
   nlohmann::json heldout_before;
   nlohmann::json initial_hashes = nlohmann::json::object();
 
@@ -56,6 +57,7 @@ struct Position {
             {"seconds", seconds},
             {"first_loss", first_loss},
             {"last_loss", last_loss},
+            {"measuring", measuring},
             {"heldout_before", heldout_before},
             {"initial_hashes", initial_hashes}};
   }
@@ -68,6 +70,7 @@ struct Position {
     position.seconds = state.at("seconds");
     position.first_loss = state.at("first_loss");
     position.last_loss = state.at("last_loss");
+    position.measuring = state.at("measuring");
     position.heldout_before = state.at("heldout_before");
     position.initial_hashes = state.at("initial_hashes");
     return position;
@@ -90,9 +93,11 @@ class Trainer {
   }
 
   TrainResult run() {
-    if (position_.step == 0 && position_.heldout_before.is_null()) {
+    if (position_.step == 0) {
       position_.heldout_before = measure();
       save();
+    } else if (position_.measuring) {
+      measure();
     }
     Progress progress(task_.title, total_steps_, "steps", position_.step);
     while (position_.phase < task_.phases.size())
@@ -115,8 +120,9 @@ class Trainer {
     const nlohmann::json state = load_checkpoint(checkpoint, task_.groups, optimizers_);
     require(state.at("fingerprint") == task_.fingerprint, "resume",
             "expected the recipe and data that this run began with, got others (", checkpoint.string(),
-            "); run without --resume to start over");
+            "); start over with --restart");
     position_ = Position::from_json(state);
+    resumed_step_ = position_.step;
     log_info(concat(task_.title, ": resumed at step ", position_.step, " of ", total_steps_));
   }
 
@@ -255,19 +261,39 @@ class Trainer {
         position_.step < total_steps_) {
       measure();
     }
-    if (stop_requested()) {
-      save();
-      throw Stopped(concat(task_.title, " stopped after step ", position_.step, " of ", total_steps_,
-                           "; go on with --resume"));
-    }
+    if (stop_requested()) stop();
     if (position_.step % task_.loop.save_every == 0 && !phase_ends) save();
   }
 
+  [[noreturn]] void stop() {
+    save();
+    throw Stopped(concat(task_.title, " stopped after step ", position_.step, " of ", total_steps_,
+                         "; go on with --resume"));
+  }
+
+  // A stop within the measurement is a stop like any other: the resumed run measures first.
   nlohmann::json measure() {
     if (!task_.heldout) return nullptr;
-    const nlohmann::json measured = task_.heldout();
-    metrics_->write({{"step", position_.step}, {"heldout", measured}});
+    nlohmann::json measured = position_.step == resumed_step_ ? measured_before_kill() : nullptr;
+    try {
+      if (measured.is_null()) {
+        measured = task_.heldout();
+        metrics_->write({{"step", position_.step}, {"heldout", measured}});
+      }
+    } catch (const Stopped&) {
+      position_.measuring = true;
+      stop();
+    }
+    position_.measuring = false;
     return measured;
+  }
+
+  // What a process that was killed between this measurement and the next checkpoint wrote, or null.
+  nlohmann::json measured_before_kill() const {
+    for (const nlohmann::json& line : read_metrics(task_.folder / "metrics.jsonl")) {
+      if (line.at("step") == position_.step && line.contains("heldout")) return line.at("heldout");
+    }
+    return nullptr;
   }
 
   void require_movement() {
@@ -316,6 +342,7 @@ class Trainer {
   const TrainTask& task_;
   Clock::time_point began_;
   int64_t total_steps_ = 0;
+  int64_t resumed_step_ = -1;
   Position position_;
   std::vector<AdamW> optimizers_;
   std::unique_ptr<MetricsWriter> metrics_;

@@ -83,8 +83,9 @@ TEST_CASE("mistakes in the command line and the recipe") {
   require_user_error(experiment.run("quantize", {"--set", "quantize.bots=3"}), {"quantize.bots", "bits"});
   require_user_error(experiment.run("quantize", {"--set", "quantize.bits=5"}), {"quantize.bits", "5"});
   require_user_error(experiment.run("tune"), {"section tune", experiment.recipe().string()});
-  require_user_error(experiment.run("quantize", {"--device", "gpu"}), {"gpu", "cuda:N"});
-  require_user_error(experiment.run("quantize", {"--device", "cuda:x"}), {"cuda:x"});
+  require_user_error(run_program({"run", experiment.recipe().string(), "--device", "gpu"}),
+                     {"gpu", "cuda:N"});
+  require_user_error(run_program({"run", experiment.recipe().string(), "--device", "cuda:x"}), {"cuda:x"});
   if (!fs::exists("/dev/nvidiactl"))
     require_user_error(experiment.run("quantize", {"--device", "cuda"}), {"[device]"});
   CHECK_FALSE(fs::exists(experiment.output()));

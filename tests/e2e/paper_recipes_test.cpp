@@ -2,6 +2,7 @@
 // estimates agree with published parameter counts.
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -120,4 +121,21 @@ TEST_CASE("the paper's recipes pass a dry run with the expected memory") {
     CHECK(tune((prefix + "qslaw").c_str(), "peak") < 0.65 * tune((prefix + "lora").c_str(), "peak"));
     CHECK(tune((prefix + "lora").c_str(), "peak") < 0.35 * tune((prefix + "full").c_str(), "peak"));
   }
+}
+
+TEST_CASE("a random model in several files is read and runs") {
+  const TemporaryFolder folder;
+  std::vector<std::string> command = {std::string(QSLAW_SOURCE) + "/scripts/make_random_model.py", "llava",
+                                      (folder.path() / "model").string()};
+  // Small, with fewer key heads than heads, and too large for one file.
+  for (const char* word :
+       {"--width",        "64", "--ffn",           "96",   "--layers",       "2",  "--heads",       "4",
+        "--kv-heads",     "2",  "--vocab",         "1280", "--vision-width", "32", "--vision-ffn",  "48",
+        "--vision-heads", "4",  "--vision-layers", "3",    "--image-size",   "28", "--shard-bytes", "100000"})
+    command.emplace_back(word);
+  if (!run_python(command)) return;
+  const fs::path recipe = folder.path() / "recipe.yaml";
+  std::ofstream(recipe) << "name: random\noutput: out\nmodel: {path: model}\n"
+                           "eval: {benchmarks: [{kind: speed, prompt_tokens: 8, new_tokens: 2}]}\n";
+  require_success(run_program({"eval", recipe.string(), "--device", "cpu"}));
 }

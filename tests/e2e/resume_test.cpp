@@ -1,6 +1,7 @@
 // A run that is stopped or killed goes on with --resume and ends as if nothing had happened, byte for byte.
 #include <csignal>
 #include <random>
+#include <regex>
 #include <thread>
 
 #include "tiny_experiment.h"
@@ -9,6 +10,11 @@ namespace fs = std::filesystem;
 using namespace qslaw;
 
 namespace {
+
+// Measurements: their lines must neither be lost nor doubled.
+const std::string kHeldout =
+    R"(  heldout: {every: 3, text: {kind: text, path: data/text_heldout.txt, max_length: 32, limit: 2}}
+)";
 
 const std::vector<std::string> kArtifacts = {"quantize/language.safetensors", "warmup/language.safetensors",
                                              "warmup/projector.safetensors",  "warmup/gamma.safetensors",
@@ -34,6 +40,11 @@ std::vector<std::string> checkpoints(const fs::path& stage) {
   return names;
 }
 
+// The section with other numbers of steps: more than a late signal can miss.
+std::string longer(const std::string& section, int steps) {
+  return std::regex_replace(section, std::regex("max_steps: [0-9]+"), "max_steps: " + std::to_string(steps));
+}
+
 // Sends `signal` once the stage has written `lines` lines of metrics. False when the run was over too soon.
 bool stop_at(const TinyExperiment& experiment, const std::string& stage, int64_t lines, int signal) {
   const fs::path metrics = experiment.output() / stage / "metrics.jsonl";
@@ -55,14 +66,7 @@ bool stop_at(const TinyExperiment& experiment, const std::string& stage, int64_t
 
 TEST_CASE("a run stopped by signals in warmup and tune goes on to the same bytes") {
   const TinyExperiment experiment;
-  // Held-out measurements too: their lines must neither be lost nor doubled. More steps than a late signal
-  // can miss.
-  const std::string heldout =
-      "  heldout: {every: 3, text: {kind: text, path: data/text_heldout.txt, max_length: 32, limit: 2}}\n";
-  std::string warmup = kWarmup + heldout;
-  for (size_t at; (at = warmup.find("max_steps: 8")) != std::string::npos;)
-    warmup.replace(at, 12, "max_steps: 24");
-  experiment.write_recipe(kQuantize + warmup + kTune + heldout);
+  experiment.write_recipe(kQuantize + longer(kWarmup, 24) + kHeldout + longer(kTune, 40) + kHeldout);
   const fs::path expected = experiment.path() / "expected";
   require_success(experiment.run("run", {"--out", expected.string()}));
 
@@ -77,7 +81,7 @@ TEST_CASE("a run stopped by signals in warmup and tune goes on to the same bytes
 
 TEST_CASE("a run killed at random moments always goes on and ends with the same bytes") {
   const TinyExperiment experiment;
-  experiment.write_recipe(kQuantize + kWarmup + kTune);
+  experiment.write_recipe(kQuantize + kWarmup + kHeldout + kTune + kHeldout);
   const fs::path expected = experiment.path() / "expected";
   const ProgramResult reference = experiment.run("run", {"--out", expected.string()});
   require_success(reference);
@@ -104,7 +108,7 @@ TEST_CASE("a run killed at random moments always goes on and ends with the same 
 
 TEST_CASE("an unfinished run is neither begun anew nor gone on with by accident") {
   const TinyExperiment experiment;
-  experiment.write_recipe(kTune);
+  experiment.write_recipe(longer(kTune, 40));
   REQUIRE(stop_at(experiment, "tune", 3, SIGTERM));
   const fs::path tune = experiment.output() / "tune";
   const auto untouched = file_times(tune);
@@ -139,7 +143,7 @@ TEST_CASE("an unfinished run is neither begun anew nor gone on with by accident"
 
 TEST_CASE("--restart begins anew and leaves nothing of the old run") {
   const TinyExperiment experiment;
-  experiment.write_recipe(kTune);
+  experiment.write_recipe(longer(kTune, 40));
   REQUIRE(stop_at(experiment, "tune", 3, SIGTERM));
   const fs::path tune = experiment.output() / "tune", expected = experiment.path() / "expected";
   const std::vector<std::string> change = {"--set", "tune.optimizer.lr=0.01"};

@@ -14,8 +14,11 @@ using namespace qslaw;
 
 namespace {
 
-bool check_with_python(const std::string& check, const fs::path& folder) {
-  return run_python({std::string(QSLAW_SOURCE) + "/tests/export/check_export.py", check, folder.string()});
+bool check_with_python(const std::string& check, const std::vector<fs::path>& folders) {
+  std::vector<std::string> arguments = {std::string(QSLAW_SOURCE) + "/tests/export/check_export.py", check};
+  for (const auto& folder : folders)
+    arguments.push_back(folder.string());
+  return run_python(arguments);
 }
 
 // Zero where the batch is padding.
@@ -73,39 +76,43 @@ TEST_CASE("transformers and peft compute what this program computes") {
     layer->b_NR().zero_();
   expected.emplace_back("logits_base", masked_logits(base.model, fixture));
   write_safetensors(folder.path() / "expected.safetensors", expected);
-  check_with_python("adapter", folder.path());
+  check_with_python("adapter", {folder.path()});
 }
 
-TEST_CASE("16-bit exports hold the merged weights rounded once, in every naming's model") {
-  for (const std::string dtype : {"bfloat16", "float16"}) {
-    for (const std::string fixture : {"gqa", "tied", "rope_llama3", "rope_linear", "legacy"}) {
-      INFO(fixture << " " << dtype);
-      TemporaryFolder folder;
-      Trained trained = trained_model(source_of(model_fixture(fixture)));
-      export_model(export_task(trained, folder.path(), {"hf"}, dtype));
-      Llava back = load_dense(source_of(folder.path() / "hf"));
-      const at::ScalarType type = dtype == "bfloat16" ? at::kBFloat16 : at::kHalf;
-      for (size_t l = 0; l < back.language.blocks.size(); ++l) {
-        const auto ours = block_linears(trained.model.language.blocks[l]);
-        const auto read = block_linears(back.language.blocks[l]);
-        for (size_t i = 0; i < ours.size(); ++i) {
-          CHECK(at::equal((*read[i].second)->dense_weight(at::kFloat),
-                          (*ours[i].second)->dense_weight(at::kFloat).to(type).to(at::kFloat)));
-        }
+TEST_CASE("16-bit exports hold the merged weights rounded once") {
+  for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
+    TemporaryFolder folder;
+    Trained trained = trained_model(source_of(model_fixture("gqa")));
+    export_model(export_task(trained, folder.path(), {"hf"}, type == at::kHalf ? "float16" : "bfloat16"));
+    Llava back = load_dense(source_of(folder.path() / "hf"));
+    for (size_t l = 0; l < back.language.blocks.size(); ++l) {
+      const auto ours = block_linears(trained.model.language.blocks[l]);
+      const auto read = block_linears(back.language.blocks[l]);
+      for (size_t i = 0; i < ours.size(); ++i) {
+        CHECK(at::equal((*read[i].second)->dense_weight(at::kFloat),
+                        (*ours[i].second)->dense_weight(at::kFloat).to(type).to(at::kFloat)));
       }
-      CHECK(at::equal(back.projector.second.weight,
-                      trained.model.projector.second.weight.to(type).to(at::kFloat)));
-      if (dtype != "bfloat16") continue;
-      // How transformers reads this folder, against how we do: rope, tied head and tower included.
-      NamedTensors expected;
-      const Expected batch = read_expected(model_fixture(fixture));
-      for (const char* name : {"input_ids", "attention_mask", "pixel_values"})
-        expected.emplace_back(name, batch.at(name));
-      expected.emplace_back("logits", masked_logits(back, batch));
-      write_safetensors(folder.path() / "expected.safetensors", expected);
-      if (!check_with_python("hf", folder.path())) return;
     }
+    CHECK(at::equal(back.projector.second.weight,
+                    trained.model.projector.second.weight.to(type).to(at::kFloat)));
   }
+}
+
+TEST_CASE("transformers reads every kind of model as this program reads it") {
+  TemporaryFolder folder;
+  std::vector<fs::path> folders;
+  for (const std::string fixture : {"gqa", "tied", "rope_llama3", "rope_linear", "legacy", "sparse_config"}) {
+    const Trained trained = trained_model(source_of(model_fixture(fixture)));
+    folders.push_back(folder.path() / fixture);
+    export_model(export_task(trained, folders.back(), {"hf"}, "bfloat16"));
+    const Expected batch = read_expected(model_fixture(fixture));
+    NamedTensors expected;
+    for (const char* name : {"input_ids", "attention_mask", "pixel_values"})
+      expected.emplace_back(name, batch.at(name));
+    expected.emplace_back("logits", masked_logits(load_dense(source_of(folders.back() / "hf")), batch));
+    write_safetensors(folders.back() / "expected.safetensors", expected);
+  }
+  check_with_python("hf", folders);
 }
 
 TEST_CASE("a model joined from parts gets room for its picture token") {
@@ -125,29 +132,29 @@ TEST_CASE("a model joined from parts gets room for its picture token") {
   const at::Tensor mean = logits.mean(-1, true).expand({-1, -1, 192 - 131});
   expected.emplace_back("logits", at::cat({logits, mean}, -1));
   write_safetensors(folder.path() / "expected.safetensors", expected);
-  check_with_python("hf", folder.path());
+  check_with_python("hf", {folder.path()});
 }
 
 TEST_CASE("a picture token is added to the tokenizer's files") {
   TemporaryFolder folder;
   ModelSource source;
   source.language = folder.path() / "language";
+  const fs::path exported = folder.path() / "exported";
   fs::create_directories(source.language);
-  fs::copy(fs::path(QSLAW_FIXTURES) / "tokenizer" / "tokenizer.model", source.language);
-  write_json(source.language / "tokenizer_config.json",
-             {{"tokenizer_class", "LlamaTokenizer"}, {"legacy", true}});
-  write_json(source.language / "chat_template.json", {{"chat_template", "{{ messages }}"}});
+  fs::create_directories(exported);
   LlavaConfig config;
-  config.language.vocab = Tokenizer::load(source.language).size();
-  config.image_token_id = config.language.vocab;
-  fs::create_directories(folder.path() / "exported");
-  copy_companion_files(source, config, folder.path() / "exported");
-  CHECK(Tokenizer::load(folder.path() / "exported").special_id("<image>") == config.image_token_id);
-  CHECK(read_file(folder.path() / "exported" / "chat_template.json") ==
-        read_file(source.language / "chat_template.json"));
-  if (!check_with_python("fast_tokenizer", folder.path())) return;
-  source.language = folder.path() / "language_fast";
-  fs::create_directories(folder.path() / "exported_fast");
-  copy_companion_files(source, config, folder.path() / "exported_fast");
-  check_with_python("tokenizer", folder.path());
+  SECTION("the SentencePiece model, read by this program") {
+    fs::copy(fs::path(QSLAW_FIXTURES) / "tokenizer" / "tokenizer.model", source.language);
+    write_json(source.language / "chat_template.json", {{"chat_template", "{{ messages }}"}});
+    config.language.vocab = config.image_token_id = Tokenizer::load(source.language).size();
+    copy_companion_files(source, config, exported);
+    CHECK(Tokenizer::load(exported).special_id("<image>") == config.image_token_id);
+    CHECK(read_file(exported / "chat_template.json") == read_file(source.language / "chat_template.json"));
+  }
+  SECTION("the tokenizers library's file, read by transformers") {
+    if (!check_with_python("make_tokenizer", {source.language})) return;
+    config.language.vocab = config.image_token_id = 12;
+    copy_companion_files(source, config, exported);
+    check_with_python("tokenizer", {folder.path()});
+  }
 }
