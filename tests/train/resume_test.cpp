@@ -1,0 +1,236 @@
+// Stopping anywhere and going on is the same as not stopping; what a checkpoint keeps and refuses.
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "core/interrupt.h"
+#include "report/metrics.h"
+#include "temporary_folder.h"
+#include "tiny_decoder.h"
+#include "train/checkpoint.h"
+
+namespace fs = std::filesystem;
+using namespace qslaw;
+
+namespace {
+
+// Two phases of LoRA with dropout and a measurement after every step: 0, 1, ..., 6.
+struct Run {
+  explicit Run(const fs::path& folder)
+      : data(make_samples(
+            12, [](int64_t) { return 6; }, [](int64_t) { return 2; })) {
+    fs::create_directories(folder);
+    task = make_task(model, folder);
+    task.dropout = std::make_shared<DropoutKey>();
+    adapter = attach_lora(model.language, {2, 4.0, 0.2}, task.dropout, 7, at::kCPU);
+    task.groups = {lora_group(adapter, 0.01, 0.0)};
+    task.phases = {phase_in_order(data, 3, 4), phase_in_order(data, 3, 4)};
+    task.loop.save_every = 2;
+    task.heldout_every = 1;
+    task.heldout = [this] {
+      if (measured++ == stop_within) throw Stopped("the measurement was stopped");
+      if (measured - 1 == stop_behind) request_stop();
+      return nlohmann::json{{"text_loss", adapter[0]->b_NR().sum().item<double>()}};
+    };
+  }
+
+  Llava model = tiny_decoder(11);
+  ListDataset data;
+  std::vector<LoraLinear*> adapter;
+  TrainTask task;
+  int measured = 0, stop_within = -1, stop_behind = -1;
+};
+
+std::vector<nlohmann::json> repeatable_metrics(const fs::path& folder) {
+  auto lines = read_metrics(folder / "metrics.jsonl");
+  for (auto& line : lines) {
+    for (const char* key : {"tokens_per_second", "data_wait_s", "step_s", "host_bytes"})
+      line.erase(key);
+  }
+  return lines;
+}
+
+struct End {
+  NamedTensors adapter;
+  std::vector<nlohmann::json> metrics;
+  TrainResult result;
+};
+
+End finish(Run& run, bool resume) {
+  End end;
+  end.result = train(run.task, resume);
+  for (const auto& [name, tensor] : lora_tensors(run.adapter))
+    end.adapter.emplace_back(name, tensor.detach().clone());
+  end.metrics = repeatable_metrics(run.task.folder);
+  return end;
+}
+
+void require_same_end(const End& actual, const End& expected) {
+  for (size_t i = 0; i < expected.adapter.size(); ++i) {
+    INFO(expected.adapter[i].first);
+    CHECK(at::equal(actual.adapter[i].second, expected.adapter[i].second));
+  }
+  CHECK(actual.metrics == expected.metrics);
+  CHECK(actual.result.heldout_before == expected.result.heldout_before);
+  CHECK(actual.result.heldout_after == expected.result.heldout_after);
+  CHECK(actual.result.first_loss == expected.result.first_loss);
+  CHECK(actual.result.steps == expected.result.steps);
+}
+
+End uninterrupted() {
+  const TemporaryFolder folder;
+  Run run(folder.path());
+  return finish(run, false);
+}
+
+void cut_file(const fs::path& path) {
+  fs::resize_file(path, fs::file_size(path) / 2);
+}
+
+}  // namespace
+
+TEST_CASE("a run stopped after any step, the last of a phase too, goes on to the same end") {
+  const End expected = uninterrupted();
+  CHECK(expected.metrics.size() == 6 + 7);
+  const int step = GENERATE(range(1, 6));
+  const TemporaryFolder folder;
+  {
+    Run run(folder.path());
+    run.stop_behind = step;
+    CHECK_THROWS_AS(train(run.task, false), Stopped);
+    request_stop(false);
+    CHECK(find_checkpoint(folder.path()) == folder.path() / ("checkpoint-" + std::to_string(step)));
+  }
+  Run resumed(folder.path());
+  require_same_end(finish(resumed, true), expected);
+}
+
+TEST_CASE("a run stopped within any measurement goes on to the same end") {
+  const End expected = uninterrupted();
+  const int measurement = GENERATE(range(0, 7));
+  const TemporaryFolder folder;
+  {
+    Run run(folder.path());
+    run.stop_within = measurement;
+    CHECK_THROWS_WITH(train(run.task, false), Catch::Contains("--resume"));
+  }
+  {
+    // Stopped again at once, then killed right behind the measurement.
+    Run again(folder.path());
+    again.stop_within = 0;
+    CHECK_THROWS_AS(train(again.task, true), Stopped);
+    Run killed(folder.path());
+    killed.data.broken = 0;
+    if (measurement % 3 == 0 && measurement < 6) CHECK_THROWS_AS(train(killed.task, true), UserError);
+  }
+  Run resumed(folder.path());
+  require_same_end(finish(resumed, true), expected);
+}
+
+TEST_CASE("a run killed before its first step keeps its first measurement") {
+  const End expected = uninterrupted();
+  const TemporaryFolder folder;
+  {
+    Run run(folder.path());
+    run.data.broken = 0;
+    CHECK_THROWS_AS(train(run.task, false), UserError);
+    CHECK(find_checkpoint(folder.path()) == folder.path() / "checkpoint-0");
+  }
+  Run resumed(folder.path());
+  require_same_end(finish(resumed, true), expected);
+}
+
+TEST_CASE("another fingerprint is refused on resume") {
+  const TemporaryFolder folder;
+  {
+    Run run(folder.path());
+    run.stop_behind = 2;
+    CHECK_THROWS_AS(train(run.task, false), Stopped);
+    request_stop(false);
+  }
+  Run other(folder.path());
+  other.task.fingerprint = "g";
+  CHECK_THROWS_WITH(train(other.task, true), Catch::Contains("checkpoint-2") && Catch::Contains("--restart"));
+}
+
+TEST_CASE("a checkpoint gives back tensors, moments and state") {
+  const TemporaryFolder folder;
+  at::manual_seed(21);
+  const auto make = [] {
+    ParameterGroup group{"g", 0.1, 0.0, {}};
+    for (const char* name : {"a", "b"})
+      group.tensors.emplace_back(name, at::randn({3, 2}).requires_grad_(true));
+    return std::vector<ParameterGroup>{group};
+  };
+  const auto optimizers_of = [](const std::vector<ParameterGroup>& groups) {
+    std::vector<AdamW> optimizers;
+    optimizers.emplace_back(std::vector<at::Tensor>{groups[0].tensors[0].second, groups[0].tensors[1].second},
+                            AdamWOptions{});
+    return optimizers;
+  };
+  const auto saved = make();
+  auto saved_optimizers = optimizers_of(saved);
+  for (auto& [name, tensor] : saved[0].tensors)
+    at::Tensor(tensor).mutable_grad() = at::randn({3, 2});
+  saved_optimizers[0].step(0.1);
+  // What a killed write left is not looked at.
+  fs::create_directories(folder.path() / "checkpoint.tmp");
+  std::ofstream(folder.path() / "checkpoint.tmp" / "state.json") << "{";
+  save_checkpoint(folder.path(), 8, saved, saved_optimizers, {{"step", 8}});
+  save_checkpoint(folder.path(), 10, saved, saved_optimizers, {{"step", 10}});
+  CHECK_FALSE(fs::exists(folder.path() / "checkpoint-8"));
+  fs::create_directories(folder.path() / "checkpoint.tmp");
+  fs::create_directories(folder.path() / "checkpoint-x");
+  REQUIRE(find_checkpoint(folder.path()) == folder.path() / "checkpoint-10");
+  CHECK_FALSE(fs::exists(folder.path() / "checkpoint.tmp"));
+  const fs::path checkpoint = folder.path() / "checkpoint-10";
+
+  const auto loaded = make();
+  auto loaded_optimizers = optimizers_of(loaded);
+  SECTION("round trip") {
+    CHECK(load_checkpoint(checkpoint, loaded, loaded_optimizers) == nlohmann::json{{"step", 10}});
+    for (size_t i = 0; i < 2; ++i) {
+      CHECK(at::equal(loaded[0].tensors[i].second, saved[0].tensors[i].second));
+      CHECK(at::equal(loaded_optimizers[0].first_moments()[i], saved_optimizers[0].first_moments()[i]));
+      CHECK(at::equal(loaded_optimizers[0].second_moments()[i], saved_optimizers[0].second_moments()[i]));
+      CHECK(at::equal(loaded_optimizers[0].steps()[i], saved_optimizers[0].steps()[i]));
+    }
+    CHECK(loaded_optimizers[0].steps()[0].item<float>() == 1.0F);
+  }
+  SECTION("cut files") {
+    const std::string name = GENERATE("trainable.safetensors", "optimizer.safetensors", "state.json");
+    cut_file(checkpoint / name);
+    CHECK_THROWS_WITH(load_checkpoint(checkpoint, loaded, loaded_optimizers), Catch::Contains(name));
+    CHECK_THROWS_AS(load_checkpoint(checkpoint, loaded, loaded_optimizers), UserError);
+  }
+  SECTION("other tensors") {
+    auto other = make();
+    other[0].tensors[1].first = "c";
+    auto other_optimizers = optimizers_of(other);
+    CHECK_THROWS_WITH(load_checkpoint(checkpoint, other, other_optimizers), Catch::Contains("c"));
+    other[0].tensors[1] = {"b", at::zeros({2, 2})};
+    CHECK_THROWS_WITH(load_checkpoint(checkpoint, other, other_optimizers),
+                      Catch::Contains("tensor b") && Catch::Contains("[2, 2]") && Catch::Contains("[3, 2]"));
+  }
+  SECTION("removed") {
+    remove_checkpoints(folder.path());
+    CHECK_FALSE(find_checkpoint(folder.path()));
+    CHECK(fs::exists(folder.path() / "checkpoint-x"));  // not ours
+  }
+}
+
+TEST_CASE("metrics written after the checkpoint are written once") {
+  const End expected = uninterrupted();
+  const TemporaryFolder folder;
+  {
+    // Killed after step 3's line; the checkpoint is that of step 2.
+    Run run(folder.path());
+    run.stop_behind = 2;
+    CHECK_THROWS_AS(train(run.task, false), Stopped);
+    request_stop(false);
+  }
+  std::ofstream(folder.path() / "metrics.jsonl", std::ios::app) << R"({"step": 3, "loss": 1.0})"
+                                                                << "\n"
+                                                                << R"({"st)";
+  Run resumed(folder.path());
+  require_same_end(finish(resumed, true), expected);
+}
