@@ -87,7 +87,7 @@ TEST_CASE("mistakes in the command line and the recipe") {
                      {"gpu", "cuda:N"});
   require_user_error(run_program({"run", experiment.recipe().string(), "--device", "cuda:x"}), {"cuda:x"});
   if (!fs::exists("/dev/nvidiactl"))
-    require_user_error(experiment.run("quantize", {"--device", "cuda"}), {"[device]"});
+    require_user_error(run_program({"run", experiment.recipe().string(), "--device", "cuda"}), {"[cuda]"});
   CHECK_FALSE(fs::exists(experiment.output()));
 
   experiment.write_recipe("quantize: {method: rtn, bits: 4, gruop_size: 32}\n");

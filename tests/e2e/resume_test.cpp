@@ -141,7 +141,7 @@ TEST_CASE("an unfinished run is neither begun anew nor gone on with by accident"
   CHECK(repeatable_metrics(tune) == repeatable_metrics(expected / "tune"));
 }
 
-TEST_CASE("--restart begins anew and leaves nothing of the old run") {
+TEST_CASE("flag --restart begins anew and leaves nothing of the old run") {
   const TinyExperiment experiment;
   experiment.write_recipe(longer(kTune, 40));
   REQUIRE(stop_at(experiment, "tune", 3, SIGTERM));

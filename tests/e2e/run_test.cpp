@@ -174,7 +174,7 @@ TEST_CASE("run does every stage, and later only what has changed") {
   CHECK(again.changed() == Stages{"quantize", "warmup", "tune", "eval", "export"});
 }
 
-TEST_CASE("--json prints one object and nothing else") {
+TEST_CASE("flag --json prints one object and nothing else") {
   const TinyExperiment experiment;
   experiment.write_recipe(kQuantize + kTune);
   const ProgramResult run = experiment.run("run", {"--json", "--quiet"});
@@ -194,7 +194,7 @@ TEST_CASE("--json prints one object and nothing else") {
   CHECK(json::parse(page.out).at("page") == (experiment.output() / "report.html").string());
 }
 
-TEST_CASE("--dry-run prints the complete recipe and estimates, and computes nothing") {
+TEST_CASE("flag --dry-run prints the complete recipe and estimates, and computes nothing") {
   const TinyExperiment experiment;
   experiment.write_recipe(kQuantize + kWarmup + kTune + kEval + kExport);
   const ProgramResult text = experiment.run("run", {"--dry-run"});
@@ -227,7 +227,7 @@ TEST_CASE("--dry-run prints the complete recipe and estimates, and computes noth
   require_user_error(missing, {json_file(experiment.data("train.json")).at(3).at("id").get<std::string>()});
 }
 
-TEST_CASE("--help and --version") {
+TEST_CASE("flag --help and --version") {
   for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{"--help"}, std::vector<std::string>{"run", "--help"}}) {
     const ProgramResult help = run_program(arguments);

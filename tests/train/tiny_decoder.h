@@ -1,6 +1,7 @@
 // A decoder of two thousand weights, samples for it, and a training task over both.
 #pragma once
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <memory>
 #include <string>
@@ -24,6 +25,7 @@ inline Llava tiny_decoder(uint64_t seed) {
   config.kv_heads = 1;
   config.head_size = 4;
   config.rms_eps = 1e-5;
+  at::set_num_threads(1);  // threads that wait for each other cost more than these products
   at::manual_seed(seed);
   // Large enough weights for gradients far above AdamW's eps.
   const auto random = [](std::vector<int64_t> shape) { return at::randn(shape) * 0.4; };
@@ -48,7 +50,7 @@ inline Llava tiny_decoder(uint64_t seed) {
   return model;
 }
 
-/// Samples as given. `broken`, when not negative, is the index whose reading fails.
+/// Samples as given. Reading number `broken`, when that is not negative, fails.
 class ListDataset final : public Dataset {
  public:
   explicit ListDataset(std::vector<Sample> samples) : samples_(std::move(samples)) {}

@@ -36,15 +36,6 @@ void require_close(Llava& model, const ReferenceTraining& reference, double rate
   }
 }
 
-void require_same(const NamedTensors& expected, Llava& model) {
-  const NamedTensors actual = copy_tensors(model);
-  REQUIRE(actual.size() == expected.size());
-  for (size_t i = 0; i < actual.size(); ++i) {
-    INFO(actual[i].first);
-    CHECK(at::equal(actual[i].second, expected[i].second));
-  }
-}
-
 ListDataset uneven_samples() {
   return make_samples(
       12, [](int64_t i) { return 5 + i % 4; }, [](int64_t i) { return 1 + i % 3; });
