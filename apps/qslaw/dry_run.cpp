@@ -83,9 +83,21 @@ DataShape check_training(const StageRun& run, const LlavaConfig& config,
   return check.shape;
 }
 
-DataShape check_benchmarks(const Recipe& recipe) {
+// Opens a data set that a stage only reads once, which finds what is missing or malformed.
+void check_opens(const DataOptions& options, const EncodingContext& context) {
+  require(make_dataset(options, context)->size() > 0, "data", "expected samples in ", options.path.string(),
+          ", got none");
+}
+
+DataShape check_benchmarks(const Recipe& recipe, const LlavaConfig& config) {
+  const Tokenizer tokenizer = load_tokenizer(recipe.model, config);
   DataShape shape;
   for (const BenchmarkOptions& benchmark : recipe.eval->benchmarks) {
+    if (has_data(benchmark)) {
+      const auto& name =
+          benchmark.template_name.empty() ? recipe.model.template_name : benchmark.template_name;
+      check_opens(benchmark_data(benchmark), encoding_context(tokenizer, name, config));
+    }
     if (benchmark.kind == "scienceqa") {
       const auto problems =
           read_scienceqa(benchmark.problems, benchmark.splits, benchmark.split, benchmark.images);
@@ -110,7 +122,7 @@ DataShape check_stage_data(const StageRun& run, const LlavaConfig& config) {
   if (run.stage == "tune") {
     return check_training(run, config, {recipe.tune->phase}, recipe.tune->loop, recipe.tune->heldout);
   }
-  return run.stage == "eval" ? check_benchmarks(recipe) : DataShape{};
+  return run.stage == "eval" ? check_benchmarks(recipe, config) : DataShape{};
 }
 
 // Multiplications and additions per second of a small product: the machine's order of magnitude.
@@ -125,10 +137,18 @@ double probe_flops(const Experiment& experiment) {
   return 2.0 * kSide * kSide * kSide / seconds;
 }
 
-void check_quantize(const QuantizeOptions& options, const LlavaConfig& config) {
+void check_quantize(const Recipe& recipe, const LlavaConfig& config) {
+  const QuantizeOptions& options = *recipe.quantize;
   for (const LinearSpec& spec : linear_specs(config.language)) {
     check_group_shape(spec.name, spec.columns, options.bits, options.group_size);
   }
+  if (!options.calibration) return;
+  const Tokenizer tokenizer = load_tokenizer(recipe.model, config);
+  const EncodingContext context = encoding_context(tokenizer, recipe.model.template_name, config);
+  const CalibrationOptions& calibration = *options.calibration;
+  if (calibration.data.kind != "mix") return check_opens(calibration.data, context);
+  check_opens(*calibration.text, context);
+  check_opens(*calibration.pictures, context);
 }
 
 void add_estimate(Table& table, const std::string& stage, const StageEstimate& estimate,
@@ -148,7 +168,7 @@ void command_dry_run(const CommandOptions& options, const std::string& only) {
   const Recipe& recipe = experiment.recipe;
   const LlavaConfig config = read_config(recipe.model.source);
   check_weight_names(recipe.model.source, config);
-  if (recipe.quantize) check_quantize(*recipe.quantize, config);
+  if (recipe.quantize) check_quantize(recipe, config);
   Table table{"Estimated peak memory and time on " + experiment.device.str(),
               {"stage", "weights", "optimizer", "gradients", "activations", "peak", "steps", "time"},
               {}};

@@ -25,6 +25,21 @@ TemplateKind benchmark_template(const BenchmarkOptions& options, const EvalConte
   return options.template_name.empty() ? context.template_kind : parse_template(options.template_name);
 }
 
+bool has_data(const BenchmarkOptions& options) {
+  return options.kind != "scienceqa" && options.kind != "speed";
+}
+
+DataOptions benchmark_data(const BenchmarkOptions& options) {
+  QSLAW_CHECK(has_data(options));
+  DataOptions data;
+  data.kind = options.kind == "text_perplexity" ? "text" : "llava";
+  data.path = options.path;
+  data.images = options.images;
+  data.max_length = options.context;
+  data.on_bad_sample = options.on_bad_sample;
+  return data;
+}
+
 nlohmann::json run_benchmark(const BenchmarkOptions& options, const EvalContext& context) {
   for (const BenchmarkKind& kind : benchmark_kinds()) {
     if (kind.name == options.kind) return kind.run(options, context);

@@ -42,6 +42,11 @@ nlohmann::json run_benchmark(const BenchmarkOptions& options, const EvalContext&
 /// The template the benchmark asks for, or the model's.
 TemplateKind benchmark_template(const BenchmarkOptions& options, const EvalContext& context);
 
+/// The data set behind loss, exact_match and text_perplexity. REQUIRES: one of these kinds.
+DataOptions benchmark_data(const BenchmarkOptions& options);
+/// True for the kinds that benchmark_data serves.
+bool has_data(const BenchmarkOptions& options);
+
 nlohmann::json run_scienceqa(const BenchmarkOptions& options, const EvalContext& context);
 nlohmann::json run_exact_match(const BenchmarkOptions& options, const EvalContext& context);
 nlohmann::json run_loss(const BenchmarkOptions& options, const EvalContext& context);

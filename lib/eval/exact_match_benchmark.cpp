@@ -60,14 +60,9 @@ std::vector<Question> read_questions(const Dataset& dataset, int64_t count, cons
 }  // namespace
 
 nlohmann::json run_exact_match(const BenchmarkOptions& options, const EvalContext& context) {
-  DataOptions data;
-  data.kind = "llava";
-  data.path = options.path;
-  data.images = options.images;
-  data.max_length = options.context;
-  data.on_bad_sample = options.on_bad_sample;
-  const auto dataset = make_dataset(data, {context.tokenizer, benchmark_template(options, context),
-                                           context.model->config.vision.features()});
+  const auto dataset = make_dataset(
+      benchmark_data(options),
+      {context.tokenizer, benchmark_template(options, context), context.model->config.vision.features()});
   const int64_t asked = options.limit > 0 ? std::min(options.limit, dataset->size()) : dataset->size();
   const auto questions = read_questions(*dataset, asked, options, *context.tokenizer);
   const auto load = [&](size_t i) {

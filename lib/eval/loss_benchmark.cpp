@@ -11,11 +11,11 @@
 namespace qslaw {
 namespace {
 
-DatasetLoss measure(const DataOptions& data, const BenchmarkOptions& options, const EvalContext& context,
-                    PredictionsFile& predictions) {
+DatasetLoss measure(const BenchmarkOptions& options, const EvalContext& context) {
+  PredictionsFile predictions(context.predictions, result_name(options));
   const EncodingContext encoding{context.tokenizer, benchmark_template(options, context),
                                  context.model->config.vision.features()};
-  const auto dataset = make_dataset(data, encoding);
+  const auto dataset = make_dataset(benchmark_data(options), encoding);
   DatasetLossOptions loss;
   loss.batch_size = options.batch_size;
   loss.limit = options.limit;
@@ -23,21 +23,15 @@ DatasetLoss measure(const DataOptions& data, const BenchmarkOptions& options, co
   loss.on_sample = [&](const std::string& id, int64_t tokens, double nll) {
     predictions.write({{"id", id}, {"tokens", tokens}, {"nll", nll}});
   };
-  return dataset_loss(*context.model, *dataset, context.transform, loss);
+  const DatasetLoss total = dataset_loss(*context.model, *dataset, context.transform, loss);
+  predictions.finish();
+  return total;
 }
 
 }  // namespace
 
 nlohmann::json run_loss(const BenchmarkOptions& options, const EvalContext& context) {
-  DataOptions data;
-  data.kind = "llava";
-  data.path = options.path;
-  data.images = options.images;
-  data.max_length = options.context;
-  data.on_bad_sample = options.on_bad_sample;
-  PredictionsFile predictions(context.predictions, result_name(options));
-  const DatasetLoss loss = measure(data, options, context, predictions);
-  predictions.finish();
+  const DatasetLoss loss = measure(options, context);
   return {{"loss", loss.mean()},
           {"sample_loss", loss.sample_mean},
           {"n", loss.samples},
@@ -46,13 +40,7 @@ nlohmann::json run_loss(const BenchmarkOptions& options, const EvalContext& cont
 }
 
 nlohmann::json run_text_perplexity(const BenchmarkOptions& options, const EvalContext& context) {
-  DataOptions data;
-  data.kind = "text";
-  data.path = options.path;
-  data.max_length = options.context;
-  PredictionsFile predictions(context.predictions, result_name(options));
-  const DatasetLoss loss = measure(data, options, context, predictions);
-  predictions.finish();
+  const DatasetLoss loss = measure(options, context);
   return {{"perplexity", std::exp(loss.mean())},
           {"loss", loss.mean()},
           {"tokens", loss.tokens},
