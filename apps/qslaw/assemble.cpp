@@ -59,8 +59,7 @@ void overlay_adapter(const fs::path& path, AssembledModel& model, const std::str
 
 }  // namespace
 
-std::optional<PackedLanguage> read_packed(const Experiment&, const LlavaConfig& config,
-                                          const Artifacts& artifacts) {
+std::optional<PackedLanguage> read_packed(const LlavaConfig& config, const Artifacts& artifacts) {
   if (!artifacts.packed) return std::nullopt;
   return read_packed_language(*artifacts.packed, linear_specs(config.language));
 }
@@ -83,7 +82,7 @@ AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& c
                               const Artifacts& artifacts) {
   require(!(artifacts.dense && artifacts.packed), "model",
           "expected either a packed language model or a fully tuned one before this stage, got both");
-  const auto packed = read_packed(experiment, config, artifacts);
+  const auto packed = read_packed(config, artifacts);
   AssembledModel model;
   model.llava = load_base(
       experiment, config, artifacts,

@@ -21,8 +21,7 @@ struct AssembledModel {
 };
 
 /// The decoder's packed weights that a stage starts from, if any stage before it packed them.
-std::optional<PackedLanguage> read_packed(const Experiment& experiment, const LlavaConfig& config,
-                                          const Artifacts& artifacts);
+std::optional<PackedLanguage> read_packed(const LlavaConfig& config, const Artifacts& artifacts);
 
 /// Loads the model with linears from `maker` and lays the artifacts' dense weights and projector over it.
 Llava load_base(const Experiment& experiment, const LlavaConfig& config, const Artifacts& artifacts,

@@ -73,7 +73,7 @@ void run_warmup(const StageRun& run, StageReport& report) {
   const WarmupOptions& options = *experiment.recipe.warmup;
   const LlavaConfig config = read_config(experiment.recipe.model.source);
   const Artifacts artifacts = collect_artifacts(experiment, run.stage);
-  const auto packed = read_packed(experiment, config, artifacts);
+  const auto packed = read_packed(config, artifacts);
   require(packed.has_value(), "warmup", "expected a quantized language model before warmup, got none");
   require(packed->weights.begin()->second->kind == CodeKind::uniform, "warmup",
           "expected a uniform grid (rtn or omniquant) to learn scales on, got ", packed->method);
