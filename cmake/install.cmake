@@ -1,36 +1,37 @@
-# `cmake --install build --prefix DIR` gives a folder that runs elsewhere: bin/qslaw, lib/ with the small libraries it
-# needs and the CUDA kernels, share/qslaw with recipes and docs. LibTorch stays outside (its build-time folder is the last
-# entry of the RPATH) unless QSLAW_BUNDLE_TORCH is on: then its libraries are copied into lib/ as well.
-include(GNUInstallDirs)
-set(small_libraries "sentencepiece|turbojpeg|yaml-cpp|spdlog|fmt|crypto|protobuf|absl|tcmalloc")
-
+# `cmake --install build --prefix DIR` gives a folder that can be moved: bin/qslaw, lib/ with the small libraries it needs
+# and the CUDA kernels, share/qslaw with recipes and docs. LibTorch stays where it is (its folder is the last entry of the
+# RPATH and the only absolute one; the loader looks into LD_LIBRARY_PATH before) unless QSLAW_BUNDLE_TORCH is on: then its
+# libraries and NVIDIA's are copied into lib/ as well. tests/install_test.sh tries both.
+set(copied_names "sentencepiece|turbojpeg|yaml-cpp|spdlog|fmt|crypto|protobuf|absl|tcmalloc")
+set(torch_rpath ":${QSLAW_TORCH_ROOT}/lib")
+set(opened_libraries)
 if(QSLAW_BUNDLE_TORCH)
+  # Not libcuda, which belongs to the machine's driver.
+  string(APPEND copied_names "|torch|c10|caffe2|gomp|cudart|cupti|cublas|cudnn|cufft|cufile|curand|cusolver|cusparse"
+         "|nccl|nvrtc|nvJitLink|nvshmem")
   set(torch_rpath "")
-else()
-  set(torch_rpath ":${QSLAW_TORCH_ROOT}/lib")
 endif()
 set_target_properties(qslaw PROPERTIES INSTALL_RPATH "$ORIGIN/../lib${torch_rpath}")
 install(TARGETS qslaw RUNTIME DESTINATION bin)
+
+set(cuda_kernels)
 if(QSLAW_HAVE_NVCC)
   set_target_properties(qslaw_cuda PROPERTIES INSTALL_RPATH "$ORIGIN${torch_rpath}")
   install(TARGETS qslaw_cuda LIBRARY DESTINATION lib)
+  set(cuda_kernels $<TARGET_FILE:qslaw_cuda>)
+  if(QSLAW_BUNDLE_TORCH)
+    # LibTorch's CUDA side opens them by name when it needs them: no other library names them.
+    file(GLOB opened_libraries ${QSLAW_TORCH_ROOT}/lib/libcaffe2_nvrtc.so ${QSLAW_TORCH_ROOT}/lib/libtorch_cuda_linalg.so)
+  endif()
 endif()
 install(DIRECTORY recipes docs DESTINATION share/qslaw PATTERN "fixtures" EXCLUDE)
 install(FILES README.md DESTINATION share/qslaw)
 
-# The system libraries the program was linked with, found when it is installed, not when it is configured.
 install(CODE "
-  file(GET_RUNTIME_DEPENDENCIES EXECUTABLES \$<TARGET_FILE:qslaw>
-       RESOLVED_DEPENDENCIES_VAR found UNRESOLVED_DEPENDENCIES_VAR missing
-       DIRECTORIES \"${QSLAW_TORCH_ROOT}/lib\")
-  foreach(library IN LISTS found)
-    get_filename_component(name \"\${library}\" NAME)
-    if(name MATCHES \"${small_libraries}\")
-      file(INSTALL DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib\" TYPE SHARED_LIBRARY FOLLOW_SYMLINK_CHAIN
-           FILES \"\${library}\")
-    elseif(${QSLAW_BUNDLE_TORCH} AND name MATCHES \"torch|c10|gomp|cudart|cupti\")
-      file(INSTALL DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib\" TYPE SHARED_LIBRARY FOLLOW_SYMLINK_CHAIN
-           FILES \"\${library}\")
-    endif()
-  endforeach()
+  set(qslaw_program \"$<TARGET_FILE:qslaw>\")
+  set(qslaw_cuda_kernels \"${cuda_kernels}\")
+  set(qslaw_opened_libraries \"${opened_libraries}\")
+  set(qslaw_copied_names \"${copied_names}\")
+  set(qslaw_torch \"${QSLAW_TORCH_ROOT}\")
 ")
+install(SCRIPT cmake/install_libraries.cmake)

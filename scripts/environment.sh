@@ -50,10 +50,19 @@ pip_install() {
   .venv/bin/python -m pip install -q --disable-pip-version-check "$@"
 }
 
-has_cuda13_toolkit() {
+# Prints the path of nvcc, or nothing.
+find_nvcc() {
   local nvcc
   nvcc=$(command -v nvcc || echo "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc")
-  [[ -x $nvcc ]] && "$nvcc" --version | grep -q 'release 13' && /sbin/ldconfig -p | grep -q 'libcudart\.so\.13'
+  if [[ -x $nvcc ]]; then printf '%s' "$nvcc"; fi
+}
+
+# grep reads to the end (no -q): a program that writes into a closed pipe fails, and with it the pipe.
+has_cuda13_toolkit() {
+  local nvcc
+  nvcc=$(find_nvcc)
+  [[ -n $nvcc ]] && "$nvcc" --version | grep 'release 13' >/dev/null &&
+    /sbin/ldconfig -p | grep 'libcudart\.so\.13' >/dev/null
 }
 
 install_wheels() {
@@ -71,13 +80,22 @@ install_test_wheels() {
   once test-wheels-alone pip_install --no-deps "${test_wheels_alone[@]}"
 }
 
-# configure DIR [cmake options]: only the first time; later Ninja configures again by itself when needed.
+# configure DIR [cmake options]: from nothing when DIR was last configured with other options, another CMAKE_PREFIX_PATH or
+# another nvcc, because CMake's cache keeps what it once found. Otherwise Ninja configures again by itself when needed.
 configure() {
-  local dir=$1
+  local dir=$1 nvcc want options
   shift
-  if [[ -f $dir/build.ninja ]]; then return; fi
-  .venv/bin/cmake -S . -B "$dir" -G Ninja -DCMAKE_MAKE_PROGRAM="$PWD/.venv/bin/ninja" \
-    ${CMAKE_PREFIX_PATH:+"-DCMAKE_PREFIX_PATH=${CMAKE_PREFIX_PATH//:/;}"} "$@"
+  nvcc=$(find_nvcc)
+  options=(-G Ninja "-DCMAKE_MAKE_PROGRAM=$PWD/.venv/bin/ninja"
+    ${CMAKE_PREFIX_PATH:+"-DCMAKE_PREFIX_PATH=${CMAKE_PREFIX_PATH//:/;}"} ${nvcc:+"-DQSLAW_NVCC=$nvcc"} "$@")
+  # The file behind nvcc, too: the link /usr/local/cuda may lead to another toolkit one day.
+  want="${options[*]}${nvcc:+ ($(readlink -f "$nvcc"))}"
+  local stamp=$dir/.qslaw-options
+  if [[ -f $dir/build.ninja && -f $stamp && $(<"$stamp") == "$want" ]]; then return; fi
+  say "configuring $dir"
+  rm -f "$stamp"
+  .venv/bin/cmake --fresh -S . -B "$dir" "${options[@]}"
+  printf '%s' "$want" >"$stamp"
 }
 
 # build DIR [targets]: all targets if none is named. A heavy source takes 1.5 GB, so memory bounds the jobs too.

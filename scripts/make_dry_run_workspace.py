@@ -8,6 +8,7 @@ instruction samples instead of a few, to see what a large file costs. recipes/pa
 """
 import argparse
 import json
+import math
 import shutil
 import struct
 import zlib
@@ -42,6 +43,29 @@ def make_models(models):
                                     str(positions), "--config-only"])
     for name, pixels in (("clip-vit-large-patch14", 224), ("clip-vit-large-patch14-336", 336)):
         make_random_model.main(["clip", str(models / name), "--image-size", str(pixels), "--config-only"])
+
+
+def write_zeros(path, shapes):
+    """A safetensors file of bfloat16 zeros that takes no room on the disk."""
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        begin, end = end, end + 2 * math.prod(shape)
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + end)
+
+
+def make_projectors(models):
+    """The pretrained projectors that the recipes begin with, under LLaVA's names."""
+    for size, width in (("7b", 4096), ("13b", 5120)):
+        linear = {"model.mm_projector.weight": [width, 1024], "model.mm_projector.bias": [width]}
+        mlp = {"model.mm_projector.0.weight": [width, 1024], "model.mm_projector.0.bias": [width],
+               "model.mm_projector.2.weight": [width, width], "model.mm_projector.2.bias": [width]}
+        write_zeros(models / f"llava-pretrain-vicuna-{size}-v1.3/mm_projector.safetensors", linear)
+        write_zeros(models / f"llava-v1.5-mlp2x-336px-pretrain-vicuna-{size}-v1.5/mm_projector.safetensors", mlp)
 
 
 def make_scienceqa(folder):
@@ -97,7 +121,7 @@ def make_instructions(folder, count):
 
 def make_text(folder):
     folder.mkdir(parents=True, exist_ok=True)
-    for name, count in (("train", 400), ("test", 40)):
+    for name, count in (("train", 20000), ("test", 40)):
         rows = (json.dumps({"text": f" Line {i} counts the words of a short text that says little . \n"}) for i in range(count))
         (folder / f"{name}.jsonl").write_text("\n".join(rows) + "\n")
 
@@ -109,6 +133,7 @@ def main():
     options = parser.parse_args()
     data = options.folder / "data"
     make_models(options.folder / "models")
+    make_projectors(options.folder / "models")
     make_scienceqa(data / "scienceqa")
     make_captions(data / "LLaVA-Pretrain")
     make_instructions(data, options.instructions)

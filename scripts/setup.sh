@@ -4,6 +4,7 @@
 #   scripts/setup.sh              everything; a second run only rebuilds what changed
 #   scripts/setup.sh --packages   packages only
 #   CMAKE_PREFIX_PATH=/path/to/libtorch scripts/setup.sh    uses that LibTorch instead of the PyPI wheel
+# With another CMAKE_PREFIX_PATH or nvcc than the last time it builds anew.
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 case ${1:-} in

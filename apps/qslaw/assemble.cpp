@@ -4,7 +4,8 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "io/json.h"
+#include "data/preprocessor.h"
+#include "io/weight_folder.h"
 #include "model/named_tensors.h"
 #include "quant/packed_linear.h"
 
@@ -42,7 +43,7 @@ void overlay_adapter(const fs::path& path, AssembledModel& model, const std::str
     return found->second;
   };
   require(value("base_sha256") == base_sha256, "adapter",
-          "expected the packed base that the adapter was tuned on, got another (", path.string(), ")");
+          "expected the base that the adapter was tuned on, got another one (", path.string(), ")");
   model.lora.rank = std::stoll(value("rank"));
   model.lora.alpha = std::stod(value("alpha"));
   model.lora.dropout = 0.0;
@@ -87,7 +88,7 @@ AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& c
   model.llava = load_base(
       experiment, config, artifacts,
       packed ? packed_maker(*packed, experiment.device) : dense_maker(experiment.dtype, experiment.device));
-  if (artifacts.adapter) overlay_adapter(*artifacts.adapter, model, base_hash(artifacts));
+  if (artifacts.adapter) overlay_adapter(*artifacts.adapter, model, base_hash(experiment, artifacts));
   return model;
 }
 
@@ -100,23 +101,19 @@ void write_adapter(const fs::path& path, const std::vector<LoraLinear*>& layers,
                      {"base_sha256", base_sha256}});
 }
 
-std::string base_hash(const Artifacts& artifacts) {
-  return artifacts.packed ? sha256_file(*artifacts.packed) : "none";
+std::string base_hash(const Experiment& experiment, const Artifacts& artifacts) {
+  if (artifacts.packed) return sha256_file(*artifacts.packed);
+  const ModelSource& source = experiment.recipe.model.source;
+  std::string base = source.random_weights
+                         ? concat("random weights of seed ", source.seed)
+                         : WeightFolder::identity(source.path.empty() ? source.language : source.path);
+  if (artifacts.dense) base += sha256_file(*artifacts.dense);
+  return sha256(base);
 }
 
 ImageTransform image_transform(const ModelOptions& model, const VisionConfig& vision) {
-  ImageTransform transform;
-  transform.size = static_cast<int>(vision.image_size);
-  transform.mode = AspectMode::square;
   const fs::path folder = model.source.path.empty() ? model.source.vision : model.source.path;
-  if (fs::exists(folder / "preprocessor_config.json")) {
-    const auto config = read_json(folder / "preprocessor_config.json");
-    if (config.value("do_pad", false)) transform.mode = AspectMode::pad;
-    for (size_t c = 0; c < 3; ++c) {
-      if (config.contains("image_mean")) transform.mean[c] = config["image_mean"].at(c).get<float>();
-      if (config.contains("image_std")) transform.std[c] = config["image_std"].at(c).get<float>();
-    }
-  }
+  ImageTransform transform = read_preprocessor(folder, static_cast<int>(vision.image_size));
   if (model.image_aspect == "pad") transform.mode = AspectMode::pad;
   if (model.image_aspect == "square") transform.mode = AspectMode::square;
   return transform;

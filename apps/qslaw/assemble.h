@@ -31,12 +31,13 @@ Llava load_base(const Experiment& experiment, const LlavaConfig& config, const A
 AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& config,
                               const Artifacts& artifacts);
 
-/// The trained adapter with the hash of the packed base it belongs to.
+/// The trained adapter with the hash of the base it belongs to.
 void write_adapter(const std::filesystem::path& path, const std::vector<LoraLinear*>& layers,
                    const LoraOptions& options, const std::string& base_sha256);
 
-/// SHA-256 of the packed base, or of nothing when the base is the checkpoint itself.
-std::string base_hash(const Artifacts& artifacts);
+/// What an adapter belongs on: SHA-256 of the packed base, or a hash of the 16-bit checkpoint's identity and
+/// of a stage that tuned it in full.
+std::string base_hash(const Experiment& experiment, const Artifacts& artifacts);
 
 /// Preprocessing of the model's tower (preprocessor_config.json, the recipe's image_aspect).
 ImageTransform image_transform(const ModelOptions& model, const VisionConfig& vision);

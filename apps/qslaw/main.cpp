@@ -29,10 +29,10 @@ struct Command {
 
 // To add a command: a row here, a branch in run_command, its function in commands.h.
 constexpr Command kCommands[] = {
-    {"quantize", "pack the language model's weights into 4, 3 or 2 bits (rtn, omniquant, nf4)"},
+    {"quantize", "pack the language model's weights into 8, 4, 3 or 2 bits (rtn, omniquant, nf4)"},
     {"warmup", "learn the group-wise scales on mixed text and picture samples (QSLAW)"},
     {"tune", "tune adapters on the packed weights, or a dense model in full"},
-    {"eval", "run the benchmarks (scienceqa, loss, text_perplexity, speed)"},
+    {"eval", "run the benchmarks (scienceqa, exact_match, loss, text_perplexity, speed)"},
     {"export", "write the result for other tools (hf, hf_base, peft)"},
     {"run", "all stages of the recipe, in this order, skipping what is complete"},
 };
@@ -98,9 +98,9 @@ int guarded(const std::function<void()>& work) {
 int main(int argc, char** argv) {
   CLI::App app("qslaw: quantize, warm up, tune, evaluate and export vision-language models on little memory");
   app.footer(
-      "Example:\n  qslaw run recipes/demo/w4.yaml\n\nExit codes: 0 done, 2 mistake in recipe, files or data, "
-      "1 bug, "
-      "75 stopped after saving (go on with --resume).");
+      "Example:\n  qslaw run recipes/demo/w4.yaml\n\n"
+      "Exit codes: 0 done, 2 mistake in recipe, files or data, 1 bug or another failure inside the program, "
+      "75 stopped on request (go on with --resume).");
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", std::string(QSLAW_VERSION));

@@ -1,6 +1,6 @@
 #include <ATen/ATen.h>
 
-#include <algorithm>
+#include <memory>
 
 #include "assemble.h"
 #include "core/log.h"
@@ -10,27 +10,41 @@
 #include "training.h"
 
 namespace qslaw {
+namespace {
+
+// Keeps alive what an EvalContext points to.
+struct EvalModel {
+  AssembledModel assembled;
+  std::unique_ptr<Tokenizer> tokenizer;
+};
+
+void load_model(const StageRun& run, EvalModel& model, EvalContext& context) {
+  const ModelOptions& options = run.experiment.recipe.model;
+  const LlavaConfig config = read_config(options.source);
+  model.tokenizer = std::make_unique<Tokenizer>(load_tokenizer(options, config));
+  model.assembled = assemble_model(run.experiment, config, collect_artifacts(run.experiment, run.stage));
+  context.model = &model.assembled.llava;
+  context.tokenizer = model.tokenizer.get();
+  context.transform = image_transform(options, config.vision);
+}
+
+}  // namespace
 
 void run_eval(const StageRun& run, StageReport& report) {
-  const Experiment& experiment = run.experiment;
-  const ModelOptions& options = experiment.recipe.model;
-  const LlavaConfig config = read_config(options.source);
-  const Tokenizer tokenizer = load_tokenizer(options, config);
-  const auto& benchmarks = experiment.recipe.eval->benchmarks;
-  AssembledModel model;
-  if (std::any_of(benchmarks.begin(), benchmarks.end(), needs_model)) {
-    model = assemble_model(experiment, config, collect_artifacts(experiment, run.stage));
-    report.memory.weights = model_bytes(model.llava);
+  const Recipe& recipe = run.experiment.recipe;
+  EvalModel model;
+  EvalContext context;
+  context.template_kind = parse_template(recipe.model.template_name);
+  context.predictions = run.folder / "predictions";
+  context.seed = recipe.seed;
+  if (needs_model(*recipe.eval)) {
+    load_model(run, model, context);
+    report.memory.weights = model_bytes(model.assembled.llava);
   }
-  const EvalContext context{&model.llava,
-                            &tokenizer,
-                            parse_template(options.template_name),
-                            image_transform(options, config.vision),
-                            run.folder / "predictions",
-                            experiment.recipe.seed};
-  for (const BenchmarkOptions& benchmark : benchmarks) {
-    report.results[result_name(benchmark)] = run_benchmark(benchmark, context);
-    log_info(concat("eval: ", result_name(benchmark), " ", report.results[result_name(benchmark)].dump()));
+  for (const BenchmarkOptions& benchmark : recipe.eval->benchmarks) {
+    const nlohmann::json result = run_benchmark(benchmark, context);
+    log_info(concat("eval: ", result_name(benchmark), " ", result.dump()));
+    report.results[result_name(benchmark)] = result;
   }
 }
 

@@ -1,4 +1,5 @@
 #include "assemble.h"
+#include "core/files.h"
 #include "export/export.h"
 #include "stages.h"
 
@@ -9,8 +10,10 @@ void run_export(const StageRun& run, StageReport& report) {
   const LlavaConfig config = read_config(experiment.recipe.model.source);
   const Artifacts artifacts = collect_artifacts(experiment, run.stage);
   AssembledModel model = assemble_model(experiment, config, artifacts);
-  report.results = export_model({&model.llava, experiment.recipe.model.source, *experiment.recipe.export_,
-                                 model.adapter, model.lora, base_hash(artifacts), run.folder});
+  const ModelOptions& source = experiment.recipe.model;
+  report.results = export_model({&model.llava, source.source, image_transform(source, config.vision),
+                                 *experiment.recipe.export_, model.adapter, model.lora,
+                                 artifacts.packed ? sha256_file(*artifacts.packed) : "", run.folder});
 }
 
 }  // namespace qslaw

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "model/named_tensors.h"
+#include "stage_checks.h"
 #include "stages.h"
 #include "training.h"
 
@@ -45,12 +46,12 @@ void write_dense(const std::filesystem::path& path, Llava& model, bool with_visi
 }
 
 std::vector<std::string> write_artifacts(const StageRun& run, const TuneOptions& options,
-                                         const Artifacts& artifacts, AssembledModel& model) {
+                                         const std::string& base_sha256, AssembledModel& model) {
   std::vector<std::string> files = {"projector.safetensors"};
   write_safetensors(run.folder / files[0], projector_to_named(model.llava.projector));
   if (options.method == "lora") {
     files.push_back("adapter.safetensors");
-    write_adapter(run.folder / files.back(), model.adapter, options.lora, base_hash(artifacts));
+    write_adapter(run.folder / files.back(), model.adapter, options.lora, base_sha256);
   } else if (options.method == "full") {
     files.push_back("model.safetensors");
     write_dense(run.folder / files.back(), model.llava, options.train_vision);
@@ -65,9 +66,7 @@ void run_tune(const StageRun& run, StageReport& report) {
   const TuneOptions& options = *experiment.recipe.tune;
   const LlavaConfig config = read_config(experiment.recipe.model.source);
   const Artifacts artifacts = collect_artifacts(experiment, run.stage);
-  require(!(options.method == "full" && artifacts.packed), "tune",
-          "expected a dense language model for method full, got a packed one; use method lora");
-  require(!artifacts.adapter, "tune", "expected a model without adapter, got one from an earlier stage");
+  require_tune_base(artifacts, artifacts.packed.has_value(), options);
   AssembledModel model = assemble_model(experiment, config, artifacts);
   const TrainingData data(run, config, {options.phase}, options.loop, options.heldout);
   TrainTask task = make_task(run, data, model.llava, options.optimizer, options.loop, options.heldout);
@@ -80,7 +79,7 @@ void run_tune(const StageRun& run, StageReport& report) {
 
   report_training(run, task, result, model.llava, report);
   report.results["method"] = options.method;
-  add_file_hashes(report, run.folder, write_artifacts(run, options, artifacts, model));
+  add_file_hashes(report, run.folder, write_artifacts(run, options, base_hash(experiment, artifacts), model));
 }
 
 }  // namespace qslaw

@@ -1,9 +1,9 @@
 #include <ATen/ATen.h>
 
-#include "core/error.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "quant/scale_linear.h"
+#include "stage_checks.h"
 #include "stages.h"
 #include "training.h"
 
@@ -73,12 +73,8 @@ void run_warmup(const StageRun& run, StageReport& report) {
   const WarmupOptions& options = *experiment.recipe.warmup;
   const LlavaConfig config = read_config(experiment.recipe.model.source);
   const Artifacts artifacts = collect_artifacts(experiment, run.stage);
+  require_warmup_base(packed_base(artifacts), options, config);
   const auto packed = read_packed(config, artifacts);
-  require(packed.has_value(), "warmup", "expected a quantized language model before warmup, got none");
-  require(packed->weights.begin()->second->kind == CodeKind::uniform, "warmup",
-          "expected a uniform grid (rtn or omniquant) to learn scales on, got ", packed->method);
-  require(options.first_layer < config.language.layers, "warmup", "expected first_layer below the model's ",
-          config.language.layers, " layers, got ", options.first_layer);
 
   std::vector<ScaleLinear*> scaled;
   Llava model = load_base(experiment, config, artifacts,

@@ -51,7 +51,7 @@ StageReport run_stage(const Experiment& experiment, const std::string& stage) {
   if (report.seconds == 0) {
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   }
-  report.peak_host_bytes = peak_host_bytes();
+  report.peak_host_bytes = std::max(report.peak_host_bytes, peak_host_bytes());
   report.fingerprint = fingerprint;
   write_stage_report(folder, report);
   remove_checkpoints(folder);  // not before: a kill in between would cost the whole stage

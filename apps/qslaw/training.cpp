@@ -33,10 +33,11 @@ int64_t phase_draws(const PhaseOptions& options, int64_t pictures, int64_t texts
 TrainPhase plan_phase(const PhaseOptions& options, const Dataset* pictures, const Dataset* texts,
                       int64_t batch_size, uint64_t seed) {
   TrainPhase phase;
+  phase.batch_size = options.batch_size > 0 ? options.batch_size : batch_size;
   const int64_t picture_count = pictures ? pictures->size() : 0, text_count = texts ? texts->size() : 0;
   ShareCurve share = options.text_share;
   if (pictures && texts && share.empty()) share = {{0.0, 0.5}, {1.0, 0.5}};
-  const int64_t draws = phase_draws(options, picture_count, text_count, batch_size, share);
+  const int64_t draws = phase_draws(options, picture_count, text_count, phase.batch_size, share);
   if (pictures && texts) {
     phase.sources = {pictures, texts};
     phase.plan = plan_mixed(picture_count, text_count, draws, share, seed);
@@ -44,8 +45,10 @@ TrainPhase plan_phase(const PhaseOptions& options, const Dataset* pictures, cons
     phase.sources = {pictures ? pictures : texts};
     phase.plan = plan_single(picture_count + text_count, draws, seed);
   }
-  phase.steps = (draws + batch_size - 1) / batch_size;
+  phase.steps = (draws + phase.batch_size - 1) / phase.batch_size;
   const DataOptions& data = pictures ? *options.pictures : *options.text;
+  if (options.lr > 0) phase.lr["gamma"] = options.lr;
+  if (options.projector_lr > 0) phase.lr["projector"] = options.projector_lr;
   phase.on_bad_sample = data.on_bad_sample;
   return phase;
 }
@@ -71,7 +74,10 @@ TrainingData::TrainingData(const StageRun& run, const LlavaConfig& config,
   }
   const EncodingContext context = encoding_context(*tokenizer_, model_template, config);
   if (heldout.text) heldout_text_ = add(*heldout.text, context);
-  if (heldout.pictures) heldout_pictures_ = add(*heldout.pictures, context);
+  if (heldout.pictures) {
+    heldout_pictures_ = add(*heldout.pictures, context);
+    heldout_policy_ = heldout.pictures->on_bad_sample;
+  }
 }
 
 const Dataset* TrainingData::add(const DataOptions& options, const EncodingContext& context) {
@@ -80,17 +86,23 @@ const Dataset* TrainingData::add(const DataOptions& options, const EncodingConte
   return datasets_.back().get();
 }
 
+double TrainingData::heldout_loss(const Llava& model, const Dataset& dataset, BadSamplePolicy policy) const {
+  DatasetLossOptions options;
+  options.on_bad_sample = policy;
+  return dataset_loss(model, dataset, transform_, options).mean();
+}
+
 std::function<nlohmann::json()> TrainingData::heldout(const Llava& model) const {
   if (!heldout_text_ && !heldout_pictures_) return {};
   return [this, &model] {
     nlohmann::json measured;
     if (heldout_text_) {
-      const double loss = dataset_loss(model, *heldout_text_, transform_, {}).mean();
+      const double loss = heldout_loss(model, *heldout_text_, BadSamplePolicy::error);
       measured["text_loss"] = loss;
       measured["text_perplexity"] = std::exp(loss);
     }
     if (heldout_pictures_)
-      measured["picture_loss"] = dataset_loss(model, *heldout_pictures_, transform_, {}).mean();
+      measured["picture_loss"] = heldout_loss(model, *heldout_pictures_, heldout_policy_);
     return measured;
   };
 }
@@ -98,7 +110,7 @@ std::function<nlohmann::json()> TrainingData::heldout(const Llava& model) const 
 std::string TrainingData::fingerprint() const {
   std::string all;
   for (const auto& dataset : datasets_)
-    all += dataset->fingerprint() + "\n";
+    all += dataset->fingerprint() + pictures_fingerprint(*dataset) + "\n";
   return sha256(all);
 }
 
@@ -138,12 +150,13 @@ int64_t model_bytes(const Llava& model) {
 void report_training(const StageRun& run, const TrainTask& task, const TrainResult& result,
                      const Llava& model, StageReport& report) {
   report.seconds = result.seconds;
+  report.peak_host_bytes = result.peak_host_bytes;
   report.tokens_per_second = result.seconds > 0 ? static_cast<double>(result.tokens) / result.seconds : 0.0;
   report.memory.weights = model_bytes(model);
   report.memory.optimizer = result.optimizer_bytes;
   report.memory.gradients = result.gradient_bytes;
   const int64_t known = report.memory.weights + report.memory.optimizer + report.memory.gradients;
-  report.memory.activations = std::max<int64_t>(0, peak_host_bytes() - run.baseline_host_bytes - known);
+  report.memory.activations = std::max<int64_t>(0, result.peak_host_bytes - run.baseline_host_bytes - known);
   report.results["steps"] = result.steps;
   report.results["first_loss"] = result.first_loss;
   report.results["last_loss"] = result.last_loss;

@@ -27,6 +27,7 @@ class TrainingData {
   std::string fingerprint() const;
 
  private:
+  double heldout_loss(const Llava& model, const Dataset& dataset, BadSamplePolicy policy) const;
   const Dataset* add(const DataOptions& options, const EncodingContext& context);
 
   std::unique_ptr<Tokenizer> tokenizer_;
@@ -35,6 +36,7 @@ class TrainingData {
   std::vector<TrainPhase> phases_;
   const Dataset* heldout_text_ = nullptr;
   const Dataset* heldout_pictures_ = nullptr;
+  BadSamplePolicy heldout_policy_ = BadSamplePolicy::error;
   bool has_pictures_ = false;
 };
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/error.h"
+#include "core/files.h"
 
 namespace qslaw {
 
@@ -105,17 +106,21 @@ void require_supervised(const Sample& sample, const Tokenizer& tokenizer, const 
        " (too long a question, or an empty answer?): ", describe_mask(sample, tokenizer));
 }
 
-std::vector<std::string> find_bad_samples(const Dataset& dataset, int64_t limit) {
-  std::vector<std::string> messages;
-  const int64_t count = limit > 0 ? std::min(limit, dataset.size()) : dataset.size();
-  for (int64_t i = 0; i < count; ++i) {
+std::string pictures_fingerprint(const Dataset& dataset, int64_t samples) {
+  namespace fs = std::filesystem;
+  std::string all;
+  const int64_t step = std::max<int64_t>(1, dataset.size() / std::max<int64_t>(1, samples));
+  for (int64_t i = 0; i < dataset.size(); i += step) {
     try {
-      dataset.at(i);
-    } catch (const UserError& problem) {
-      messages.emplace_back(problem.what());
+      for (const fs::path& picture : dataset.at(i).pictures) {
+        all += concat(picture.string(), " ", fs::file_size(picture), " ",
+                      fs::last_write_time(picture).time_since_epoch().count(), "\n");
+      }
+    } catch (const UserError&) {
+      all += "bad\n";
     }
   }
-  return messages;
+  return sha256(all);
 }
 
 }  // namespace qslaw

@@ -6,6 +6,7 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "core/whitespace.h"
 #include "model/generate.h"
 
 namespace qslaw {
@@ -60,12 +61,6 @@ Answers answer_prompts(size_t count, const std::function<LoadedSample(size_t)>& 
     progress.update(static_cast<int64_t>(begin));
   }
   return answers;
-}
-
-std::string strip(const std::string& text) {
-  const size_t begin = text.find_first_not_of(" \n\t\r");
-  if (begin == std::string::npos) return "";
-  return text.substr(begin, text.find_last_not_of(" \n\t\r") - begin + 1);
 }
 
 }  // namespace qslaw

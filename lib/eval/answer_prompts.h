@@ -19,7 +19,4 @@ using Answers = std::map<size_t, std::string>;
 Answers answer_prompts(size_t count, const std::function<LoadedSample(size_t)>& load,
                        const BenchmarkOptions& options, const EvalContext& context);
 
-/// Text without white space at its ends.
-std::string strip(const std::string& text);
-
 }  // namespace qslaw

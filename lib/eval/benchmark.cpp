@@ -1,5 +1,7 @@
 #include "eval/benchmark.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace qslaw {
@@ -21,6 +23,11 @@ bool needs_model(const BenchmarkOptions& options) {
   return options.predictions.empty();
 }
 
+bool needs_model(const EvalOptions& options) {
+  return std::any_of(options.benchmarks.begin(), options.benchmarks.end(),
+                     [](const BenchmarkOptions& benchmark) { return needs_model(benchmark); });
+}
+
 TemplateKind benchmark_template(const BenchmarkOptions& options, const EvalContext& context) {
   return options.template_name.empty() ? context.template_kind : parse_template(options.template_name);
 }
@@ -38,6 +45,19 @@ DataOptions benchmark_data(const BenchmarkOptions& options) {
   data.max_length = options.context;
   data.on_bad_sample = options.on_bad_sample;
   return data;
+}
+
+std::vector<ScienceQaProblem> benchmark_problems(const BenchmarkOptions& options) {
+  auto problems = read_scienceqa(options.problems, options.splits, options.split, options.images);
+  if (options.limit > 0 && options.limit < static_cast<int64_t>(problems.size()))
+    problems.resize(static_cast<size_t>(options.limit));
+  return problems;
+}
+
+std::vector<Turn> scienceqa_turns(const ScienceQaProblem& problem, const BenchmarkOptions& options) {
+  std::string text = scienceqa_question(problem, options.prompt_format) + options.prompt_suffix;
+  if (!problem.picture.empty()) text += "\n<image>";
+  return {{Role::human, text}};
 }
 
 nlohmann::json run_benchmark(const BenchmarkOptions& options, const EvalContext& context) {

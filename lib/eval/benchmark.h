@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "data/conversation.h"
 #include "data/image_transform.h"
+#include "data/scienceqa.h"
 #include "eval/options.h"
 #include "io/tokenizer.h"
 #include "model/llava.h"
@@ -15,7 +17,8 @@ namespace qslaw {
 
 /// What a benchmark runs on. Nothing is owned.
 struct EvalContext {
-  const Llava* model = nullptr;  // null when every benchmark scores given predictions
+  // Both are null, and the transform is not looked at, when every benchmark scores given predictions.
+  const Llava* model = nullptr;
   const Tokenizer* tokenizer = nullptr;
   TemplateKind template_kind = TemplateKind::vicuna_v1;
   ImageTransform transform;
@@ -35,6 +38,8 @@ std::string result_name(const BenchmarkOptions& options);
 
 /// True when the benchmark runs the model (it does not when it scores a predictions file).
 bool needs_model(const BenchmarkOptions& options);
+/// True when some benchmark does.
+bool needs_model(const EvalOptions& options);
 
 /// Runs one benchmark.
 nlohmann::json run_benchmark(const BenchmarkOptions& options, const EvalContext& context);
@@ -46,6 +51,11 @@ TemplateKind benchmark_template(const BenchmarkOptions& options, const EvalConte
 DataOptions benchmark_data(const BenchmarkOptions& options);
 /// True for the kinds that benchmark_data serves.
 bool has_data(const BenchmarkOptions& options);
+
+/// The problems of a scienceqa benchmark, as far as its `limit`. UserError as read_scienceqa's.
+std::vector<ScienceQaProblem> benchmark_problems(const BenchmarkOptions& options);
+/// What a scienceqa benchmark asks: the human's only turn, with "<image>" where the problem has a picture.
+std::vector<Turn> scienceqa_turns(const ScienceQaProblem& problem, const BenchmarkOptions& options);
 
 nlohmann::json run_scienceqa(const BenchmarkOptions& options, const EvalContext& context);
 nlohmann::json run_exact_match(const BenchmarkOptions& options, const EvalContext& context);

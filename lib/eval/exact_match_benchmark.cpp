@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "core/error.h"
+#include "core/whitespace.h"
 #include "eval/answer_prompts.h"
 #include "eval/predictions.h"
 

@@ -1,7 +1,6 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
-#include "data/scienceqa.h"
 #include "eval/answer_prompts.h"
 #include "eval/predictions.h"
 #include "eval/scienceqa_scoring.h"
@@ -9,18 +8,12 @@
 namespace qslaw {
 namespace {
 
-std::vector<Turn> question_turns(const ScienceQaProblem& problem, const BenchmarkOptions& options) {
-  std::string text = scienceqa_question(problem, options.prompt_format) + options.prompt_suffix;
-  if (!problem.picture.empty()) text += "\n<image>";
-  return {{Role::human, text}};
-}
-
 LoadedSample load_prompt(const ScienceQaProblem& problem, const BenchmarkOptions& options,
                          const EvalContext& context) {
   LoadedSample loaded;
   loaded.sample.id = problem.id;
   loaded.sample.ids = encode_prompt(*context.tokenizer, benchmark_template(options, context),
-                                    question_turns(problem, options), !problem.picture.empty());
+                                    scienceqa_turns(problem, options), !problem.picture.empty());
   loaded.sample.labels.assign(loaded.sample.ids.size(), kIgnoreLabel);
   if (!problem.picture.empty()) {
     loaded.sample.pictures.push_back(problem.picture);
@@ -60,7 +53,7 @@ nlohmann::json prediction_line(const ScienceQaProblem& problem, const ScienceQaA
       answer.missing ? kUnparsed : parse_scienceqa_answer(answer.text, problem.choices.size());
   nlohmann::json line = {
       {"id", problem.id},
-      {"prompt", prompt_text(benchmark_template(options, context), question_turns(problem, options),
+      {"prompt", prompt_text(benchmark_template(options, context), scienceqa_turns(problem, options),
                              !problem.picture.empty())},
       {"text", answer.text},
       {"parsed", parsed >= 0 ? nlohmann::json(scienceqa_letter(parsed)) : nlohmann::json(nullptr)},
@@ -73,10 +66,7 @@ nlohmann::json prediction_line(const ScienceQaProblem& problem, const ScienceQaA
 }  // namespace
 
 nlohmann::json run_scienceqa(const BenchmarkOptions& options, const EvalContext& context) {
-  auto problems = read_scienceqa(options.problems, options.splits, options.split, options.images);
-  if (options.limit > 0 && options.limit < static_cast<int64_t>(problems.size())) {
-    problems.resize(static_cast<size_t>(options.limit));
-  }
+  const auto problems = benchmark_problems(options);
   auto answers = needs_model(options) ? run_model(problems, options, context)
                                       : read_answers(problems, options.predictions);
   PredictionsFile predictions(context.predictions, result_name(options));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/image_transform.h"
 #include "export/options.h"
 #include "model/llava.h"
 #include "model/load.h"
@@ -17,11 +18,12 @@ namespace qslaw {
 struct ExportTask {
   const Llava* model = nullptr;  // as it computes: packed or dense linears, with the adapter attached
   ModelSource source;            // where it came from: tokenizer files, tensors behind the feature layer
+  ImageTransform transform;      // how its pictures are prepared
   ExportOptions options;
   std::vector<LoraLinear*> adapter;  // the model's LoRA layers; empty without an adapter
   LoraOptions lora;                  // rank and alpha of the adapter
-  std::string base_sha256;           // of the packed codes that the adapter was learned on; may be empty
-  std::filesystem::path folder;      // each format gets a folder of its own in it
+  std::string base_sha256;       // of the packed codes that the adapter was learned on; empty: 16-bit base
+  std::filesystem::path folder;  // each format gets a folder of its own in it
 };
 
 /// Writes every format of `task.options`, in their order. Each folder appears whole, in place of an older

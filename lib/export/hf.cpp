@@ -17,6 +17,7 @@ void write_folder(const ExportTask& task, const std::filesystem::path& folder, b
   verify_shards(folder, tensors);
   write_json(folder / "config.json", hf_config(task.model->config, task.options.dtype));
   copy_companion_files(task.source, task.model->config, folder);
+  write_preprocessor(task.transform, folder);
 }
 
 }  // namespace

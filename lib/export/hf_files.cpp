@@ -57,6 +57,20 @@ void add_image_token(const fs::path& folder, int64_t id) {
   write_json(added, tokens);
 }
 
+json take_image_settings(const fs::path& folder) {
+  const fs::path processor = folder / "processor_config.json", own = folder / "preprocessor_config.json";
+  if (fs::exists(processor)) {
+    json all = read_json(processor);
+    if (all.contains("image_processor")) {
+      json settings = all["image_processor"];
+      all.erase("image_processor");
+      write_json(processor, all);
+      return settings;
+    }
+  }
+  return fs::exists(own) ? read_json(own) : json::object();
+}
+
 }  // namespace
 
 json hf_config(const LlavaConfig& config, const std::string& dtype) {
@@ -87,6 +101,30 @@ void copy_companion_files(const ModelSource& source, const LlavaConfig& config, 
     }
   }
   if (config.image_token_id >= config.language.vocab) add_image_token(folder, config.image_token_id);
+}
+
+void write_preprocessor(const ImageTransform& transform, const fs::path& folder) {
+  json out = take_image_settings(folder);
+  const int size = transform.size;
+  const bool pad = transform.mode == AspectMode::pad;
+  const json wanted = {{"do_resize", true},
+                       {"size", {{"shortest_edge", size}}},
+                       {"resample", 3},  // bicubic
+                       {"do_center_crop", true},
+                       {"crop_size", {{"height", size}, {"width", size}}},
+                       {"do_convert_rgb", true},
+                       {"do_rescale", true},
+                       {"rescale_factor", 1.0 / 255.0},
+                       {"do_normalize", true},
+                       {"image_mean", transform.mean},
+                       {"image_std", transform.std}};
+  for (const auto& [key, value] : wanted.items()) {
+    if (!out.contains(key)) out[key] = value;
+  }
+  if (pad) out["image_processor_type"] = "LlavaImageProcessor";
+  if (!out.contains("image_processor_type")) out["image_processor_type"] = "CLIPImageProcessor";
+  if (pad || out.contains("do_pad")) out["do_pad"] = pad;
+  write_json(folder / "preprocessor_config.json", out);
 }
 
 }  // namespace qslaw

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "data/image_transform.h"
 #include "model/load.h"
 
 namespace qslaw {
@@ -16,5 +17,10 @@ nlohmann::json hf_config(const LlavaConfig& config, const std::string& dtype);
 /// the language model's vocabulary is added to the tokenizer as "<image>".
 void copy_companion_files(const ModelSource& source, const LlavaConfig& config,
                           const std::filesystem::path& folder);
+
+/// preprocessor_config.json in `folder` for pictures prepared by `transform`. Settings that are already there
+/// (in that file, or in processor_config.json, from which they are taken out) stay unless they say otherwise.
+/// Padding to a square is known to LlavaImageProcessor only.
+void write_preprocessor(const ImageTransform& transform, const std::filesystem::path& folder);
 
 }  // namespace qslaw

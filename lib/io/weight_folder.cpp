@@ -2,7 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <fstream>
+#include <set>
+
 #include "core/error.h"
+#include "core/files.h"
 #include "io/json.h"
 
 namespace fs = std::filesystem;
@@ -12,6 +16,7 @@ namespace {
 
 const char* const kSingleFile = "model.safetensors";
 const char* const kIndexFile = "model.safetensors.index.json";
+constexpr size_t kIdentityBytes = 1 << 20;
 
 std::string shape_text(const std::vector<int64_t>& shape) {
   std::vector<std::string> parts;
@@ -78,6 +83,27 @@ std::vector<std::string> WeightFolder::list_names(const fs::path& folder) {
     return names;
   }
   return open(folder).names();
+}
+
+std::string WeightFolder::identity(const fs::path& folder) {
+  std::set<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() == ".safetensors") files.insert(entry.path());
+  }
+  std::string all;
+  for (const fs::path& path : files) {
+    all += concat(path.filename().string(), " ", fs::file_size(path), "\n");
+    std::ifstream file(path, std::ios::binary);
+    std::string piece(std::min<size_t>(kIdentityBytes, fs::file_size(path)), '\0');
+    for (const auto direction : {std::ios::beg, std::ios::end}) {
+      const auto size = static_cast<std::streamoff>(piece.size());
+      file.seekg(direction == std::ios::beg ? 0 : -size, direction);
+      file.read(piece.data(), size);
+      require(file.good(), "weights", "expected a readable file, got a read error (", path.string(), ")");
+      all += sha256(piece);
+    }
+  }
+  return sha256(all);
 }
 
 std::vector<std::string> WeightFolder::names() const {

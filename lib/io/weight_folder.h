@@ -21,6 +21,10 @@ class WeightFolder {
   /// absent is fine.
   static std::vector<std::string> list_names(const std::filesystem::path& folder);
 
+  /// Hash that tells one checkpoint from another without reading all of it: every .safetensors file's name,
+  /// size, first and last MiB.
+  static std::string identity(const std::filesystem::path& folder);
+
   bool has(const std::string& name) const { return files_by_name_.count(name) > 0; }
   std::vector<std::string> names() const;
 

@@ -27,7 +27,6 @@ class AdamW {
   std::vector<at::Tensor>& first_moments() { return first_; }
   std::vector<at::Tensor>& second_moments() { return second_; }
   std::vector<at::Tensor>& steps() { return steps_; }
-  const std::vector<at::Tensor>& parameters() const { return parameters_; }
   int64_t state_bytes() const;
 
  private:

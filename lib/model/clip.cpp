@@ -9,10 +9,6 @@ at::Tensor layer_norm(const at::Tensor& x, const Affine& norm, double eps) {
   return at::layer_norm(x, {x.size(-1)}, norm.weight.to(x.scalar_type()), norm.bias.to(x.scalar_type()), eps);
 }
 
-at::Tensor affine(const at::Tensor& x, const Affine& part) {
-  return at::linear(x, part.weight.to(x.scalar_type()), part.bias.to(x.scalar_type()));
-}
-
 at::Tensor activate(const at::Tensor& x, ClipActivation activation) {
   return activation == ClipActivation::gelu ? at::gelu(x) : x * at::sigmoid(1.702 * x);
 }
@@ -42,6 +38,10 @@ at::Tensor embed_patches(const ClipTower& tower, const at::Tensor& pixels_N3SS) 
 }
 
 }  // namespace
+
+at::Tensor affine(const at::Tensor& x, const Affine& part) {
+  return at::linear(x, part.weight.to(x.scalar_type()), part.bias.to(x.scalar_type()));
+}
 
 std::vector<std::pair<std::string, Affine*>> clip_block_parts(ClipBlock& block) {
   return {{"layer_norm1", &block.norm1},

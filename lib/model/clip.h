@@ -16,6 +16,9 @@ struct Affine {
   at::Tensor bias;
 };
 
+/// x W^T + b, computed in x's dtype.
+at::Tensor affine(const at::Tensor& x, const Affine& part);
+
 struct ClipBlock {
   Affine norm1, q, k, v, out, norm2, fc1, fc2;
 };

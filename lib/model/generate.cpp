@@ -39,8 +39,7 @@ at::Tensor choose_tokens(const at::Tensor& logits_BV, const GenerateOptions& opt
 at::Tensor prefill(const Llava& model, const Batch& prompts, KvCache& cache) {
   const Llama& language = model.language;
   at::Tensor x = embed_batch(model, prompts);
-  const at::Tensor positions = at::arange(x.size(1), x.options().dtype(at::kLong));
-  const RopeTable rope = make_rope_table(language.rope_frequencies, positions, x.scalar_type());
+  const RopeTable rope = rope_table_of_length(language.rope_frequencies, x.size(1), x.scalar_type());
   for (size_t l = 0; l < language.blocks.size(); ++l) {
     x = block_forward(language.blocks[l], language.config, x, rope, &cache, static_cast<int64_t>(l));
   }

@@ -96,8 +96,7 @@ at::Tensor block_decode(const LlamaBlock& block, const LanguageConfig& config, c
 }
 
 at::Tensor llama_hidden(const Llama& model, const at::Tensor& x_BTD, bool checkpointing) {
-  const at::Tensor positions = at::arange(x_BTD.size(1), x_BTD.options().dtype(at::kLong));
-  const RopeTable rope = make_rope_table(model.rope_frequencies, positions, x_BTD.scalar_type());
+  const RopeTable rope = rope_table_of_length(model.rope_frequencies, x_BTD.size(1), x_BTD.scalar_type());
   at::Tensor x = x_BTD;
   for (const LlamaBlock& block : model.blocks) {
     const auto run = [&block, &config = model.config, rope](const at::Tensor& input) {

@@ -27,7 +27,8 @@ struct ModelSource {
 /// The sizes, without opening any weights.
 LlavaConfig read_config(const ModelSource& source);
 
-/// Checks that the weights' names are complete (from the index or headers) without reading data.
+/// Checks that the weights' names are complete (from the index or headers), without reading data, and that a
+/// given projector file holds what it must.
 void check_weight_names(const ModelSource& source, const LlavaConfig& config);
 
 /// Loads everything in `dtype` on `device`; the decoder's linears come from `maker`. Nothing is ever filled

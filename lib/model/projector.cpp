@@ -11,10 +11,6 @@
 namespace qslaw {
 namespace {
 
-at::Tensor affine(const at::Tensor& x, const Affine& part) {
-  return at::linear(x, part.weight.to(x.scalar_type()), part.bias.to(x.scalar_type()));
-}
-
 // The names one tensor may have in a projector file, without prefix.
 std::vector<std::string> known_names(const std::string& name, ProjectorKind kind) {
   const std::string leaf = name.substr(name.find('.') + 1);

@@ -44,6 +44,10 @@ RopeTable make_rope_table(const at::Tensor& frequencies, const at::Tensor& posit
   return {doubled.cos().to(dtype), doubled.sin().to(dtype)};
 }
 
+RopeTable rope_table_of_length(const at::Tensor& frequencies, int64_t length, at::ScalarType dtype) {
+  return make_rope_table(frequencies, at::arange(length, frequencies.options().dtype(at::kLong)), dtype);
+}
+
 at::Tensor apply_rope(const at::Tensor& x_BHTS, const RopeTable& table) {
   const auto halves = x_BHTS.chunk(2, -1);
   const at::Tensor rotated = at::cat({-halves[1], halves[0]}, -1);

@@ -18,6 +18,9 @@ struct RopeTable {
 /// positions: int64, [T] or [B, T]; the table gets a head axis in front of T when batched ([B, 1, T, S]).
 RopeTable make_rope_table(const at::Tensor& frequencies, const at::Tensor& positions, at::ScalarType dtype);
 
+/// The table of positions 0 .. length - 1.
+RopeTable rope_table_of_length(const at::Tensor& frequencies, int64_t length, at::ScalarType dtype);
+
 /// x_BHTS rotated.
 at::Tensor apply_rope(const at::Tensor& x_BHTS, const RopeTable& table);
 

@@ -9,44 +9,57 @@
 namespace qslaw {
 namespace {
 
-std::vector<LoadedSample> draw_samples(DataOptions data, int64_t count, int64_t length,
-                                       const EncodingContext& context, const ImageTransform& transform,
-                                       uint64_t seed) {
-  data.max_length = length;
-  const auto dataset = make_dataset(data, context);
-  require(dataset->size() >= count, "quantize", "expected at least ", count, " calibration samples in ",
-          data.path.string(), ", got ", dataset->size());
+std::vector<LoadedSample> draw_samples(const CalibrationShare& share, const EncodingContext& context,
+                                       const ImageTransform& transform, uint64_t seed) {
+  const auto dataset = open_calibration(share, context);
   LoaderOptions options;
-  options.on_bad_sample = data.on_bad_sample;
-  Loader loader({dataset.get()}, plan_single(dataset->size(), count, seed), 0, transform, options);
-  return loader.next(count);
+  options.on_bad_sample = share.data.on_bad_sample;
+  Loader loader({dataset.get()}, plan_single(dataset->size(), share.samples, seed), 0, transform, options);
+  return loader.next(share.samples);
 }
 
-// a0 b0 a1 b1 ...; the longer one's rest at the end.
-std::vector<LoadedSample> interleave(std::vector<LoadedSample> a, std::vector<LoadedSample> b) {
+// a0 b0 a1 b1 ...; a longer one's rest at the end.
+std::vector<LoadedSample> interleave(std::vector<std::vector<LoadedSample>> parts) {
+  size_t longest = 0;
+  for (const auto& part : parts)
+    longest = std::max(longest, part.size());
   std::vector<LoadedSample> out;
-  for (size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
-    if (i < a.size()) out.push_back(std::move(a[i]));
-    if (i < b.size()) out.push_back(std::move(b[i]));
+  for (size_t i = 0; i < longest; ++i) {
+    for (auto& part : parts) {
+      if (i < part.size()) out.push_back(std::move(part[i]));
+    }
   }
   return out;
 }
 
 }  // namespace
 
+std::vector<CalibrationShare> calibration_shares(const CalibrationOptions& options) {
+  std::vector<CalibrationShare> shares = {{options.data, options.samples}};
+  if (options.data.kind == "mix") {
+    const int64_t texts = options.samples / 2;
+    shares = {{*options.text, texts}, {*options.pictures, options.samples - texts}};
+  }
+  for (CalibrationShare& share : shares)
+    share.data.max_length = options.length;
+  return shares;
+}
+
+std::unique_ptr<Dataset> open_calibration(const CalibrationShare& share, const EncodingContext& context) {
+  auto dataset = make_dataset(share.data, context);
+  const auto& path = share.data.path.empty() ? share.data.problems : share.data.path;
+  require(dataset->size() >= share.samples, "quantize", "expected at least ", share.samples,
+          " calibration samples in ", path.string(), ", got ", dataset->size());
+  return dataset;
+}
+
 std::vector<Batch> calibration_batches(const CalibrationOptions& options, const EncodingContext& context,
                                        const ImageTransform& transform, int64_t batch_size, int64_t pad_id,
                                        uint64_t seed) {
-  const auto draw = [&](const DataOptions& data, int64_t count, uint64_t stream) {
-    return draw_samples(data, count, options.length, context, transform, mix_seed(seed, stream));
-  };
-  std::vector<LoadedSample> samples;
-  if (options.data.kind == "mix") {
-    const int64_t texts = options.samples / 2;
-    samples = interleave(draw(*options.text, texts, 1), draw(*options.pictures, options.samples - texts, 2));
-  } else {
-    samples = draw(options.data, options.samples, 1);
-  }
+  std::vector<std::vector<LoadedSample>> drawn;
+  for (const CalibrationShare& share : calibration_shares(options))
+    drawn.push_back(draw_samples(share, context, transform, mix_seed(seed, drawn.size() + 1)));
+  const std::vector<LoadedSample> samples = interleave(std::move(drawn));
   std::vector<Batch> batches;
   for (size_t i = 0; i < samples.size(); i += static_cast<size_t>(batch_size)) {
     const size_t end = std::min(samples.size(), i + static_cast<size_t>(batch_size));

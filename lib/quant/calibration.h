@@ -1,5 +1,6 @@
 // What a block sees while it is calibrated: hidden states of the calibration samples.
 #pragma once
+#include <memory>
 #include <vector>
 
 #include "data/batch.h"
@@ -8,6 +9,17 @@
 #include "quant/options.h"
 
 namespace qslaw {
+
+/// How many samples are drawn from which data set: one, or for kind mix text (half, rounded down) and
+/// pictures.
+struct CalibrationShare {
+  DataOptions data;  // cut at the calibration's length
+  int64_t samples = 0;
+};
+std::vector<CalibrationShare> calibration_shares(const CalibrationOptions& options);
+
+/// Opens a share's data set. UserError when it has fewer samples than are to be drawn.
+std::unique_ptr<Dataset> open_calibration(const CalibrationShare& share, const EncodingContext& context);
 
 /// Calibration samples in batches of `batch_size`, drawn by the seed. kind mix: every other sample is text.
 std::vector<Batch> calibration_batches(const CalibrationOptions& options, const EncodingContext& context,

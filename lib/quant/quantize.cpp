@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
+#include "core/interrupt.h"
 #include "core/progress.h"
 #include "quant/methods/methods.h"
 
@@ -60,6 +61,7 @@ QuantizeResult quantize_each(const QuantizeTask& task,
   Progress progress("quantize", static_cast<int64_t>(specs.size()), "layers");
   QuantizeResult result;
   for (size_t i = 0; i < specs.size(); ++i) {
+    if (stop_requested()) throw Stopped("quantize was stopped; it starts over");
     const at::Tensor weight_NK = weights.weight(specs[i]).to(task.device).contiguous();
     const PackedWeight packed = pack(specs[i], weight_NK).to(at::kCPU);
     result.report["layers"].push_back(layer_error(specs[i], weight_NK.cpu(), packed));

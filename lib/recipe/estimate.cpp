@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "eval/benchmark.h"
 #include "model/llama.h"
 
 namespace qslaw {
@@ -56,8 +57,9 @@ int64_t lora_values(const LanguageConfig& config, int64_t rank) {
   return values;
 }
 
-void add_trained(StageEstimate& estimate, int64_t values, bool already_in_weights) {
-  estimate.weights += already_in_weights ? 0 : kMasterBytes * values;
+// `held_bytes`: what the weights so far count for each of the values.
+void add_trained(StageEstimate& estimate, int64_t values, int64_t held_bytes) {
+  estimate.weights += (kMasterBytes - held_bytes) * values;
   estimate.optimizer += kMomentBytes * values;
   estimate.gradients += kGradientBytes * values;
 }
@@ -102,11 +104,12 @@ StageEstimate estimate_warmup(const Recipe& recipe, const LlavaConfig& config, c
   StageEstimate estimate;
   estimate.weights = packed_bytes(recipe, counts.linears) + bytes * scaled +
                      bytes * (counts.other_language + counts.vision + counts.projector);
-  add_trained(estimate, scaled / group + (options.train_projector ? counts.projector : 0), false);
+  add_trained(estimate, scaled / group, 0);
+  if (options.train_projector) add_trained(estimate, counts.projector, bytes);
   estimate.activations =
       training_activations(config, options.loop, data, bytes) + 3 * 4 * counts.largest_linear;
   estimate.flops = training_flops(config, data, options.loop, true);
-  estimate.steps = data.samples / std::max<int64_t>(1, options.loop.batch_size);
+  estimate.steps = data.steps;
   return estimate;
 }
 
@@ -118,19 +121,17 @@ StageEstimate estimate_tune(const Recipe& recipe, const LlavaConfig& config, con
   estimate.weights =
       bytes * other + (is_packed(recipe) ? packed_bytes(recipe, counts.linears) : bytes * counts.linears);
   if (options.method == "full") {
-    const int64_t trained =
-        counts.linears + counts.other_language + (options.train_vision ? counts.vision : 0);
-    estimate.weights += (kMasterBytes - bytes) * trained;
-    add_trained(estimate, trained, true);
+    add_trained(estimate, counts.linears + counts.other_language + (options.train_vision ? counts.vision : 0),
+                bytes);
   } else if (options.method == "lora") {
-    add_trained(estimate, lora_values(config.language, options.lora.rank), false);
+    add_trained(estimate, lora_values(config.language, options.lora.rank), 0);
   }
   if (options.train_projector || options.method == "projector")
-    add_trained(estimate, counts.projector, false);
+    add_trained(estimate, counts.projector, bytes);
   estimate.activations =
       training_activations(config, options.loop, data, bytes) + 2 * bytes * counts.largest_linear;
   estimate.flops = training_flops(config, data, options.loop, options.method == "full");
-  estimate.steps = data.samples / std::max<int64_t>(1, options.loop.batch_size);
+  estimate.steps = data.steps;
   return estimate;
 }
 
@@ -142,7 +143,7 @@ StageEstimate estimate_inference(const Recipe& recipe, const LlavaConfig& config
                      (is_packed(recipe) ? packed_bytes(recipe, counts.linears) : bytes * counts.linears);
   const int64_t cache =
       2 * config.language.layers * config.language.kv_heads * config.language.head_size * bytes;
-  estimate.activations = 8 * data.longest * cache + 2 * bytes * counts.largest_linear;
+  estimate.activations = data.batch_tokens * cache + 2 * bytes * counts.largest_linear;
   estimate.flops =
       2.0 * static_cast<double>(counts.linears) * static_cast<double>(data.samples) * data.mean_tokens;
   return estimate;
@@ -178,7 +179,7 @@ StageEstimate estimate_stage(const Recipe& recipe, const std::string& stage, con
     estimate = estimate_warmup(recipe, config, data);
   } else if (stage == "tune") {
     estimate = estimate_tune(recipe, config, data);
-  } else {
+  } else if (stage != "eval" || needs_model(*recipe.eval)) {
     estimate = estimate_inference(recipe, config, data);
   }
   estimate.program = kProgramBytes;

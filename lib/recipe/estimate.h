@@ -22,10 +22,14 @@ struct StageEstimate {
 
 /// What the estimate needs to know of the data.
 struct DataShape {
-  int64_t samples = 0;      // draws of all phases (tune, warmup), questions (eval)
-  double mean_tokens = 0;   // per sample, pictures expanded
-  int64_t longest = 0;      // tokens of the longest sample
+  int64_t samples = 0;      // draws of all phases (tune, warmup), prompts of all benchmarks (eval)
+  int64_t steps = 0;        // optimizer steps of all phases
+  double mean_tokens = 0;   // per sample, pictures expanded; eval: with all tokens that may be generated
+  int64_t longest = 0;      // tokens of the longest sample (tune, warmup)
   double mean_learned = 0;  // supervised tokens per sample
+  // eval: tokens whose keys and values are held at once, at most: samples of a batch times the longest prompt
+  // with all tokens that may be generated, of the benchmark where this is the most.
+  int64_t batch_tokens = 0;
 };
 
 /// Values in the decoder's linears, in the rest of the language model, the tower (as far as used) and the
@@ -39,7 +43,8 @@ struct ModelCounts {
 };
 ModelCounts count_model(const LlavaConfig& config);
 
-/// Estimate of one stage. REQUIRES: the recipe has that section.
+/// Estimate of one stage; `config` is not looked at for an eval that needs no model. REQUIRES: the recipe has
+/// that section.
 StageEstimate estimate_stage(const Recipe& recipe, const std::string& stage, const LlavaConfig& config,
                              const DataShape& data);
 

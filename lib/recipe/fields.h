@@ -52,7 +52,7 @@ void sample_fields(V& v, DataOptions& o) {
   v("split", o.split, only({"scienceqa"}));
   v("prompt_format", o.prompt_format, only({"scienceqa"}));
   v("limit", o.limit, only({"llava", "text", "scienceqa"}));
-  v("on_bad_sample", o.on_bad_sample, only({"llava", "text", "scienceqa"}));
+  v("on_bad_sample", o.on_bad_sample, only({"llava", "scienceqa"}));
 }
 
 template <class V>
@@ -164,6 +164,9 @@ void fields(V& v, PhaseOptions& o) {
   v("pictures", o.pictures);
   v("text", o.text);
   mix_fields(v, o);
+  v("batch_size", o.batch_size);
+  v("lr", o.lr);
+  v("projector_lr", o.projector_lr);
 }
 
 template <class V>

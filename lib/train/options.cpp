@@ -15,6 +15,15 @@ void check_optimizer(const OptimizerOptions& options, const std::string& key) {
   require_between(key + ".max_grad_norm", options.max_grad_norm, 0.0, 1e9);
 }
 
+void check_phase_rates(const PhaseOptions& options, const LoopOptions& loop, const std::string& key) {
+  require_at_least(key + ".batch_size", options.batch_size, 0);
+  require_key(options.batch_size % loop.micro_batch_size == 0, key + ".batch_size",
+              "expected a multiple of micro_batch_size = ", loop.micro_batch_size, ", got ",
+              options.batch_size);
+  require_between(key + ".lr", options.lr, 0.0, 1e3);
+  require_between(key + ".projector_lr", options.projector_lr, 0.0, 1e3);
+}
+
 void check_loop(const LoopOptions& options, const std::string& key) {
   require_at_least(key + ".batch_size", options.batch_size, 1);
   require_at_least(key + ".micro_batch_size", options.micro_batch_size, 1);
@@ -75,11 +84,12 @@ void check(const WarmupOptions& options) {
   require_at_least("warmup.first_layer", options.first_layer, 0);
   check_optimizer(options.optimizer, "warmup.optimizer");
   require_key(!options.phases.empty(), "warmup.phases", "expected at least one phase, got none");
+  check_loop(options.loop, "warmup");
   for (size_t i = 0; i < options.phases.size(); ++i) {
     const std::string key = concat("warmup.phases.", i);
     check_phase(options.phases[i], key, key + ".pictures", key + ".text");
+    check_phase_rates(options.phases[i], options.loop, key);
   }
-  check_loop(options.loop, "warmup");
   check_heldout(options.heldout, "warmup.heldout");
 }
 

@@ -30,6 +30,10 @@ struct PhaseOptions {
   double epochs = 1.0;                       // passes over `pictures` (over `text` when alone)
   int64_t max_steps = 0;                     // optimizer steps instead of epochs; 0 = by epochs
   std::optional<std::string> template_name;  // default: the model's
+  // A warm-up's phase may have its own; 0 = the section's.
+  int64_t batch_size = 0;
+  double lr = 0.0;
+  double projector_lr = 0.0;
 };
 
 /// Batches, checkpoints and memory of a training loop.

@@ -17,6 +17,8 @@
 #include "report/host_memory.h"
 #include "report/metrics.h"
 #include "train/checkpoint.h"
+#include "train/nonfinite.h"
+#include "train/position.h"
 #include "train/schedule.h"
 #include "train/step_metrics.h"
 
@@ -33,49 +35,6 @@ std::string tensor_hash(const at::Tensor& tensor) {
   const at::Tensor host = tensor.detach().cpu().contiguous();
   return sha256({static_cast<const char*>(host.const_data_ptr()), host.nbytes()});
 }
-
-// Where a run stands; what a checkpoint's state.json holds.
-struct Position {
-  int64_t step = 0;  // optimizer steps over all phases
-  size_t phase = 0;
-  int64_t phase_step = 0;  // steps done in the phase
-  int64_t skipped = 0;
-  double seconds = 0.0;  // spent by processes that ended at this checkpoint
-  double first_loss = 0.0;
-  double last_loss = 0.0;
-  bool measuring = false;  // stopped within the held-out measurement that belongs to this step
-  nlohmann::json heldout_before;
-  nlohmann::json initial_hashes = nlohmann::json::object();
-
-  nlohmann::json to_json(const std::string& fingerprint) const {
-    return {{"format", 1},
-            {"fingerprint", fingerprint},
-            {"step", step},
-            {"phase", phase},
-            {"phase_step", phase_step},
-            {"skipped", skipped},
-            {"seconds", seconds},
-            {"first_loss", first_loss},
-            {"last_loss", last_loss},
-            {"measuring", measuring},
-            {"heldout_before", heldout_before},
-            {"initial_hashes", initial_hashes}};
-  }
-  static Position from_json(const nlohmann::json& state) {
-    Position position;
-    position.step = state.at("step");
-    position.phase = state.at("phase");
-    position.phase_step = state.at("phase_step");
-    position.skipped = state.at("skipped");
-    position.seconds = state.at("seconds");
-    position.first_loss = state.at("first_loss");
-    position.last_loss = state.at("last_loss");
-    position.measuring = state.at("measuring");
-    position.heldout_before = state.at("heldout_before");
-    position.initial_hashes = state.at("initial_hashes");
-    return position;
-  }
-};
 
 class Trainer {
  public:
@@ -130,6 +89,7 @@ class Trainer {
     metrics_sync();
     Position saved = position_;
     saved.seconds += seconds_since(began_);
+    saved.peak_host_bytes = peak_bytes();
     save_checkpoint(task_.folder, position_.step, task_.groups, optimizers_,
                     saved.to_json(task_.fingerprint));
   }
@@ -154,16 +114,16 @@ class Trainer {
     const TrainPhase& phase = task_.phases[position_.phase];
     LoaderOptions loading;
     loading.threads = task_.loop.loader_threads;
-    loading.ahead = 2 * task_.loop.batch_size;
+    loading.ahead = 2 * phase.batch_size;
     loading.on_bad_sample = phase.on_bad_sample;
-    Loader loader(phase.sources, phase.plan, position_.phase_step * task_.loop.batch_size, task_.transform,
+    Loader loader(phase.sources, phase.plan, position_.phase_step * phase.batch_size, task_.transform,
                   loading);
     const int64_t skipped_before = position_.skipped;
     while (position_.phase_step < phase.steps) {
       run_step(phase, loader);
       position_.skipped = skipped_before + loader.skipped();
       progress.update(position_.step, concat("loss ", format_fixed(position_.last_loss, 4)));
-      after_step(phase);
+      after_step();
     }
     position_.phase += 1;
     position_.phase_step = 0;
@@ -173,17 +133,18 @@ class Trainer {
   void run_step(const TrainPhase& phase, Loader& loader) {
     const auto step_began = Clock::now();
     const double waited_before = loader.waited_s();
-    const std::vector<LoadedSample> samples = loader.next(task_.loop.batch_size);
+    const std::vector<LoadedSample> samples = loader.next(phase.batch_size);
     StepMetrics metrics;
     accumulate_gradients(samples, metrics);
-    const double norm = clip_gradients();
+    const double norm = gradient_norm(samples);
+    clip_gradients(norm);
     nlohmann::json line = metrics.to_json();
     line["lr"] = apply_update(phase);
     position_.step += 1;
     position_.phase_step += 1;
     position_.last_loss = metrics.loss();
     if (position_.step == 1) position_.first_loss = position_.last_loss;
-    tokens_ += metrics.tokens();
+    position_.tokens += metrics.tokens();
     const double seconds = seconds_since(step_began);
     line["step"] = position_.step;
     line["phase"] = position_.phase;
@@ -227,17 +188,36 @@ class Trainer {
          " (the last checkpoint is kept; a lower learning rate or dtype float32 may help)");
   }
 
-  // Returns the norm before clipping.
-  double clip_gradients() {
+  double gradient_norm(const std::vector<LoadedSample>& samples) {
     std::vector<at::Tensor> norms;
     for_each_gradient([&](const at::Tensor& gradient) { norms.push_back(gradient.norm()); });
     require(!norms.empty(), task_.title, "expected gradients at step ", position_.step + 1, ", got none");
     const double norm = at::stack(norms).norm().item<double>();
+    if (!std::isfinite(norm)) fail_gradient(samples);
+    return norm;
+  }
+
+  // The loss may be finite where its gradient is not (float16 overflows, a division by a tiny number).
+  [[noreturn]] void fail_gradient(const std::vector<LoadedSample>& samples) {
+    std::string place = "the norm over all tensors";
+    for_each_tensor([&](const std::string& name, const at::Tensor& tensor) {
+      const at::Tensor& gradient = tensor.grad();
+      if (place.rfind("the norm", 0) == 0 && gradient.defined() && !at::isfinite(gradient).all().item<bool>())
+        place = name;
+    });
+    std::vector<std::string> ids;
+    for (const LoadedSample& sample : samples)
+      ids.push_back(sample.sample.id);
+    fail(task_.title, "expected finite gradients, got NaN or infinity at step ", position_.step + 1,
+         ", first in ", place, ", samples ", join(ids),
+         " (the last checkpoint is kept; a lower learning rate or dtype float32 may help)");
+  }
+
+  void clip_gradients(double norm) {
     const double limit = task_.optimizer.max_grad_norm;
     if (limit > 0 && norm > limit) {
       for_each_gradient([&](const at::Tensor& gradient) { gradient.mul_(limit / (norm + 1e-6)); });
     }
-    return norm;
   }
 
   nlohmann::json apply_update(const TrainPhase& phase) {
@@ -249,20 +229,22 @@ class Trainer {
     for_each_gradient(
         [&](const at::Tensor& gradient) { gradient_bytes_ += static_cast<int64_t>(gradient.nbytes()); });
     for (size_t g = 0; g < task_.groups.size(); ++g) {
-      optimizers_[g].step(task_.groups[g].lr * factor);
-      rates[task_.groups[g].name] = task_.groups[g].lr * factor;
+      const ParameterGroup& group = task_.groups[g];
+      const auto own = phase.lr.find(group.name);
+      const double rate = factor * (own == phase.lr.end() ? group.lr : own->second);
+      optimizers_[g].step(rate);
+      rates[group.name] = rate;
     }
     return rates;
   }
 
-  void after_step(const TrainPhase& phase) {
-    const bool phase_ends = position_.phase_step == phase.steps;
+  void after_step() {
     if (task_.heldout && task_.heldout_every > 0 && position_.step % task_.heldout_every == 0 &&
         position_.step < total_steps_) {
       measure();
     }
     if (stop_requested()) stop();
-    if (position_.step % task_.loop.save_every == 0 && !phase_ends) save();
+    if (position_.step % task_.loop.save_every == 0 && position_.step < total_steps_) save();
   }
 
   [[noreturn]] void stop() {
@@ -270,6 +252,9 @@ class Trainer {
     throw Stopped(concat(task_.title, " stopped after step ", position_.step, " of ", total_steps_,
                          "; go on with --resume"));
   }
+
+  // Of all processes of the run so far.
+  int64_t peak_bytes() const { return std::max(position_.peak_host_bytes, peak_host_bytes()); }
 
   // A stop within the measurement is a stop like any other: the resumed run measures first.
   nlohmann::json measure() {
@@ -314,7 +299,8 @@ class Trainer {
     result.heldout_after = measure();
     metrics_sync();
     result.steps = position_.step;
-    result.tokens = tokens_;
+    result.tokens = position_.tokens;
+    result.peak_host_bytes = peak_bytes();
     result.seconds = position_.seconds + seconds_since(began_);
     result.first_loss = position_.first_loss;
     result.last_loss = position_.last_loss;
@@ -346,7 +332,6 @@ class Trainer {
   Position position_;
   std::vector<AdamW> optimizers_;
   std::unique_ptr<MetricsWriter> metrics_;
-  int64_t tokens_ = 0;
   int64_t gradient_bytes_ = 0;
 };
 
@@ -354,24 +339,6 @@ class Trainer {
 
 TrainResult train(const TrainTask& task, bool resume) {
   return Trainer(task, resume).run();
-}
-
-std::string find_nonfinite(const Llava& model, const Batch& batch) {
-  const auto finite = [](const at::Tensor& x) { return at::isfinite(x).all().item<bool>(); };
-  if (batch.pixels_N3SS.defined()) {
-    const at::Tensor features = clip_features(model.vision, batch.pixels_N3SS.to(model.device, model.dtype));
-    if (!finite(features)) return "the vision tower";
-    if (!finite(project_features(model.projector, features))) return "the projector";
-  }
-  at::Tensor x = embed_batch(model, batch);
-  if (!finite(x)) return "the embeddings";
-  const at::Tensor positions = at::arange(x.size(1), x.options().dtype(at::kLong));
-  const RopeTable rope = make_rope_table(model.language.rope_frequencies, positions, x.scalar_type());
-  for (size_t l = 0; l < model.language.blocks.size(); ++l) {
-    x = block_forward(model.language.blocks[l], model.language.config, x, rope);
-    if (!finite(x)) return "decoder block " + std::to_string(l);
-  }
-  return finite(llama_logits(model.language, x)) ? "" : "the output head";
 }
 
 }  // namespace qslaw

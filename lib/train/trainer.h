@@ -3,6 +3,7 @@
 #pragma once
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -23,6 +24,8 @@ struct TrainPhase {
   std::vector<const Dataset*> sources;  // not owned
   std::vector<Draw> plan;
   int64_t steps = 0;
+  int64_t batch_size = 0;            // samples per step
+  std::map<std::string, double> lr;  // by group name, where it differs from the group's own
   BadSamplePolicy on_bad_sample = BadSamplePolicy::error;
 };
 
@@ -32,7 +35,7 @@ struct TrainTask {
   std::vector<ParameterGroup> groups;
   std::vector<TrainPhase> phases;
   OptimizerOptions optimizer;
-  LoopOptions loop;
+  LoopOptions loop;  // its batch_size is not looked at: phases have theirs
   bool train_vision = false;
   ImageTransform transform;
   std::shared_ptr<DropoutKey> dropout;  // may be null
@@ -45,8 +48,10 @@ struct TrainTask {
 
 struct TrainResult {
   int64_t steps = 0;
-  int64_t tokens = 0;    // of this process's share of the run
-  double seconds = 0.0;  // all processes of the run together
+  // Of all processes of a run that was stopped and resumed together.
+  int64_t tokens = 0;
+  double seconds = 0.0;
+  int64_t peak_host_bytes = 0;
   double first_loss = 0.0;
   double last_loss = 0.0;
   nlohmann::json heldout_before;
@@ -58,11 +63,8 @@ struct TrainResult {
 
 /// Runs the task to its end. A checkpoint is written before the first step, every `save_every` steps and on a
 /// stop signal (then Stopped is thrown). With `resume` it goes on at the newest checkpoint, if there is one,
-/// exactly as if it had never stopped. UserError for a non-finite loss (step, sample ids, first layer), for
-/// another fingerprint on resume, and when a trainable tensor has not moved by the end.
+/// exactly as if it had never stopped. UserError for a non-finite loss or gradient (step, sample ids, first
+/// layer or tensor), for another fingerprint on resume, and when a trainable tensor has not moved by the end.
 TrainResult train(const TrainTask& task, bool resume);
-
-/// Name of the first place in the forward pass whose output is not finite, or "" when all are.
-std::string find_nonfinite(const Llava& model, const Batch& batch);
 
 }  // namespace qslaw

@@ -12,6 +12,7 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,11 +30,36 @@ COLUMNS = [  # (header, how to read it from a finished run)
     ("old pictures (kept)", lambda r: r["eval"]["results"]["old_pictures"]["accuracy"]),
     ("text (kept)", lambda r: r["eval"]["results"]["text"]["accuracy"]),
     ("text perplexity", lambda r: r["eval"]["results"]["text_perplexity"]["perplexity"]),
-    ("warm-up + tune s", lambda r: r["tune"]["seconds"] + r.get("warmup", {}).get("seconds", 0.0)),
-    ("peak MiB", lambda r: max(s["peak_host_bytes"] for s in r.values()) / 2**20),
-    ("LM linears KiB", lambda r: (r["quantize"]["results"]["packed_bytes"] if "quantize" in r else None)),
 ]
-BEGIN, END = "<!-- demo table: begin -->", "<!-- demo table: end -->"
+RESULTS = Path("docs/results.md")
+TABLES = ["demo table", "demo speed"]  # what stands between markers in it
+
+
+def markers(name):
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+
+
+def require_markers():
+    """Ends with exit code 2 unless each table has its place in docs/results.md: noticed at the end, it would cost hours."""
+    text = RESULTS.read_text() if RESULTS.exists() else ""
+    for begin, end in map(markers, TABLES):
+        if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+            print(f"error: [results] expected one {begin} and behind it one {end}, got something else ({RESULTS})",
+                  file=sys.stderr)
+            sys.exit(2)
+
+
+def replace_table(name, text):
+    """Puts `text` between the table's markers in docs/results.md."""
+    begin, end = markers(name)
+    old = RESULTS.read_text()
+    RESULTS.write_text(f"{old.split(begin)[0]}{begin}\n{text}\n{end}{old.split(end)[1]}")
+
+
+def rows_of(bits):
+    """(recipe, bits) of a table's rows: full precision once, then the other methods by bits."""
+    return [(recipe, width) for width in [16, *bits] for recipe, (_, has_bits, _) in METHODS.items()
+            if has_bits == (width != 16)]
 
 
 def stage_reports(folder):
@@ -68,11 +94,10 @@ def plan(options):
     """(protocol, recipe, bits, seed) of every run; full precision and QSLAW are shared between bits and protocols."""
     jobs = []
     for protocol in options.protocols:
-        for recipe, (_, has_bits, warms_up) in METHODS.items():
-            if protocol == "matched" and warms_up:
+        for recipe, bits in rows_of(options.bits):
+            if protocol == "matched" and METHODS[recipe][2]:
                 continue  # the same run as under `paper`
-            for bits in options.bits if has_bits else [16]:
-                jobs += [(protocol, recipe, bits, seed) for seed in options.seeds]
+            jobs += [(protocol, recipe, bits, seed) for seed in options.seeds]
     return jobs
 
 
@@ -82,17 +107,14 @@ def do_job(job, options):
     out = options.out / f"{protocol}_{recipe}_{bits}_{seed}"
     reports = run(options.program, recipe, out, overrides_of(recipe, bits, seed, extra, options), options.threads)
     values = {name: read(reports) for name, read in COLUMNS}
-    print(*job, {k: round(v, 2) for k, v in values.items() if v is not None}, flush=True)
+    print(*job, {k: round(v, 2) for k, v in values.items()}, flush=True)
     return {"protocol": protocol, "recipe": recipe, "bits": bits, "seed": seed, "values": values,
             "steps": reports["tune"]["results"]["steps"] + reports.get("warmup", {}).get("results", {}).get("steps", 0)}
 
 
 def spread(values):
-    values = [v for v in values if v is not None]
-    if not values:
-        return "-"
     deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.mean(values):.1f} ± {deviation:.1f}" if deviation >= 0.05 else f"{statistics.mean(values):.1f}"
+    return f"{statistics.mean(values):.1f} ± {deviation:.1f}"
 
 
 def row_of(results, protocol, recipe, bits):
@@ -101,36 +123,26 @@ def row_of(results, protocol, recipe, bits):
     if not rows:
         return None
     cells = [METHODS[recipe][0], str(bits), str(rows[0]["steps"])]
-    for name, _ in COLUMNS:
-        scale = 1 / 1024 if name.endswith("KiB") else 1
-        cells.append(spread([r["values"][name] and r["values"][name] * scale for r in rows]))
+    cells += [spread([r["values"][name] for r in rows]) for name, _ in COLUMNS]
     return "| " + " | ".join(cells) + " |"
 
 
 def table(results, protocol, bits):
     lines = ["| method | bits | steps | " + " | ".join(name for name, _ in COLUMNS) + " |",
              "| --- " * (len(COLUMNS) + 3) + "|"]
-    for width in bits:
-        for recipe, (_, has_bits, _) in METHODS.items():
-            if (width == 16) == has_bits:
-                continue
-            lines.append(row_of(results, protocol, recipe, width))
-    return "\n".join(line for line in lines if line)
+    rows = [row_of(results, protocol, recipe, width) for recipe, width in rows_of(bits)]
+    return "\n".join(lines + [row for row in rows if row])
 
 
 def write_results(results, options):
     (options.out / "results.json").write_text(json.dumps(results, indent=1))
-    parts = [BEGIN, f"Measured {datetime.date.today()} on {cpu_name()}, {os.cpu_count()} cores, {options.threads} thread(s) "
-             f"per run, {options.jobs} at a time; seeds {', '.join(map(str, options.seeds))}; mean ± standard deviation.\n"]
+    parts = [f"{datetime.date.today()}, {cpu_name()}; seeds {', '.join(map(str, options.seeds))}; mean ± standard "
+             "deviation over the seeds, accuracies in %.\n"]
     for protocol, title in (("paper", "Paper's protocol: the warm-up comes on top of the same tuning"),
                             ("matched", "Same total number of optimizer steps for every method")):
         if protocol in options.protocols:
-            parts += [f"### {title}\n", table(results, protocol, [16] + options.bits), ""]
-    parts.append(END)
-    path = Path("docs/results.md")
-    text = path.read_text() if path.exists() else f"# Results\n\n{BEGIN}\n{END}\n"
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    path.write_text(before + "\n".join(parts) + after)
+            parts += [f"### {title}\n", table(results, protocol, options.bits), ""]
+    replace_table("demo table", "\n".join(parts))
 
 
 def cpu_name():
@@ -162,6 +174,7 @@ def main():
     parser.add_argument("--tune-steps", type=int, default=0, help="instead of the recipes' epochs")
     parser.add_argument("--limit", type=int, default=0, help="questions per benchmark; 0 = all")
     options = parser.parse_args()
+    require_markers()
     options.out.mkdir(parents=True, exist_ok=True)
     options.warmup_steps = warmup_steps(options)
     with ThreadPoolExecutor(options.jobs) as pool:

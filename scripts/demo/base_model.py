@@ -15,7 +15,7 @@ def config(pieces):
         "projector_hidden_act": "gelu", "vision_feature_layer": -2, "vision_feature_select_strategy": "default",
         "tie_word_embeddings": False, "torch_dtype": "float32",
         "text_config": {
-            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 128, "num_hidden_layers": 8,
+            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 128, "num_hidden_layers": 6,
             "num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 384, "hidden_act": "silu",
             "max_position_embeddings": 512, "rms_norm_eps": 1e-05, "rope_theta": 10000.0,
             "vocab_size": -(-(pieces + 2) // 64) * 64, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": pad,

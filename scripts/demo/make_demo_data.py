@@ -1,5 +1,8 @@
 """Writes recipes/demo/data and recipes/demo/base/init: a small, honest experiment on real handwritten digits.
 
+What only the base model is trained on goes to runs/demo_base_data, which is not shipped: every training picture several
+times, each copy turned, scaled, sheared and moved a little.
+
     python scripts/demo/make_demo_data.py            # same bytes at every run
 Needs scikit-learn (the pictures), Pillow, sentencepiece.
 """
@@ -26,6 +29,7 @@ TEST_PICTURES = range(1437, 1797)  # pictures, mostly of other writers than the 
 SYSTEM = ("A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, "
           "detailed, and polite answers to the user's questions.")
 PICTURE_TOKENS = 16
+BASE_COPIES = 6
 
 
 def conversation(sample_id, items, picture=None):
@@ -52,6 +56,34 @@ def write_pictures(images, folder):
         Image.fromarray(coarse).save(folder / picture_name(i), optimize=True)
 
 
+def distorted(rng, picture):
+    """`picture` turned by up to 10 degrees, scaled and sheared by up to a tenth, moved by up to two of its 32 pixels."""
+    angle, scale = rng.uniform(-0.17, 0.17), rng.uniform(0.9, 1.1)
+    shear, dx, dy = rng.uniform(-0.1, 0.1), rng.uniform(-2, 2), rng.uniform(-2, 2)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
+    matrix = turn @ np.array([[1, shear], [0, 1]])
+    center = np.array([15.5, 15.5])
+    offset = center - matrix @ (center + np.array([dx, dy]))
+    return picture.transform(picture.size, Image.Transform.AFFINE, [*matrix[0], offset[0], *matrix[1], offset[1]],
+                             Image.Resampling.BICUBIC)
+
+
+def copy_name(index, copy):
+    return f"{index:04d}-{copy}.png"
+
+
+def write_base(out, pictures, files):
+    """The base model's own training data: `files` about `BASE_COPIES` distorted copies of every training picture."""
+    (out / "pictures").mkdir(parents=True, exist_ok=True)
+    rng = random.Random("qslaw demo copies")
+    for p in TRAIN_PICTURES:
+        picture = Image.open(pictures / picture_name(p))
+        for copy in range(BASE_COPIES):
+            distorted(rng, picture).save(out / "pictures" / copy_name(p, copy))
+    for name, content in files.items():
+        (out / name).write_text(json_lines(content))
+
+
 class Deck:
     """Deals task names so that all occur equally often and none twice in one hand."""
 
@@ -72,13 +104,18 @@ class Deck:
         return hand
 
 
-def base_conversations(rng, labels, pictures, text_count, tell_count, repeats, test):
+def captions(rng, labels, names):
+    """One caption for each (picture, its file's name), in random order."""
+    return [conversation(f"c{name[:-4]}", [Item("describe", "Describe the picture.", caption(int(labels[p])))], name)
+            for p, name in rng.sample(names, len(names))]
+
+
+def base_conversations(rng, labels, names, text_count, tell_count):
     """What the base model is trained on: several turns share one system prompt and one picture."""
-    old, text, sentences = old_picture_tasks(), text_tasks(test), Sentences(test)
+    old, text, sentences = old_picture_tasks(), text_tasks(False), Sentences(False)
     deck, text_deck = Deck(rng, old), Deck(rng, text)
-    order = [p for _ in range(repeats) for p in rng.sample(list(pictures), len(pictures))]
-    out = [conversation(f"p{i}", [old[name](rng, int(labels[p])) for name in deck.deal(3)],
-                        picture_name(p)) for i, p in enumerate(order)]
+    out = [conversation(f"p{picture[:-4]}", [old[name](rng, int(labels[p])) for name in deck.deal(3)], picture)
+           for p, picture in rng.sample(names, len(names))]
     out += [conversation(f"t{i}", [text[name](rng, None) for name in text_deck.deal(7)])
             for i in range(text_count)]
     out += [conversation(f"f{i}", [Item("facts", "Tell me about numbers.", sentences.paragraph(rng, 6))])
@@ -105,15 +142,11 @@ def single_turns(rng, tasks, labels, pictures):
 def build(out, labels):
     """All conversation and text files; returns {file name: content}."""
     rng = {name: random.Random(f"qslaw demo {name}") for name in
-           ("base", "base_heldout", "captions", "train", "new", "old", "text", "corpus", "corpus_heldout", "calibration")}
-    describe = lambda d: Item("describe", "Describe the picture.", caption(d))
+           ("captions", "train", "new", "old", "text", "corpus", "corpus_heldout", "calibration")}
     new = {"plus": new_plus, "larger": new_larger, "choose_plus": choose_plus, "choose_larger": choose_larger}
     held_text = text_tasks(True)
     files = {
-        "base_train.json": base_conversations(rng["base"], labels, TRAIN_PICTURES, 700, 150, 2, False),
-        "base_heldout.json": base_conversations(rng["base_heldout"], labels, TEST_PICTURES[::2], 60, 20, 1, True),
-        "captions.json": [conversation(f"c{p}", [describe(int(labels[p]))], picture_name(p))
-                          for p in rng["captions"].sample(list(TRAIN_PICTURES), len(TRAIN_PICTURES))],
+        "captions.json": captions(rng["captions"], labels, [(p, picture_name(p)) for p in TRAIN_PICTURES]),
         "train.json": new_conversations(rng["train"], labels, TRAIN_PICTURES, 1),
         "heldout_new.json": single_turns(rng["new"], new, labels, TEST_PICTURES[::2]),
         "heldout_old.json": single_turns(rng["old"], old_picture_tasks(), labels, TEST_PICTURES[1::4]),
@@ -182,12 +215,19 @@ def main():
     root = Path(__file__).resolve().parents[2] / "recipes" / "demo"
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=root)
+    parser.add_argument("--base-out", type=Path, default=root.parents[1] / "runs" / "demo_base_data")
     args = parser.parse_args()
     data, init = args.out / "data", args.out / "base" / "init"
     digits = load_digits()
     write_pictures(digits.images, data / "pictures")
     init.mkdir(parents=True, exist_ok=True)
     files = build(data, digits.target)
+    rng = random.Random("qslaw demo base")
+    copies = [(p, copy_name(p, copy)) for p in TRAIN_PICTURES for copy in range(BASE_COPIES)]
+    base = {"captions.json": captions(rng, digits.target, copies),
+            "train.json": base_conversations(rng, digits.target, copies, 2100, 450)}
+    write_base(args.base_out, data / "pictures", base)
+    files.update({f"base {name}": content for name, content in base.items()})
     problems = science_questions.write(data, digits.target, TRAIN_PICTURES, TEST_PICTURES, picture_name)
     words = words_of(every_text(files, problems))
     size = write_model(words, init / "tokenizer.model")

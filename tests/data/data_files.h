@@ -66,6 +66,19 @@ inline std::vector<qslaw::Turn> turns_of(const nlohmann::json& list) {
   return turns;
 }
 
+/// Messages of the samples that cannot be used.
+inline std::vector<std::string> bad_samples(const qslaw::Dataset& dataset) {
+  std::vector<std::string> messages;
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    try {
+      dataset.at(i);
+    } catch (const qslaw::UserError& problem) {
+      messages.emplace_back(problem.what());
+    }
+  }
+  return messages;
+}
+
 /// The UserError's message; fails the test when nothing is thrown.
 template <typename Action>
 std::string error_of(Action&& action) {

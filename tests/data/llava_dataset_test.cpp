@@ -73,10 +73,10 @@ TEST_CASE("llava data: an array and one object per line give the same samples") 
     }
   }
   CHECK(reference->at(2).pictures[1] == array.options.images / "b.png");
-  CHECK(find_bad_samples(*reference).empty());
+  CHECK(data_files::bad_samples(*reference).empty());
 }
 
-TEST_CASE("llava data: samples are encoded by the template; one picture moves to the front, several stay") {
+TEST_CASE("llava data: samples are encoded by the template, one picture moves to the front, several stay") {
   const Files files(array_of({with_image("\"a.png\"", "What? <image>"),
                               with_image("[\"a.png\", \"b.png\"]", "Is <image> like <image>?")}));
   const std::vector<Turn> one = {{Role::human, "<image>\nWhat?"}, {Role::assistant, "An answer."}};
@@ -115,6 +115,18 @@ TEST_CASE("llava data: limit and fingerprint") {
   files.options.max_length = 77;
   CHECK(files.open()->fingerprint() != all);
   CHECK(Files(array_of({kGood, kGood, with_image("\"b.png\"")})).open()->fingerprint() != all);
+}
+
+TEST_CASE("llava data: the pictures' fingerprint follows their sizes and names, and counts bad samples") {
+  Files files(array_of({kGood, with_image("\"a.png\""), with_image("\"b.png\"")}));
+  const std::string before = pictures_fingerprint(*files.open());
+  CHECK(before == pictures_fingerprint(*files.open()));
+  files.folder.write("images/b.png", "another");
+  const std::string changed = pictures_fingerprint(*files.open());
+  CHECK(changed != before);
+  CHECK(pictures_fingerprint(*files.open(), 1) != changed);  // only the first sample: no picture
+  std::filesystem::remove(files.folder.path() / "images/b.png");
+  CHECK(pictures_fingerprint(*files.open()) != changed);
 }
 
 TEST_CASE("llava data: a bad sample's error names file, index, id and reason") {
@@ -156,8 +168,7 @@ TEST_CASE("llava data: a bad sample's error names file, index, id and reason") {
     CHECK(error.find('\n') == error.npos);
     const auto dataset = files.open();
     CHECK_NOTHROW(dataset->at(0));
-    CHECK(find_bad_samples(*dataset) == std::vector<std::string>{error});
-    CHECK(find_bad_samples(*dataset, 1).empty());
+    CHECK(data_files::bad_samples(*dataset) == std::vector<std::string>{error});
   }
   const Files wrong(array_of({kGood, "[1, {\"a\": 2}]", "\"text\"", "null"}));
   for (const int64_t i : {1, 2, 3})

@@ -96,7 +96,7 @@ TEST_CASE("scienceqa: training samples are LLaVA's records, encoded") {
       CHECK(sample.labels == encoded.labels);
       CHECK(sample.pictures.size() == (has_picture ? 1 : 0));
     }
-    CHECK(find_bad_samples(*dataset).empty());
+    CHECK(data_files::bad_samples(*dataset).empty());
   }
 }
 

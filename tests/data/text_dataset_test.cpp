@@ -31,7 +31,7 @@ std::string long_text() {
 
 }  // namespace
 
-TEST_CASE("text data: blocks of BOS and the stream's next tokens; the last partial one is dropped") {
+TEST_CASE("text data: blocks of BOS and the stream's next tokens, the last partial one is dropped") {
   const std::string text = long_text();
   const Ids stream = data_files::tokenizer().encode(text);  // checked in tests/io/tokenizer_test.cpp
   for (const int64_t max_length : {2, 7, 64, 1000}) {

@@ -209,6 +209,19 @@ TEST_CASE("an adapter does not go onto another base") {
   require_user_error(experiment.run("eval", {"--restart"}), {"[adapter]", "adapter.safetensors"});
 }
 
+TEST_CASE("an adapter for a 16-bit model does not go onto another one") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  require_success(experiment.run("tune"));
+  const std::string stages = "stages: [" + (experiment.output() / "tune").string() + "]";
+  const auto eval_with = [&](const std::string& seed) {
+    experiment.write_recipe(kEval, "{path: model, random_weights: true, " + stages + "}");
+    return experiment.run("eval", {"--out", (experiment.path() / "again").string(), "--set", "seed=" + seed});
+  };
+  require_success(eval_with("5"));
+  require_user_error(eval_with("6"), {"[adapter]", "expected the base that the adapter was tuned on"});
+}
+
 TEST_CASE("an output that cannot be written") {
   const TinyExperiment experiment;
   experiment.write_recipe(kQuantize);

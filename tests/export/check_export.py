@@ -12,7 +12,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import tokenizers
 import torch
 from safetensors.torch import load_file
-from transformers import AutoTokenizer, LlavaForConditionalGeneration, PreTrainedTokenizerFast
+from PIL import Image
+from transformers import AutoImageProcessor, AutoTokenizer, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 logging.set_verbosity_error()
@@ -117,7 +118,17 @@ def check_tokenizer(folder):
     assert tokenizer("one or two </s>")["input_ids"] == plain("one or two </s>")["input_ids"] == [6, 10, 7, 2]
 
 
-CHECKS = {"adapter": check_adapter, "hf": check_hf, "make_tokenizer": make_tokenizer, "tokenizer": check_tokenizer}
+def check_pictures(folder):
+    """FOLDER/picture.png through the exported preprocessor."""
+    expected = load_file(folder / "expected.safetensors")["pixels"]
+    processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    actual = processor(Image.open(folder / "picture.png"), return_tensors="pt")["pixel_values"][0]
+    # One of 255 gray levels, divided by the smallest deviation: the mean color of the margin is rounded differently.
+    assert actual.shape == expected.shape and (actual - expected).abs().max().item() < 1 / 255 / 0.26, folder
+
+
+CHECKS = {"adapter": check_adapter, "hf": check_hf, "make_tokenizer": make_tokenizer, "pictures": check_pictures,
+          "tokenizer": check_tokenizer}
 
 if __name__ == "__main__":
     for argument in sys.argv[2:]:

@@ -83,7 +83,8 @@ TEST_CASE("an older export is replaced whole, and kept when the new one fails") 
   write_text(folder.path() / "hf.tmp" / "left.txt", "from a killed run");
   export_model(export_task(trained, folder.path(), {"hf"}));
   CHECK(names_in(folder.path()) == std::vector<std::string>{"hf"});
-  const std::vector<std::string> complete = {"config.json", "generation_config.json", "model.safetensors"};
+  const std::vector<std::string> complete = {"config.json", "generation_config.json", "model.safetensors",
+                                             "preprocessor_config.json"};
   CHECK(names_in(folder.path() / "hf") == complete);
 
   trained.model.language.norm_D.fill_(1e6);  // beyond float16

@@ -135,6 +135,40 @@ TEST_CASE("a model joined from parts gets room for its picture token") {
   check_with_python("hf", {folder.path()});
 }
 
+TEST_CASE("transformers prepares pictures as this program does") {
+  const fs::path photo = fs::path(QSLAW_FIXTURES) / "images" / "photo.png";
+  for (const AspectMode mode : {AspectMode::pad, AspectMode::square}) {
+    TemporaryFolder folder;
+    ImageTransform transform;
+    transform.size = 56;
+    transform.mode = mode;
+    fs::copy(photo, folder.path() / "picture.png");
+    write_preprocessor(transform, folder.path());
+    write_safetensors(folder.path() / "expected.safetensors",
+                      {{"pixels", transform_image(read_image(photo), transform)}});
+    check_with_python("pictures", {folder.path()});
+  }
+}
+
+TEST_CASE("a preprocessor's other settings stay") {
+  TemporaryFolder folder;
+  const fs::path path = folder.path() / "preprocessor_config.json";
+  const nlohmann::json settings = {
+      {"image_processor_type", "CLIPImageProcessor"}, {"do_pad", true}, {"mine", 1}};
+  const fs::path processor = folder.path() / "processor_config.json";
+  const bool nested = GENERATE(false, true);
+  write_json(processor, nested ? nlohmann::json{{"image_processor", settings}} : nlohmann::json::object());
+  if (!nested) write_json(path, settings);
+  ImageTransform square;
+  square.mode = AspectMode::square;
+  write_preprocessor(square, folder.path());
+  CHECK(read_json(processor) == nlohmann::json::object());
+  const nlohmann::json written = read_json(path);
+  CHECK(written.at("mine") == 1);
+  CHECK(written.at("do_pad") == false);
+  CHECK(written.at("image_processor_type") == "CLIPImageProcessor");
+}
+
 TEST_CASE("a picture token is added to the tokenizer's files") {
   TemporaryFolder folder;
   ModelSource source;

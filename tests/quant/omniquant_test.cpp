@@ -109,8 +109,8 @@ TEST_CASE("omniquant: every block ends below where it began and below rounding t
   const int bits = GENERATE(2, 3);
   const std::string kind = GENERATE("text", "mix");
   INFO(kind << ", " << bits << " bits");
-  const auto batches = omniquant.calibration(calibration_of(kind, 8), 2);
-  const QuantizeResult learned = quantize_language(omniquant.task("omniquant", bits, 8, batches));
+  const auto batches = omniquant.calibration(calibration_of(kind, 8), 4);
+  const QuantizeResult learned = quantize_language(omniquant.task("omniquant", bits, 24, batches));
   const QuantizeResult nearest = quantize_language(omniquant.task("rtn", bits, 0, {}));
   const Llava dense = omniquant.dense();
   const auto learned_errors = block_errors(dense, omniquant.packed(learned.language), batches);

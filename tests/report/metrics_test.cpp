@@ -78,7 +78,7 @@ TEST_CASE("a malformed line in the middle is the user's error, with its number")
   CHECK(refusal_of([&] { MetricsWriter(folder.path / "metrics.jsonl", 1); }) != "");
 }
 
-TEST_CASE("no file is no metrics; no folder is an error") {
+TEST_CASE("no file is no metrics, no folder is an error") {
   const ReportFolder folder;
   CHECK(read_metrics(folder.path / "metrics.jsonl").empty());
   CHECK(refusal_of([&] { MetricsWriter(folder.path / "absent" / "metrics.jsonl", 0); }) != "");

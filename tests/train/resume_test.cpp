@@ -74,6 +74,7 @@ void require_same_end(const End& actual, const End& expected) {
   CHECK(actual.result.heldout_after == expected.result.heldout_after);
   CHECK(actual.result.first_loss == expected.result.first_loss);
   CHECK(actual.result.steps == expected.result.steps);
+  CHECK(actual.result.tokens == expected.result.tokens);
 }
 
 End uninterrupted() {
@@ -124,6 +125,19 @@ TEST_CASE("a run stopped within any measurement goes on to the same end") {
   }
   Run resumed(folder.path());
   require_same_end(finish(resumed, true), expected);
+}
+
+TEST_CASE("a checkpoint is due at the end of a phase as at any other step") {
+  const TemporaryFolder folder;
+  Run run(folder.path());
+  run.task.loop.save_every = 3;  // a phase's length
+  const auto measure = run.task.heldout;
+  run.task.heldout = [&] {
+    if (run.measured == 4) throw UserError("the process ends behind step 4");
+    return measure();
+  };
+  CHECK_THROWS_AS(train(run.task, false), UserError);
+  CHECK(find_checkpoint(folder.path()) == folder.path() / "checkpoint-3");
 }
 
 TEST_CASE("a run killed before its first step keeps its first measurement") {

@@ -17,7 +17,7 @@ TEST_CASE("cosine schedule with linear warm-up: golden values of transformers (m
   CHECK(factor(174) == Approx(8.638808e-05).epsilon(1e-6));
 }
 
-TEST_CASE("without warm-up the first step has the full rate; constant stays there") {
+TEST_CASE("without warm-up the first step has the full rate, constant stays there") {
   CHECK(schedule_factor("cosine", 0, 0, 10) == 1.0);
   CHECK(schedule_factor("constant", 9, 0, 10) == 1.0);
   CHECK(schedule_factor("constant", 1, 4, 10) == 0.25);

@@ -90,6 +90,7 @@ inline TrainPhase phase_in_order(const Dataset& data, int64_t steps, int64_t bat
   TrainPhase phase;
   phase.sources = {&data};
   phase.steps = steps;
+  phase.batch_size = batch_size;
   for (int64_t i = 0; i < steps * batch_size; ++i)
     phase.plan.push_back({0, i % data.size()});
   return phase;

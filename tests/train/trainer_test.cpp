@@ -98,6 +98,26 @@ TEST_CASE("two phases: parameters carry over, moments and schedule begin anew") 
   require_close(model, reference, kRate);
 }
 
+TEST_CASE("a phase may have its own batch size and rates") {
+  const TemporaryFolder folder;
+  Llava model = tiny_decoder(2);
+  ReferenceTraining reference(copy_tensors(model));
+  const ListDataset data = uneven_samples();
+  TrainTask task = make_task(model, folder.path());
+  task.groups = language_groups(model, kRate, 0.0);
+  task.phases = {phase_in_order(data, 2, 4), phase_in_order(data, 2, 6)};
+  for (const ParameterGroup& group : task.groups)
+    task.phases[1].lr[group.name] = 0.3 * kRate;
+  train(task, false);
+  for (const TrainPhase& phase : task.phases) {
+    reference.forget_moments();
+    reference.lr = phase.lr.empty() ? kRate : 0.3 * kRate;
+    reference.step(micro_batches(phase, 0, phase.batch_size, 2), 1.0);
+    reference.step(micro_batches(phase, 1, phase.batch_size, 2), 0.5);
+  }
+  require_close(model, reference, kRate);
+}
+
 TEST_CASE("accumulated gradients are those of the whole batch when all samples learn as many tokens") {
   const TemporaryFolder folder;
   const ListDataset data = make_samples(
@@ -179,4 +199,21 @@ TEST_CASE("a loss that is not finite names step, samples and place") {
   dynamic_cast<DenseLinear&>(*model.language.blocks[1].up).weight()[0][0] = NAN;
   CHECK_THROWS_WITH(train(task, false), Catch::Contains("step 1") && Catch::Contains("decoder block 1") &&
                                             Catch::Contains("s0, s1"));
+}
+
+TEST_CASE("a gradient that is not finite stops the run before it reaches the weights, at the last step too") {
+  const TemporaryFolder folder;
+  Llava model = tiny_decoder(6);
+  const ListDataset data = uneven_samples();
+  TrainTask task = make_task(model, folder.path());
+  task.groups = {ParameterGroup{"norm", kRate, 0.0, {}}};
+  make_trainable(model.language.norm_D);
+  const at::Tensor before = model.language.norm_D.detach().clone();
+  model.language.norm_D.register_hook([](const at::Tensor& gradient) { return gradient * NAN; });
+  task.groups[0].tensors.emplace_back("norm", model.language.norm_D);
+  task.phases = {phase_in_order(data, 1, 4)};
+  CHECK_THROWS_WITH(train(task, false), Catch::Contains("finite gradients") && Catch::Contains("step 1") &&
+                                            Catch::Contains("first in norm") &&
+                                            Catch::Contains("s0, s1, s2, s3"));
+  CHECK(at::equal(model.language.norm_D, before));
 }

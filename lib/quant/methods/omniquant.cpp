@@ -27,12 +27,11 @@ CalibrationState start_state(const Llava& model, const std::vector<Batch>& batch
   CalibrationState state;
   for (const Batch& batch : batches) {
     const at::Tensor x = embed_batch(model, batch);
-    const at::Tensor positions = at::arange(x.size(1), x.options().dtype(at::kLong));
     state.full_BTD.push_back(x);
     state.quantized_BTD.push_back(x);
     state.mask_BT1.push_back(
-        (positions.unsqueeze(0) < batch.lengths_B.to(x.device()).unsqueeze(1)).unsqueeze(-1));
-    state.rope.push_back(make_rope_table(model.language.rope_frequencies, positions, x.scalar_type()));
+        (at::arange(x.size(1)).unsqueeze(0) < batch.lengths_B.unsqueeze(1)).unsqueeze(-1).to(x.device()));
+    state.rope.push_back(rope_table_of_length(model.language.rope_frequencies, x.size(1), x.scalar_type()));
   }
   return state;
 }

@@ -1,0 +1,152 @@
+#include "dry_run_checks.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "assemble.h"
+#include "core/error.h"
+#include "eval/benchmark.h"
+#include "eval/predictions.h"
+#include "quant/calibration.h"
+#include "sample_checks.h"
+#include "training.h"
+
+namespace qslaw {
+namespace {
+
+constexpr int64_t kSpeedRounds = 2;  // the first is not counted
+
+void check_quantize(const StageRun& run, const LlavaConfig& config) {
+  const Recipe& recipe = run.experiment.recipe;
+  const QuantizeOptions& options = *recipe.quantize;
+  for (const LinearSpec& spec : linear_specs(config.language)) {
+    check_group_shape(spec.name, spec.columns, options.bits, options.group_size);
+  }
+  if (!options.calibration) return;
+  const Tokenizer tokenizer = load_tokenizer(recipe.model, config);
+  const EncodingContext context = encoding_context(tokenizer, recipe.model.template_name, config);
+  for (const CalibrationShare& share : calibration_shares(*options.calibration))
+    check_dataset(run.stage, share.data, *open_calibration(share, context), context);
+}
+
+void check_heldout(const StageRun& run, const LlavaConfig& config, const HeldoutOptions& heldout) {
+  const ModelOptions& model = run.experiment.recipe.model;
+  const Tokenizer tokenizer = load_tokenizer(model, config);
+  const EncodingContext context = encoding_context(tokenizer, model.template_name, config);
+  for (const auto* options : {&heldout.text, &heldout.pictures}) {
+    if (*options) check_dataset(run.stage, **options, *make_dataset(**options, context), context);
+  }
+}
+
+void add_samples(DataShape& shape, int64_t count, double mean_tokens, double mean_learned) {
+  shape.samples += count;
+  const double share = static_cast<double>(count) / static_cast<double>(shape.samples);
+  shape.mean_tokens += share * (mean_tokens - shape.mean_tokens);
+  shape.mean_learned += share * (mean_learned - shape.mean_learned);
+}
+
+DataShape check_training(const StageRun& run, const LlavaConfig& config,
+                         const std::vector<PhaseOptions>& phases, const LoopOptions& loop,
+                         const HeldoutOptions& heldout) {
+  const TrainingData data(run, config, phases, loop, {});
+  DataShape shape;
+  for (const TrainPhase& phase : data.phases()) {
+    const auto draws = static_cast<int64_t>(phase.plan.size());
+    const CheckedSamples checked =
+        check_samples({run.stage, config.vision.features(), phase.on_bad_sample}, draws, [&](int64_t i) {
+          const Draw& draw = phase.plan[static_cast<size_t>(i)];
+          return phase.sources[static_cast<size_t>(draw.source)]->at(draw.index);
+        });
+    add_samples(shape, draws, checked.mean_tokens, checked.mean_learned);
+    shape.longest = std::max(shape.longest, checked.longest);
+    shape.steps += phase.steps;
+  }
+  check_heldout(run, config, heldout);
+  return shape;
+}
+
+// `count` prompts of a benchmark, each followed by up to `new_tokens`.
+void add_prompts(DataShape& shape, int64_t count, const CheckedSamples& prompts, int64_t new_tokens,
+                 int64_t batch_size) {
+  add_samples(shape, count, prompts.mean_tokens + static_cast<double>(new_tokens), prompts.mean_learned);
+  const int64_t held = std::min(batch_size, count) * (prompts.longest + new_tokens);
+  shape.batch_tokens = std::max(shape.batch_tokens, held);
+}
+
+void check_scienceqa(const BenchmarkOptions& benchmark, const EncodingContext& context, DataShape& shape) {
+  const std::vector<ScienceQaProblem> problems = benchmark_problems(benchmark);
+  if (problems.empty()) return;
+  const auto count = static_cast<int64_t>(problems.size());
+  const CheckOptions options{"eval", context.tokens_per_picture, benchmark.on_bad_sample, count};
+  const CheckedSamples prompts = check_samples(options, count, [&](int64_t i) {
+    const ScienceQaProblem& problem = problems[static_cast<size_t>(i)];
+    Sample prompt;
+    prompt.id = problem.id;
+    prompt.ids = encode_prompt(*context.tokenizer, context.template_kind, scienceqa_turns(problem, benchmark),
+                               !problem.picture.empty());
+    if (!problem.picture.empty()) prompt.pictures.push_back(problem.picture);
+    return prompt;
+  });
+  add_prompts(shape, count, prompts, benchmark.max_new_tokens, benchmark.batch_size);
+}
+
+// As much of a sample as exact_match shows the model: up to the first answer.
+Sample cut_to_prompt(Sample sample) {
+  const auto learned = std::find_if(sample.labels.begin(), sample.labels.end(),
+                                    [](int64_t label) { return label != kIgnoreLabel; });
+  sample.ids.resize(static_cast<size_t>(learned - sample.labels.begin()));
+  sample.labels.resize(sample.ids.size());
+  return sample;
+}
+
+void check_benchmark_data(const BenchmarkOptions& benchmark, const EncodingContext& context,
+                          DataShape& shape) {
+  const auto dataset = make_dataset(benchmark_data(benchmark), context);
+  require(dataset->size() > 0, "data", "expected samples in ", benchmark.path.string(), ", got none");
+  const bool answers = benchmark.kind == "exact_match";
+  const int64_t count = benchmark.limit > 0 ? std::min(benchmark.limit, dataset->size()) : dataset->size();
+  const CheckedSamples prompts =
+      check_samples({"eval", context.tokens_per_picture, benchmark.on_bad_sample}, count,
+                    [&](int64_t i) { return answers ? cut_to_prompt(dataset->at(i)) : dataset->at(i); });
+  add_prompts(shape, count, prompts, answers ? benchmark.max_new_tokens : 0, benchmark.batch_size);
+}
+
+void check_benchmark(const BenchmarkOptions& benchmark, const EncodingContext& context, DataShape& shape) {
+  if (benchmark.kind == "scienceqa") return check_scienceqa(benchmark, context, shape);
+  if (has_data(benchmark)) return check_benchmark_data(benchmark, context, shape);
+  const auto tokens = static_cast<double>(benchmark.prompt_tokens);
+  add_prompts(shape, kSpeedRounds, {1, benchmark.prompt_tokens, tokens, 0.0}, benchmark.new_tokens, 1);
+}
+
+DataShape check_eval(const Recipe& recipe, const LlavaConfig& config) {
+  DataShape shape;
+  std::unique_ptr<Tokenizer> tokenizer;
+  if (needs_model(*recipe.eval))
+    tokenizer = std::make_unique<Tokenizer>(load_tokenizer(recipe.model, config));
+  for (const BenchmarkOptions& benchmark : recipe.eval->benchmarks) {
+    if (!needs_model(benchmark)) {
+      benchmark_problems(benchmark);
+      read_predictions(benchmark.predictions);
+      continue;
+    }
+    const auto& name = benchmark.template_name.empty() ? recipe.model.template_name : benchmark.template_name;
+    check_benchmark(benchmark, encoding_context(*tokenizer, name, config), shape);
+  }
+  return shape;
+}
+
+}  // namespace
+
+DataShape check_stage_data(const StageRun& run, const LlavaConfig& config) {
+  const Recipe& recipe = run.experiment.recipe;
+  if (run.stage == "quantize") check_quantize(run, config);
+  if (run.stage == "warmup")
+    return check_training(run, config, recipe.warmup->phases, recipe.warmup->loop, recipe.warmup->heldout);
+  if (run.stage == "tune")
+    return check_training(run, config, {recipe.tune->phase}, recipe.tune->loop, recipe.tune->heldout);
+  return run.stage == "eval" ? check_eval(recipe, config) : DataShape{};
+}
+
+}  // namespace qslaw

@@ -1,0 +1,16 @@
+// What --dry-run finds out about a stage's data: samples encoded, headers of their pictures read.
+#pragma once
+#include "model/config.h"
+#include "recipe/estimate.h"
+#include "stages.h"
+
+namespace qslaw {
+
+/// Opens every data set of the stage and checks up to 500 of its samples, evenly spread: of training the
+/// draws of each phase, of calibration, held-out and benchmark sets the samples themselves, of ScienceQA
+/// benchmarks all problems. Bad ones are logged; UserError naming the first unless the set's on_bad_sample is
+/// skip and some are sound. `config` is not looked at for an eval that needs no model. Returns what the
+/// estimate needs.
+DataShape check_stage_data(const StageRun& run, const LlavaConfig& config);
+
+}  // namespace qslaw

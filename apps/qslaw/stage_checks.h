@@ -1,0 +1,29 @@
+// What stops a stage and is known before anything is computed: asked by the stage itself and by --dry-run.
+#pragma once
+#include <string>
+
+#include "experiment.h"
+#include "model/config.h"
+#include "quant/packed_weight.h"
+
+namespace qslaw {
+
+/// The packed language model that a stage begins with.
+struct PackedBase {
+  std::string method;  // empty: nothing is packed
+  CodeKind kind = CodeKind::uniform;
+};
+
+/// Of the artifacts' packed file, from its header alone. UserError when it is no such file.
+PackedBase packed_base(const Artifacts& artifacts);
+/// Of what a quantize section will make.
+PackedBase packed_base(const QuantizeOptions& options);
+
+/// UserError unless warmup can begin: a packed base on a uniform grid, and blocks from `first_layer` on.
+void require_warmup_base(const PackedBase& base, const WarmupOptions& options, const LlavaConfig& config);
+
+/// UserError unless tune can begin: one base, packed or dense, that its method can change, and no adapter
+/// yet.
+void require_tune_base(const Artifacts& artifacts, bool is_packed, const TuneOptions& options);
+
+}  // namespace qslaw

@@ -1,0 +1,26 @@
+#include "train/nonfinite.h"
+
+#include <ATen/ATen.h>
+
+#include "model/dataset_loss.h"
+
+namespace qslaw {
+
+std::string find_nonfinite(const Llava& model, const Batch& batch) {
+  const auto finite = [](const at::Tensor& x) { return at::isfinite(x).all().item<bool>(); };
+  if (batch.pixels_N3SS.defined()) {
+    const at::Tensor features = clip_features(model.vision, batch.pixels_N3SS.to(model.device, model.dtype));
+    if (!finite(features)) return "the vision tower";
+    if (!finite(project_features(model.projector, features))) return "the projector";
+  }
+  at::Tensor x = embed_batch(model, batch);
+  if (!finite(x)) return "the embeddings";
+  const RopeTable rope = rope_table_of_length(model.language.rope_frequencies, x.size(1), x.scalar_type());
+  for (size_t l = 0; l < model.language.blocks.size(); ++l) {
+    x = block_forward(model.language.blocks[l], model.language.config, x, rope);
+    if (!finite(x)) return "decoder block " + std::to_string(l);
+  }
+  return finite(llama_logits(model.language, x)) ? "" : "the output head";
+}
+
+}  // namespace qslaw

@@ -1,0 +1,159 @@
+// A dry run stops at what would stop the run later.
+#include <unistd.h>
+
+#include "dry_run.h"
+
+namespace fs = std::filesystem;
+using namespace qslaw;
+using nlohmann::json;
+
+namespace {
+
+// The dry run says the same as the run, and leaves nothing behind.
+void require_both_stop(const TinyExperiment& experiment, const std::string& command, const Words& parts,
+                       const Words& more = {}) {
+  require_user_error(dry_run(experiment, command, more), parts);
+  CHECK_FALSE(fs::exists(experiment.output()));
+  require_user_error(experiment.run(command, more), parts);
+}
+
+json read_sample(const TinyExperiment& experiment, const std::string& file, size_t index) {
+  return json_file(experiment.data(file)).at(index);
+}
+
+// Gives a sample turns in the wrong order.
+void spoil_sample(const TinyExperiment& experiment, const std::string& file, size_t index) {
+  json samples = json_file(experiment.data(file));
+  samples.at(index)["conversations"] =
+      json::array({{{"from", "gpt"}, {"value", "4"}}, {{"from", "human"}, {"value", "<image>\n3?"}}});
+  write_text(experiment.data(file), samples.dump());
+}
+
+const std::string kWithStages = "{path: model, random_weights: true, dtype: float32, stages: [";
+
+}  // namespace
+
+TEST_CASE("a dry run looks at the samples of benchmarks") {
+  const TinyExperiment experiment;
+  const Words skip = {"--set", "eval.benchmarks.0.on_bad_sample=skip"};
+  const json sample = read_sample(experiment, "heldout.json", 0);
+  SECTION("a broken picture of a loss") {
+    experiment.write_recipe(benchmark("kind: loss, " + kHeldout));
+    const fs::path picture = experiment.data("pictures") / sample.at("image").get<std::string>();
+    write_text(picture, "no picture");
+    require_both_stop(experiment, "eval", {picture.string(), sample.at("id").get<std::string>()});
+  }
+  SECTION("turns in the wrong order in an exact match") {
+    experiment.write_recipe(benchmark("kind: exact_match, max_new_tokens: 3, " + kHeldout));
+    spoil_sample(experiment, "heldout.json", 0);
+    require_both_stop(experiment, "eval",
+                      {experiment.data("heldout.json").string(), sample.at("id").get<std::string>()});
+  }
+  SECTION("a broken picture of a ScienceQA problem") {
+    experiment.write_recipe(benchmark("kind: scienceqa, max_new_tokens: 3, " + kProblems));
+    const std::string id = json_file(experiment.data("splits.json")).at("test").at(0);
+    const std::string name = json_file(experiment.data("problems.json")).at(id).at("image");
+    const fs::path picture = experiment.data("pictures") / name;
+    write_text(picture, "no picture");
+    require_both_stop(experiment, "eval", {picture.string()});
+  }
+  require_success(dry_run(experiment, "eval", skip));
+}
+
+TEST_CASE("a dry run looks at held-out samples") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune + "  heldout: {pictures: {kind: llava, " + kHeldout + ", max_length: 64}}\n");
+  require_success(dry_run(experiment, "tune"));
+  spoil_sample(experiment, "heldout.json", 2);
+  const std::string id = read_sample(experiment, "heldout.json", 2).at("id");
+  const Words skip = {"--set", "tune.heldout.pictures.on_bad_sample=skip"};
+  require_success(dry_run(experiment, "tune", skip));
+  require_both_stop(experiment, "tune", {experiment.data("heldout.json").string(), id});
+
+  // Where every sample is bad there is none to take a bad one's place.
+  for (size_t i = 0; i < 6; ++i)
+    spoil_sample(experiment, "heldout.json", i);
+  require_user_error(dry_run(experiment, "tune", skip),
+                     {"[tune]", "expected a sound sample", "6 bad among 6"});
+}
+
+TEST_CASE("a dry run looks at calibration samples") {
+  const TinyExperiment experiment;
+  // All 16 samples are drawn.
+  experiment.write_recipe(
+      "quantize:\n  method: omniquant\n  group_size: 32\n  calibration: {kind: llava, path: "
+      "data/captions.json, images: data/pictures, samples: 16, length: 64}\n");
+  require_success(dry_run(experiment, "quantize"));
+  spoil_sample(experiment, "captions.json", 5);
+  const std::string id = read_sample(experiment, "captions.json", 5).at("id");
+  require_success(dry_run(experiment, "quantize", {"--set", "quantize.calibration.on_bad_sample=skip"}));
+  require_both_stop(experiment, "quantize", {experiment.data("captions.json").string(), id});
+}
+
+TEST_CASE("a dry run knows what warmup needs") {
+  const TinyExperiment experiment;
+  const fs::path other = experiment.path() / "other";
+  SECTION("a block with scales to learn") {
+    experiment.write_recipe(kQuantize + kWarmup);
+    require_both_stop(experiment, "run", {"[warmup]", "first_layer", "3 layers", "got 3"},
+                      {"--set", "warmup.first_layer=3"});
+  }
+  SECTION("something packed") {
+    fs::create_directories(other / "tune");
+    write_text(other / "tune" / "report.json", R"({"stage": "tune", "status": "complete"})");
+    experiment.write_recipe(kWarmup, kWithStages + "other/tune]}");
+    require_both_stop(experiment, "run", {"[warmup]", "quantized", "got none"});
+  }
+  SECTION("a uniform grid") {
+    // nf4 works in blocks of 64 inputs.
+    json config = json_file(experiment.path() / "model" / "config.json");
+    config["text_config"]["hidden_size"] = 64;
+    write_text(experiment.path() / "model" / "config.json", config.dump());
+    experiment.write_recipe("quantize: {method: nf4}\n");
+    require_success(experiment.run("quantize", {"--out", other.string()}));
+    experiment.write_recipe(kWarmup, kWithStages + "other/quantize]}");
+    require_both_stop(experiment, "run", {"[warmup]", "uniform grid", "got nf4"});
+  }
+  SECTION("and passes where it is there") {
+    experiment.write_recipe(kQuantize);
+    require_success(experiment.run("quantize", {"--out", other.string()}));
+    experiment.write_recipe(kWarmup, kWithStages + "other/quantize]}");
+    require_success(dry_run(experiment, "run"));
+  }
+}
+
+TEST_CASE("a dry run knows what earlier stages must have left") {
+  const TinyExperiment experiment;
+  const fs::path other = experiment.path() / "other";
+  fs::create_directories(other);
+  experiment.write_recipe(kTune, kWithStages + "other]}");
+  require_both_stop(experiment, "run", {"[model]", "finished stage folder", other.string()});
+
+  // One stage alone needs those before it, all together do not.
+  experiment.write_recipe(kQuantize + kTune);
+  require_success(dry_run(experiment, "run"));
+  require_user_error(dry_run(experiment, "tune"),
+                     {"[tune]", "quantize", (experiment.output() / "quantize").string()});
+}
+
+TEST_CASE("a dry run knows whether the output can be written") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize);
+  const fs::path below_a_file = experiment.recipe() / "out";
+  require_user_error(dry_run(experiment, "quantize", {"--out", below_a_file.string()}),
+                     {"[output]", "got a file", below_a_file.string()});
+  const fs::path deep = experiment.path() / "not" / "yet" / "there";
+  require_success(dry_run(experiment, "quantize", {"--out", deep.string()}));
+  CHECK_FALSE(fs::exists(experiment.path() / "not"));
+
+  fs::create_directories(experiment.output());
+  write_text(experiment.output() / "quantize", "");
+  require_user_error(dry_run(experiment, "quantize"),
+                     {"[output]", "got a file", (experiment.output() / "quantize").string()});
+  if (::geteuid() == 0) return;  // may write everywhere
+  const fs::path closed = experiment.path() / "closed";
+  fs::create_directories(closed);
+  fs::permissions(closed, fs::perms::owner_read | fs::perms::owner_exec);
+  require_user_error(dry_run(experiment, "quantize", {"--out", (closed / "out").string()}),
+                     {"[output]", "Permission denied", closed.string()});
+}

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Installs a build folder, moves what came of it, and runs that from elsewhere with no environment to help it.
+#
+#   install_test.sh CMAKE BUILD_FOLDER WORK_FOLDER [LIBTORCH_FOLDER]
+# LIBTORCH_FOLDER: where LibTorch's libraries stay; without it they must have been installed too (QSLAW_BUNDLE_TORCH).
+set -euo pipefail
+cmake=$1 build=$2 work=$3 torch=${4:-}
+moved=$work/moved
+unset LD_LIBRARY_PATH LD_PRELOAD
+
+complain() {
+  printf 'install: %s\n' "$*" >&2
+  exit 1
+}
+
+# Every RPATH entry of $1 stands on the file's own place, but for LibTorch's folder where it is not installed.
+check_rpath() {
+  local line entries entry
+  line=$(readelf -d "$1" | sed -nE 's/.*\((RUNPATH|RPATH)\).*\[(.*)\]/\2/p')
+  [[ -n $line ]] || complain "expected an RPATH in $1, got none"
+  IFS=: read -ra entries <<<"$line"
+  for entry in "${entries[@]}"; do
+    [[ $entry == '$ORIGIN'* || (-n $torch && $entry == "$torch") ]] ||
+      complain "expected RPATH entries that begin with \$ORIGIN, got \"$entry\" in $1"
+  done
+}
+
+# What $1 is linked with, of names that match $2, is found, and in the installed lib/.
+check_libraries() {
+  local linked elsewhere
+  linked=$(ldd "$1")
+  elsewhere=$(grep -E "lib($2)[^ ]* => " <<<"$linked" | grep -vF " => $moved/" || true)
+  [[ -z $elsewhere ]] || complain "expected libraries in $moved/lib for $1, got:"$'\n'"$elsewhere"
+}
+
+rm -rf "$work"
+mkdir -p "$work"
+trap 'rm -rf "$work"' EXIT
+"$cmake" --install "$build" --prefix "$work/installed" >/dev/null
+mv "$work/installed" "$moved"
+cd /
+
+libraries='sentencepiece|turbojpeg|yaml-cpp|spdlog|fmt|crypto'
+if [[ -z $torch ]]; then libraries+='|torch|c10|gomp|cu|nccl|nv'; fi
+check_rpath "$moved/bin/qslaw"
+check_libraries "$moved/bin/qslaw" "$libraries"
+if [[ -f $build/libqslaw_cuda.so ]]; then
+  check_rpath "$moved/lib/libqslaw_cuda.so"
+  check_libraries "$moved/lib/libqslaw_cuda.so" "$libraries"
+fi
+
+"$moved/bin/qslaw" --help >/dev/null
+[[ $("$moved/bin/qslaw" --version) == "$("$build/qslaw" --version)" ]] || complain "expected the build's --version"
+"$moved/bin/qslaw" quantize "$moved/share/qslaw/recipes/demo/rtn_lora.yaml" --out "$work/run" --device cpu --threads 1 -q \
+  >/dev/null
+[[ -s $work/run/quantize/language.safetensors ]] || complain "expected packed weights in $work/run/quantize, got none"
