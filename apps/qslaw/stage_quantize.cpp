@@ -12,7 +12,8 @@ void run_quantize(const StageRun& run, StageReport& report) {
   const ModelOptions& model = experiment.recipe.model;
   const QuantizeOptions& options = *experiment.recipe.quantize;
   const LlavaConfig config = read_config(model.source);
-  QuantizeTask task{model.source, config, options, experiment.dtype, experiment.device, {}};
+  QuantizeTask task{
+      model.source, config, options, experiment.dtype, experiment.device, {}, run.folder / "checkpoint-0"};
   if (options.calibration && options.method == "omniquant") {
     const Tokenizer tokenizer = load_tokenizer(model, config);
     task.calibration =

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "kernels/device_memory.h"
 #include "report/host_memory.h"
 #include "train/checkpoint.h"
 
@@ -46,12 +47,14 @@ StageReport run_stage(const Experiment& experiment, const std::string& stage) {
   report.seed = experiment.recipe.seed;
   report.device = experiment.device.str();
   reset_peak_host_bytes();
+  reset_peak_device_bytes(experiment.device);
   stage_function(stage)(
       {experiment, stage, folder, fingerprint, state == StageState::resumed, current_host_bytes()}, report);
   if (report.seconds == 0) {
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   }
   report.peak_host_bytes = std::max(report.peak_host_bytes, peak_host_bytes());
+  report.peak_device_bytes = peak_device_bytes(experiment.device);
   report.fingerprint = fingerprint;
   write_stage_report(folder, report);
   remove_checkpoints(folder);  // not before: a kill in between would cost the whole stage

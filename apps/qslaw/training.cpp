@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/random.h"
+#include "kernels/device_memory.h"
 #include "model/dataset_loss.h"
 #include "model/named_tensors.h"
 #include "report/host_memory.h"
@@ -156,7 +157,9 @@ void report_training(const StageRun& run, const TrainTask& task, const TrainResu
   report.memory.optimizer = result.optimizer_bytes;
   report.memory.gradients = result.gradient_bytes;
   const int64_t known = report.memory.weights + report.memory.optimizer + report.memory.gradients;
-  report.memory.activations = std::max<int64_t>(0, result.peak_host_bytes - run.baseline_host_bytes - known);
+  const int64_t on_device = peak_device_bytes(run.experiment.device);
+  const int64_t peak = on_device > 0 ? on_device : result.peak_host_bytes - run.baseline_host_bytes;
+  report.memory.activations = std::max<int64_t>(0, peak - known);
   report.results["steps"] = result.steps;
   report.results["first_loss"] = result.first_loss;
   report.results["last_loss"] = result.last_loss;

@@ -38,6 +38,7 @@ void answer_batch(const LoadedPrompts& prompts, size_t begin, const BenchmarkOpt
   GenerateOptions generation;
   generation.max_new_tokens = options.max_new_tokens;
   generation.temperature = options.temperature;
+  generation.top_p = options.top_p;
   generation.eos_id = context.tokenizer->eos_id();
   generation.seed = context.seed + begin;
   const LlavaConfig& config = context.model->config;

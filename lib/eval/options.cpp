@@ -35,6 +35,8 @@ void check_numbers(const BenchmarkOptions& options, const std::string& key) {
   require_at_least(key + ".batch_size", options.batch_size, 1);
   require_at_least(key + ".max_new_tokens", options.max_new_tokens, 1);
   require_between(key + ".temperature", options.temperature, 0.0, 100.0);
+  require_positive(key + ".top_p", options.top_p);
+  require_between(key + ".top_p", options.top_p, 0.0, 1.0);
   require_at_least(key + ".context", options.context, 2);
   require_at_least(key + ".prompt_tokens", options.prompt_tokens, 1);
   require_at_least(key + ".new_tokens", options.new_tokens, 1);

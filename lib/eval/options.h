@@ -26,6 +26,7 @@ struct BenchmarkOptions {
   int64_t batch_size = 8;
   int64_t max_new_tokens = 1024;
   double temperature = 0.0;     // 0 = greedy
+  double top_p = 1.0;           // sampling: smallest set of tokens whose probability reaches this
   int64_t context = 2048;       // text_perplexity: tokens per window
   int64_t prompt_tokens = 640;  // speed
   int64_t new_tokens = 128;     // speed

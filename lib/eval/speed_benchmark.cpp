@@ -5,6 +5,7 @@
 
 #include "core/random.h"
 #include "eval/benchmark.h"
+#include "kernels/device_memory.h"
 #include "model/generate.h"
 #include "report/host_memory.h"
 
@@ -51,7 +52,8 @@ nlohmann::json run_speed(const BenchmarkOptions& options, const EvalContext& con
           {"decode_tokens_per_second", static_cast<double>(options.new_tokens) / decode_s},
           {"prompt_tokens", options.prompt_tokens},
           {"new_tokens", options.new_tokens},
-          {"peak_host_bytes", peak_host_bytes()}};
+          {"peak_host_bytes", peak_host_bytes()},
+          {"peak_device_bytes", peak_device_bytes(model.device)}};
 }
 
 }  // namespace qslaw

@@ -69,8 +69,8 @@ bool is_lookup_table(const std::string& name) {
 }
 
 // PyTorch's defaults by kind of layer: tables from N(0, 1), linears and convolutions from U(-b, b) with
-// b = 1 / sqrt(inputs). CLIP's and LLaMA's own deviation of 0.02 suits widths in the thousands; at a width of
-// 128 a model starts so close to zero that it learns nothing from pictures for hundreds of steps.
+// b = 1 / sqrt(inputs), which fits any width. CLIP's and LLaMA's own deviation of 0.02 suits widths in the
+// thousands.
 TensorGetter random_getter(uint64_t seed) {
   return [seed](const std::string& name, const Shape& shape) {
     const bool is_bias = name.size() > 4 && name.compare(name.size() - 4, 4, "bias") == 0;

@@ -1,6 +1,7 @@
 // The `quantize` stage: from a model's 16-bit decoder linears to packed codes, by one of the methods in
 // methods/.
 #pragma once
+#include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -18,7 +19,8 @@ struct QuantizeTask {
   QuantizeOptions options;
   at::ScalarType dtype = at::kFloat;  // of activations, for methods that run the model
   at::Device device = at::kCPU;
-  std::vector<Batch> calibration;  // for methods that need it
+  std::vector<Batch> calibration;    // for methods that need it
+  std::filesystem::path unfinished;  // folder for what a stopped run goes on from; empty: nowhere
 };
 
 struct QuantizeResult {

@@ -256,6 +256,9 @@ void fields(V& v, BenchmarkOptions& o) {
   v("template", o.template_name, runs);
   v("max_new_tokens", o.max_new_tokens, generates);
   v("temperature", o.temperature, generates);
+  v("top_p", o.top_p,
+    used_if(generates.allowed && o.temperature > 0,
+            generates.allowed ? "temperature 0 is greedy" : generates.why));
   v("batch_size", o.batch_size,
     o.predictions.empty() ? only({"scienceqa", "exact_match", "loss", "text_perplexity"}) : scored);
   v("limit", o.limit, only({"scienceqa", "exact_match", "loss", "text_perplexity"}));

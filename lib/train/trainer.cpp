@@ -13,6 +13,7 @@
 #include "core/random.h"
 #include "data/loader.h"
 #include "kernels/adamw.h"
+#include "kernels/device_memory.h"
 #include "model/dataset_loss.h"
 #include "report/host_memory.h"
 #include "report/metrics.h"
@@ -154,6 +155,7 @@ class Trainer {
     line["data_wait_s"] = loader.waited_s() - waited_before;
     line["step_s"] = seconds;
     line["host_bytes"] = current_host_bytes();
+    line["device_bytes"] = current_device_bytes(task_.model->device);
     metrics_->write(line);
   }
 

@@ -140,7 +140,7 @@ TEST_CASE("clipping factors: their gradients and four steps agree with the resta
 TEST_CASE("omniquant: grids, codes and losses of both blocks agree with the restatement") {
   const int bits = GENERATE(2, 4);
   const ModelSource source = tiny_source();
-  QuantizeTask task{source, read_config(source), {}, at::kFloat, at::kCPU, calibration()};
+  QuantizeTask task{source, read_config(source), {}, at::kFloat, at::kCPU, calibration(), {}};
   task.options.method = "omniquant";
   task.options.bits = bits;
   task.options.group_size = kGroup;

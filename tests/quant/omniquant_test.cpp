@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "core/interrupt.h"
 #include "quant/calibration.h"
 #include "quant/packed_linear.h"
 #include "quant/quantize.h"
@@ -28,7 +29,7 @@ class OmniquantCase {
   }
 
   QuantizeTask task(const std::string& method, int bits, int64_t epochs, std::vector<Batch> batches) const {
-    QuantizeTask task{source_, config_, {}, at::kFloat, at::kCPU, std::move(batches)};
+    QuantizeTask task{source_, config_, {}, at::kFloat, at::kCPU, std::move(batches), {}};
     task.options.method = method;
     task.options.bits = bits;
     task.options.group_size = kGroup;
@@ -185,4 +186,30 @@ TEST_CASE("calibration draws what its kind says") {
   CHECK(other[0].sample_ids != batches[0].sample_ids);
   CHECK_THROWS_WITH(omniquant.calibration(calibration_of(kind, 100000), 3),
                     Catch::Contains("calibration samples"));
+}
+
+TEST_CASE("omniquant: a stopped run goes on behind its finished blocks to the same codes and report") {
+  const OmniquantCase omniquant;
+  const auto batches = omniquant.calibration(calibration_of("mix", 6), 2);
+  const TemporaryFolder folder;
+  QuantizeTask task = omniquant.task("omniquant", 3, 3, batches);
+  const QuantizeResult expected = quantize_language(task);
+  task.unfinished = folder.path() / "blocks";
+  quantize_language(task);
+  std::filesystem::remove(task.unfinished / "block-1.json");  // killed before the second block was whole
+  request_stop();
+  CHECK_THROWS_WITH(quantize_language(task), Catch::Contains("--resume"));
+  request_stop(false);
+  const auto first = std::filesystem::last_write_time(task.unfinished / "block-0.safetensors");
+  const QuantizeResult resumed = quantize_language(task);
+  CHECK(std::filesystem::last_write_time(task.unfinished / "block-0.safetensors") == first);
+  CHECK(resumed.report == expected.report);
+  REQUIRE(resumed.language.weights.size() == expected.language.weights.size());
+  for (const auto& [name, weight] : expected.language.weights) {
+    INFO(name);
+    const PackedWeight& other = *resumed.language.weights.at(name);
+    CHECK(at::equal(other.codes, weight->codes));
+    CHECK(at::equal(other.grid.scale, weight->grid.scale));
+    CHECK(at::equal(other.grid.zero, weight->grid.zero));
+  }
 }

@@ -79,6 +79,19 @@ TEST_CASE("check: warmup") {
             "a}}]}\n") == "no error");
 }
 
+TEST_CASE("check: a phase's own batch size and rates") {
+  const auto phase = [](const std::string& keys) {
+    return error_of(
+        "name: a\noutput: b\nmodel: {path: c, stages: [d]}\nwarmup: {phases: [{text: {kind: text, path: "
+        "a}, " +
+        keys + "}]}\n");
+  };
+  CHECK(phase("batch_size: 24, lr: 0.1") == "no error");
+  CHECK_THAT(phase("batch_size: 12"), Catch::Contains("a multiple of micro_batch_size = 8, got 12") &&
+                                          Catch::Contains("key warmup.phases.0.batch_size"));
+  CHECK_THAT(phase("lr: -1"), Catch::Contains("got -1") && Catch::Contains("key warmup.phases.0.lr"));
+}
+
 TEST_CASE("check: tune") {
   const std::string tune = "tune:\n  " + kData + "\n  ";
   check_all({
@@ -114,6 +127,11 @@ TEST_CASE("check: tune") {
 TEST_CASE("check: eval and export") {
   const std::string eval = "eval:\n  benchmarks:\n    - ";
   check_all({
+      {eval + "{kind: exact_match, path: a, top_p: 0.5}\n",
+       "no key \"top_p\" as temperature 0 is greedy, got one (recipe.yaml, line 7, key "
+       "eval.benchmarks.0.top_p)"},
+      {eval + "{kind: exact_match, path: a, temperature: 1, top_p: 2}\n",
+       "0 to 1, got 2 (recipe.yaml, line 7, key eval.benchmarks.0.top_p)"},
       {eval + "{kind: loss, path: a}\n    - {kind: scienseqa}\n",
        "exact_match, loss, scienceqa, speed or text_perplexity, got \"scienseqa\"; did you mean "
        "\"scienceqa\"? "

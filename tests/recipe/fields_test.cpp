@@ -62,7 +62,7 @@ warmup:
   first_layer: 0
   train_projector: false
   optimizer: {lr: 0.1, weight_decay: 0.01, max_grad_norm: 1, schedule: constant}
-  phases: [{text: {kind: text, path: t, max_length: 64}, max_steps: 5, template: llava_v1}]
+  phases: [{text: {kind: text, path: t, max_length: 64}, max_steps: 5, template: llava_v1, batch_size: 64, lr: 0.5}]
   checkpointing: true
   heldout: {text: {kind: text, path: t}, pictures: {kind: llava, path: q, on_bad_sample: skip}, every: 3}
 tune:
@@ -150,6 +150,8 @@ TEST_CASE("a recipe that is written and read back is the same recipe") {
   CHECK(back.quantize->calibration->text->limit == 7);
   CHECK(back.quantize->calibration->pictures->problems.filename() == "p");
   CHECK(back.warmup->phases.at(0).template_name == "llava_v1");
+  CHECK(back.warmup->phases.at(0).batch_size == 64);
+  CHECK(back.warmup->phases.at(0).lr == 0.5);
   CHECK(back.warmup->heldout.pictures->on_bad_sample == BadSamplePolicy::skip);
   CHECK(back.tune->phase.text->path.filename() == "é.txt");
   CHECK_FALSE(back.tune->phase.pictures.has_value());
@@ -199,7 +201,6 @@ tune:
     kind: text
     path: /b.txt
     limit: 0
-    on_bad_sample: error
     max_length: 2048
   text_share: [[0, 0.5], [1, 0.5]]
   epochs: 1

@@ -8,6 +8,7 @@
 #include "core/interrupt.h"
 #include "core/progress.h"
 #include "kernels/adamw.h"
+#include "quant/block_store.h"
 #include "quant/methods/methods.h"
 #include "quant/packed_linear.h"
 #include "quant/weight_clipping.h"
@@ -71,7 +72,7 @@ void learn_clipping(const LlamaBlock& block, const std::vector<ClippedLinear*>& 
   AdamW optimizer(factors, {});
   for (int64_t epoch = 0; epoch < options.epochs; ++epoch) {
     for (size_t i = 0; i < targets.size(); ++i) {
-      if (stop_requested()) throw Stopped("quantize was stopped; it starts over");
+      if (stop_requested()) throw Stopped("quantize was stopped; go on with --resume");
       const at::Tensor output = block_forward(block, config, state.quantized_BTD[i], state.rope[i]);
       const at::Tensor loss = masked_error(output, targets[i], state.mask_BT1[i]);
       torch::autograd::backward({loss}, {});
@@ -101,12 +102,31 @@ nlohmann::json clip_row(nlohmann::json row, ClippedLinear& linear) {
   return row;
 }
 
-// Quantizes one block and moves the state behind it.
-void quantize_block(Llava& model, int64_t layer, const QuantizeTask& task, CalibrationState& state,
-                    QuantizeResult& result) {
+std::vector<LinearSpec> block_specs(const LanguageConfig& config, int64_t layer) {
+  std::vector<LinearSpec> specs;
+  for (const LinearSpec& spec : linear_specs(config)) {
+    if (spec.layer == layer) specs.push_back(spec);
+  }
+  return specs;
+}
+
+FinishedBlock pack_block(const QuantizeTask& task, const std::vector<LinearSpec>& specs,
+                         const std::vector<ClippedLinear*>& clipped,
+                         const std::vector<std::unique_ptr<Linear>>& full) {
+  FinishedBlock finished{{"omniquant", task.options.bits, task.options.group_size, {}}, {}};
+  for (size_t i = 0; i < specs.size(); ++i) {
+    const auto packed = std::make_shared<PackedWeight>(clipped[i]->pack().to(at::kCPU));
+    const at::Tensor weight_NK = full[i]->dense_weight(at::kFloat).cpu();
+    finished.report["layers"].push_back(clip_row(layer_error(specs[i], weight_NK, *packed), *clipped[i]));
+    finished.linears.weights[specs[i].name] = packed;
+  }
+  return finished;
+}
+
+// Learns one block; `targets` are the full-precision block's outputs.
+FinishedBlock learn_block(LlamaBlock& block, int64_t layer, const QuantizeTask& task,
+                          const CalibrationState& state, const std::vector<at::Tensor>& targets) {
   const LanguageConfig& config = task.config.language;
-  LlamaBlock& block = model.language.blocks[static_cast<size_t>(layer)];
-  const auto targets = run_block(block, config, state.full_BTD, state.rope);
   std::vector<std::unique_ptr<Linear>> full;
   const auto clipped = clip_block(block, task.options, full);
   const double before = mean_error(block, config, state, targets);
@@ -114,24 +134,35 @@ void quantize_block(Llava& model, int64_t layer, const QuantizeTask& task, Calib
   const double after = mean_error(block, config, state, targets);
   require(std::isfinite(after), "quantize", "expected a finite calibration loss in block ", layer, ", got ",
           after);
-  result.report["blocks"].push_back({{"layer", layer}, {"loss_before", before}, {"loss_after", after}});
+  FinishedBlock finished = pack_block(task, block_specs(config, layer), clipped, full);
+  finished.report["block"] = {{"layer", layer}, {"loss_before", before}, {"loss_after", after}};
+  return finished;
+}
 
-  const auto specs = linear_specs(config);
+// Learns one block, or takes it from the store, and moves the state behind it.
+void quantize_block(Llava& model, int64_t layer, const QuantizeTask& task, const BlockStore& store,
+                    CalibrationState& state, QuantizeResult& result) {
+  const LanguageConfig& config = task.config.language;
+  LlamaBlock& block = model.language.blocks[static_cast<size_t>(layer)];
+  const auto targets = run_block(block, config, state.full_BTD, state.rope);
+  const bool is_stored = store.has(layer);
+  const FinishedBlock finished = is_stored ? store.load(layer, block_specs(config, layer))
+                                           : learn_block(block, layer, task, state, targets);
+  if (!is_stored) store.save(layer, finished);
+  const auto specs = block_specs(config, layer);
   size_t index = 0;
   for (auto& [name, linear] : block_linears(block)) {
-    const LinearSpec& spec = specs[static_cast<size_t>(layer) * clipped.size() + index];
-    auto packed = std::make_shared<PackedWeight>(clipped[index]->pack());
-    const at::Tensor weight_NK = full[index]->dense_weight(at::kFloat).cpu();
-    result.report["layers"].push_back(
-        clip_row(layer_error(spec, weight_NK, packed->to(at::kCPU)), *clipped[index]));
-    result.language.weights[spec.name] = std::make_shared<PackedWeight>(packed->to(at::kCPU));
-    *linear = std::make_unique<PackedLinear>(packed);
-    ++index;
+    const auto& packed = finished.linears.weights.at(specs[index++].name);
+    *linear = std::make_unique<PackedLinear>(std::make_shared<PackedWeight>(packed->to(task.device)));
   }
   state.quantized_BTD = run_block(block, config, state.quantized_BTD, state.rope);
   state.full_BTD = targets;
   for (auto& [name, linear] : block_linears(block))
     linear->reset();
+  result.language.weights.insert(finished.linears.weights.begin(), finished.linears.weights.end());
+  result.report["blocks"].push_back(finished.report.at("block"));
+  for (const auto& row : finished.report.at("layers"))
+    result.report["layers"].push_back(row);
 }
 
 }  // namespace
@@ -145,10 +176,11 @@ QuantizeResult quantize_omniquant(const QuantizeTask& task) {
   Llava model = load_llava(task.source, task.config, task.dtype, task.device, mapped);
   CalibrationState state = start_state(model, task.calibration);
   const int64_t layers = task.config.language.layers;
+  const BlockStore store(task.unfinished);
   Progress progress("omniquant", layers, "blocks");
   QuantizeResult result;
   for (int64_t layer = 0; layer < layers; ++layer) {
-    quantize_block(model, layer, task, state, result);
+    quantize_block(model, layer, task, store, state, result);
     const auto& last = result.report["blocks"].back();
     progress.update(layer + 1, concat("loss ", last["loss_before"], " -> ", last["loss_after"]));
   }

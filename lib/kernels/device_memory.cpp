@@ -1,0 +1,36 @@
+#include "kernels/device_memory.h"
+
+#include <c10/core/CachingDeviceAllocator.h>
+
+namespace qslaw {
+namespace {
+
+// Null on the CPU, and before anything was allocated on the device.
+c10::DeviceAllocator* allocator_of(c10::Device device) {
+  if (device.is_cpu()) return nullptr;
+  c10::DeviceAllocator* allocator = c10::getDeviceAllocator(device.type());
+  return allocator->initialized() ? allocator : nullptr;
+}
+
+c10::CachingAllocator::Stat bytes_in_tensors(c10::DeviceAllocator& allocator, c10::Device device) {
+  const auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  return allocator.getDeviceStats(device.index()).allocated_bytes[all];
+}
+
+}  // namespace
+
+int64_t current_device_bytes(c10::Device device) {
+  c10::DeviceAllocator* allocator = allocator_of(device);
+  return allocator ? bytes_in_tensors(*allocator, device).current : 0;
+}
+
+int64_t peak_device_bytes(c10::Device device) {
+  c10::DeviceAllocator* allocator = allocator_of(device);
+  return allocator ? bytes_in_tensors(*allocator, device).peak : 0;
+}
+
+void reset_peak_device_bytes(c10::Device device) {
+  if (c10::DeviceAllocator* allocator = allocator_of(device)) allocator->resetPeakStats(device.index());
+}
+
+}  // namespace qslaw
