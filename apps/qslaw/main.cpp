@@ -7,6 +7,7 @@
 #include <functional>
 #include <iostream>
 #include <new>
+#include <string_view>
 
 #include "commands.h"
 #include "core/cpu.h"
@@ -21,6 +22,11 @@ namespace {
 using qslaw::CommandOptions;
 
 constexpr int kUserError = 2, kBug = 1, kStopped = 75;
+
+constexpr const char* kHostMemory =
+    "[memory] not enough host memory; try smaller numbers in the recipe (micro_batch_size, rank), "
+    "checkpointing: true, "
+    "or fewer bits; --dry-run estimates what each stage needs";
 
 struct Command {
   const char* name;
@@ -42,10 +48,13 @@ void add_stage_flags(CLI::App& command, CommandOptions& options) {
   command.add_option("--set", options.overrides, "override a key of the recipe: key.sub=value")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
-  command.add_option("--out", options.out, "output folder, instead of the recipe's");
+  // An empty name (a shell variable that is not set) would silently mean the recipe's own folder.
+  command.add_option("--out", options.out, "output folder, instead of the recipe's")
+      ->check(
+          [](const std::string& name) { return name.empty() ? "expected a folder, got an empty name" : ""; });
   command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
-  command.add_flag("--resume", options.resume, "go on with a run that was stopped");
-  command.add_flag("--restart", options.restart, "start over, whatever is there");
+  CLI::Option* resume = command.add_flag("--resume", options.resume, "go on with a run that was stopped");
+  command.add_flag("--restart", options.restart, "start over, whatever is there")->excludes(resume);
   command.add_flag("-n,--dry-run", options.dry_run,
                    "check everything, print the full recipe and memory estimates, compute nothing");
 }
@@ -84,9 +93,12 @@ int guarded(const std::function<void()>& work) {
                         "; try a smaller micro_batch_size, checkpointing: true, or fewer bits",
                     kUserError);
   } catch (const std::bad_alloc&) {
-    return complain("[memory] not enough host memory; try a smaller micro_batch_size or checkpointing: true",
-                    kUserError);
+    return complain(kHostMemory, kUserError);
   } catch (const c10::Error& error) {
+    // LibTorch's CPU allocator has no exception of its own.
+    if (std::string_view(error.what_without_backtrace()).find("can't allocate memory") !=
+        std::string_view::npos)
+      return complain(kHostMemory, kUserError);
     return complain("[internal] " + std::string(error.what()), kBug);
   } catch (const std::exception& error) {
     return complain("[internal] " + std::string(error.what()), kBug);

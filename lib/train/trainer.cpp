@@ -292,7 +292,8 @@ class Trainer {
     const size_t count = unmoved.size();
     if (count > 3) unmoved.resize(3);
     fail(task_.title, "expected every trainable tensor to have moved after ", position_.step, " steps, got ",
-         count, " that did not: ", join(unmoved), count > 3 ? ", ..." : "");
+         count, " that did not: ", join(unmoved), count > 3 ? ", ..." : "",
+         position_.step == 1 ? " (the first step's rate is 0 unless optimizer.warmup_ratio is)" : "");
   }
 
   TrainResult finish() {

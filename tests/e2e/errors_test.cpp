@@ -82,6 +82,8 @@ TEST_CASE("mistakes in the command line and the recipe") {
   require_user_error(experiment.run("quantize", {"--threads", "0"}), {"threads"});
   require_user_error(experiment.run("quantize", {"--set", "quantize.bots=3"}), {"quantize.bots", "bits"});
   require_user_error(experiment.run("quantize", {"--set", "quantize.bits=5"}), {"quantize.bits", "5"});
+  require_user_error(experiment.run("quantize", {"--resume", "--restart"}), {"--restart", "--resume"});
+  require_user_error(experiment.run("quantize", {"--out", ""}), {"--out", "empty name"});
   require_user_error(experiment.run("tune"), {"section tune", experiment.recipe().string()});
   require_user_error(run_program({"run", experiment.recipe().string(), "--device", "gpu"}),
                      {"gpu", "cuda:N"});
@@ -194,6 +196,13 @@ TEST_CASE("data files that are missing, empty or no data") {
     write_text(data, bad);
     require_user_error(experiment.run("tune"), {data.string()});
   }
+}
+
+TEST_CASE("numbers that no memory can hold end with one line") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  require_user_error(experiment.run("tune", {"--set", "tune.lora.rank=2000000000000"}),
+                     {"[memory]", "--dry-run"});
 }
 
 TEST_CASE("an adapter does not go onto another base") {
