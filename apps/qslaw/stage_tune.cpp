@@ -46,12 +46,13 @@ void write_dense(const std::filesystem::path& path, Llava& model, bool with_visi
 }
 
 std::vector<std::string> write_artifacts(const StageRun& run, const TuneOptions& options,
-                                         const std::string& base_sha256, AssembledModel& model) {
+                                         const Artifacts& artifacts, AssembledModel& model) {
   std::vector<std::string> files = {"projector.safetensors"};
   write_safetensors(run.folder / files[0], projector_to_named(model.llava.projector));
   if (options.method == "lora") {
     files.push_back("adapter.safetensors");
-    write_adapter(run.folder / files.back(), model.adapter, options.lora, base_sha256);
+    write_adapter(run.folder / files.back(), model.adapter, options.lora,
+                  base_hash(run.experiment, artifacts));
   } else if (options.method == "full") {
     files.push_back("model.safetensors");
     write_dense(run.folder / files.back(), model.llava, options.train_vision);
@@ -79,7 +80,7 @@ void run_tune(const StageRun& run, StageReport& report) {
 
   report_training(run, task, result, model.llava, report);
   report.results["method"] = options.method;
-  add_file_hashes(report, run.folder, write_artifacts(run, options, base_hash(experiment, artifacts), model));
+  add_file_hashes(report, run.folder, write_artifacts(run, options, artifacts, model));
 }
 
 }  // namespace qslaw

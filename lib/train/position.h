@@ -2,11 +2,10 @@
 #pragma once
 #include <cstdint>
 #include <nlohmann/json.hpp>
-#include <string>
 
 namespace qslaw {
 
-/// Where a run stands; with the run's fingerprint it is a checkpoint's state.json.
+/// With the run's fingerprint and a format number it is a checkpoint's state.json.
 struct Position {
   int64_t step = 0;  // optimizer steps over all phases
   size_t phase = 0;
@@ -20,9 +19,9 @@ struct Position {
   bool measuring = false;  // stopped within the held-out measurement that belongs to this step
   nlohmann::json heldout_before;
   nlohmann::json initial_hashes = nlohmann::json::object();
-
-  nlohmann::json to_json(const std::string& fingerprint) const;
-  static Position from_json(const nlohmann::json& state);
 };
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Position, step, phase, phase_step, skipped, seconds, tokens,
+                                   peak_host_bytes, first_loss, last_loss, measuring, heldout_before,
+                                   initial_hashes)
 
 }  // namespace qslaw

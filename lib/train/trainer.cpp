@@ -81,7 +81,7 @@ class Trainer {
     require(state.at("fingerprint") == task_.fingerprint, "resume",
             "expected the recipe and data that this run began with, got others (", checkpoint.string(),
             "); start over with --restart");
-    position_ = Position::from_json(state);
+    position_ = state.get<Position>();
     resumed_step_ = position_.step;
     log_info(concat(task_.title, ": resumed at step ", position_.step, " of ", total_steps_));
   }
@@ -91,8 +91,10 @@ class Trainer {
     Position saved = position_;
     saved.seconds += seconds_since(began_);
     saved.peak_host_bytes = peak_bytes();
-    save_checkpoint(task_.folder, position_.step, task_.groups, optimizers_,
-                    saved.to_json(task_.fingerprint));
+    nlohmann::json state = saved;
+    state["format"] = 1;
+    state["fingerprint"] = task_.fingerprint;
+    save_checkpoint(task_.folder, position_.step, task_.groups, optimizers_, state);
   }
 
   void metrics_sync() {

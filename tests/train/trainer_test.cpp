@@ -41,6 +41,14 @@ ListDataset uneven_samples() {
       12, [](int64_t i) { return 5 + i % 4; }, [](int64_t i) { return 1 + i % 3; });
 }
 
+// Only the last norm is trained.
+TrainTask norm_task(Llava& model, const std::filesystem::path& folder) {
+  TrainTask task = make_task(model, folder);
+  make_trainable(model.language.norm_D);
+  task.groups = {ParameterGroup{"norm", kRate, 0.0, {{"norm", model.language.norm_D}}}};
+  return task;
+}
+
 }  // namespace
 
 TEST_CASE("full tuning follows the equations") {
@@ -191,10 +199,7 @@ TEST_CASE("a loss that is not finite names step, samples and place") {
   const TemporaryFolder folder;
   Llava model = tiny_decoder(6);
   const ListDataset data = uneven_samples();
-  TrainTask task = make_task(model, folder.path());
-  task.groups = {ParameterGroup{"norm", kRate, 0.0, {}}};
-  make_trainable(model.language.norm_D);
-  task.groups[0].tensors.emplace_back("norm", model.language.norm_D);
+  TrainTask task = norm_task(model, folder.path());
   task.phases = {phase_in_order(data, 2, 4)};
   dynamic_cast<DenseLinear&>(*model.language.blocks[1].up).weight()[0][0] = NAN;
   CHECK_THROWS_WITH(train(task, false), Catch::Contains("step 1") && Catch::Contains("decoder block 1") &&
@@ -205,12 +210,9 @@ TEST_CASE("a gradient that is not finite stops the run before it reaches the wei
   const TemporaryFolder folder;
   Llava model = tiny_decoder(6);
   const ListDataset data = uneven_samples();
-  TrainTask task = make_task(model, folder.path());
-  task.groups = {ParameterGroup{"norm", kRate, 0.0, {}}};
-  make_trainable(model.language.norm_D);
+  TrainTask task = norm_task(model, folder.path());
   const at::Tensor before = model.language.norm_D.detach().clone();
   model.language.norm_D.register_hook([](const at::Tensor& gradient) { return gradient * NAN; });
-  task.groups[0].tensors.emplace_back("norm", model.language.norm_D);
   task.phases = {phase_in_order(data, 1, 4)};
   CHECK_THROWS_WITH(train(task, false), Catch::Contains("finite gradients") && Catch::Contains("step 1") &&
                                             Catch::Contains("first in norm") &&

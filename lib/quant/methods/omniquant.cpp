@@ -124,8 +124,9 @@ FinishedBlock pack_block(const QuantizeTask& task, const std::vector<LinearSpec>
 }
 
 // Learns one block; `targets` are the full-precision block's outputs.
-FinishedBlock learn_block(LlamaBlock& block, int64_t layer, const QuantizeTask& task,
-                          const CalibrationState& state, const std::vector<at::Tensor>& targets) {
+FinishedBlock learn_block(LlamaBlock& block, int64_t layer, const std::vector<LinearSpec>& specs,
+                          const QuantizeTask& task, const CalibrationState& state,
+                          const std::vector<at::Tensor>& targets) {
   const LanguageConfig& config = task.config.language;
   std::vector<std::unique_ptr<Linear>> full;
   const auto clipped = clip_block(block, task.options, full);
@@ -134,7 +135,7 @@ FinishedBlock learn_block(LlamaBlock& block, int64_t layer, const QuantizeTask& 
   const double after = mean_error(block, config, state, targets);
   require(std::isfinite(after), "quantize", "expected a finite calibration loss in block ", layer, ", got ",
           after);
-  FinishedBlock finished = pack_block(task, block_specs(config, layer), clipped, full);
+  FinishedBlock finished = pack_block(task, specs, clipped, full);
   finished.report["block"] = {{"layer", layer}, {"loss_before", before}, {"loss_after", after}};
   return finished;
 }
@@ -145,11 +146,11 @@ void quantize_block(Llava& model, int64_t layer, const QuantizeTask& task, const
   const LanguageConfig& config = task.config.language;
   LlamaBlock& block = model.language.blocks[static_cast<size_t>(layer)];
   const auto targets = run_block(block, config, state.full_BTD, state.rope);
-  const bool is_stored = store.has(layer);
-  const FinishedBlock finished = is_stored ? store.load(layer, block_specs(config, layer))
-                                           : learn_block(block, layer, task, state, targets);
-  if (!is_stored) store.save(layer, finished);
   const auto specs = block_specs(config, layer);
+  const bool is_stored = store.has(layer);
+  const FinishedBlock finished =
+      is_stored ? store.load(layer, specs) : learn_block(block, layer, specs, task, state, targets);
+  if (!is_stored) store.save(layer, finished);
   size_t index = 0;
   for (auto& [name, linear] : block_linears(block)) {
     const auto& packed = finished.linears.weights.at(specs[index++].name);
