@@ -40,7 +40,8 @@ void log_warning(const std::string& message) {
 }
 
 void set_quiet(bool quiet) {
-  logger().set_level(quiet ? spdlog::level::warn : spdlog::level::info);
+  // Of stderr alone: log.txt is what later says how a quiet run went.
+  logger().sinks().front()->set_level(quiet ? spdlog::level::warn : spdlog::level::info);
 }
 
 LogFile::LogFile(const std::string& path) {

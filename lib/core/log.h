@@ -8,7 +8,7 @@ namespace qslaw {
 void log_info(const std::string& message);
 void log_warning(const std::string& message);
 
-/// Show warnings only (`--quiet`).
+/// Show warnings only on stderr (`--quiet`); a LogFile gets every line all the same.
 void set_quiet(bool quiet);
 
 /// While it lives, log lines also go to `path` (appended). One at a time. UserError when it cannot be opened.

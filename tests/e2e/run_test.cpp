@@ -180,6 +180,8 @@ TEST_CASE("flag --json prints one object and nothing else") {
   const ProgramResult run = experiment.run("run", {"--json", "--quiet"});
   require_success(run);
   CHECK(run.err.empty());
+  CHECK_THAT(file_bytes(experiment.output() / "tune" / "log.txt"),
+             Catch::Contains("info tune: starting") && Catch::Contains("info tune: done"));
   const json all = json::parse(run.out);  // throws for anything behind the object
   CHECK(all.at("tune").at("results").at("steps") == 12);
   CHECK(all.at("quantize").at("files").at("language.safetensors") ==
