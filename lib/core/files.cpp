@@ -79,12 +79,12 @@ void write_file_atomic(const fs::path& path, const std::function<void(std::ostre
     if (!out)
       fail("write", "cannot write ", temporary.string(), ": ", std::strerror(errno), " (is the disk full?)");
     sync_path(temporary, O_RDONLY);
+    rename_durably(temporary, path);
   } catch (...) {
     std::error_code ignored;
     fs::remove(temporary, ignored);
     throw;
   }
-  rename_durably(temporary, path);
 }
 
 void write_file_atomic(const fs::path& path, const std::string& bytes) {

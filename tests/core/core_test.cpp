@@ -60,6 +60,9 @@ TEST_CASE("a failed write leaves the old file and no temporary one") {
   CHECK(read_file(folder / "a") == "old");
   CHECK_FALSE(fs::exists(folder / "a.tmp"));
   CHECK_THROWS_AS(write_file_atomic(folder / "missing" / "a", "x"), UserError);
+  fs::create_directories(folder / "b");
+  CHECK_THROWS_AS(write_file_atomic(folder / "b", "x"), UserError);
+  CHECK_FALSE(fs::exists(folder / "b.tmp"));
   CHECK_THROWS_AS(read_file(folder), UserError);
   fs::remove_all(folder);
 }
