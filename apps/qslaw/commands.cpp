@@ -126,12 +126,16 @@ void command_report(const CommandOptions& options) {
     require(std::filesystem::is_directory(folder), "report", "expected the output folder of a run, got ",
             folder.string());
   }
+  const bool single = options.folders.size() == 1;
+  require(single || !options.out.empty(), "report",
+          "expected --out PAGE.html for a comparison of several runs, got none");
   const auto page = options.out.empty() ? options.folders[0] / kReportPage : options.out;
-  if (options.folders.size() == 1) {
+  // Before minutes may go into reading runs.
+  require(page.has_filename() && !std::filesystem::is_directory(page), "report",
+          "expected a file name for the page, got the folder ", page.string());
+  if (single) {
     write_run_report(options.folders[0], page);
   } else {
-    require(!options.out.empty(), "report",
-            "expected --out PAGE.html for a comparison of several runs, got none");
     write_comparison_report(options.folders, page);
   }
   if (options.json) {

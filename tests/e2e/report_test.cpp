@@ -1,0 +1,39 @@
+// The command `report` on folders that no stage has to run for: reports written by hand.
+#include "tiny_experiment.h"
+
+namespace fs = std::filesystem;
+using namespace qslaw;
+using nlohmann::json;
+
+namespace {
+
+// A run with nothing but a finished evaluation.
+fs::path write_run(const TemporaryFolder& folder, const std::string& name, double accuracy) {
+  const fs::path eval = folder.path() / name / "eval";
+  fs::create_directories(eval);
+  const json results = {{"scienceqa", {{"accuracy", accuracy}, {"n", 10}}}};
+  write_text(eval / "report.json",
+             json{{"stage", "eval"}, {"status", "complete"}, {"name", name}, {"results", results}}.dump());
+  return folder.path() / name;
+}
+
+size_t count_names(const fs::path& folder) {
+  return static_cast<size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+}
+
+}  // namespace
+
+TEST_CASE("a page is not written onto a folder") {
+  const TemporaryFolder folder;
+  const std::string run = write_run(folder, "a", 50).string(), other = write_run(folder, "b", 60).string();
+  const fs::path taken = folder.path() / "taken";
+  fs::create_directories(taken);
+  const std::vector<std::string> message = {"[report]", "expected a file name for the page, got the folder",
+                                            taken.string()};
+  require_user_error(run_program({"report", run, "--out", taken.string()}), message);
+  require_user_error(run_program({"report", run, other, "--out", taken.string()}), message);
+  require_user_error(run_program({"report", run, "--out", taken.string() + "/"}), message);
+  CHECK(count_names(folder.path()) == 3);
+  fs::create_directories(folder.path() / "a" / "report.html");
+  require_user_error(run_program({"report", run}), {"expected a file name", "report.html"});
+}
