@@ -122,15 +122,11 @@ void command_run(const CommandOptions& options) {
 }
 
 void command_report(const CommandOptions& options) {
-  for (const auto& folder : options.folders) {
-    require(std::filesystem::is_directory(folder), "report", "expected the output folder of a run, got ",
-            folder.string());
-  }
   const bool single = options.folders.size() == 1;
   require(single || !options.out.empty(), "report",
           "expected --out PAGE.html for a comparison of several runs, got none");
   const auto page = options.out.empty() ? options.folders[0] / kReportPage : options.out;
-  // Before minutes may go into reading runs.
+  // Up front, not after all runs have been read.
   require(page.has_filename() && !std::filesystem::is_directory(page), "report",
           "expected a file name for the page, got the folder ", page.string());
   if (single) {

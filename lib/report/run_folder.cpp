@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/log.h"
 #include "report/metrics.h"
 #include "report/number_text.h"
 
@@ -56,17 +57,42 @@ void describe_quantization(const RunFolder& run, RunHeadline& head) {
   if (find_stage(run, "warmup")) head.method += " + QSLAW warm-up";
 }
 
+void load_stages(RunFolder& run) {
+  for (const std::string& name : kStages) {
+    auto stage = load_stage(run.path / name, name);
+    if (!stage) continue;
+    if (stage->report && run.name.empty()) run.name = stage->report->name;
+    run.stages.push_back(std::move(*stage));
+  }
+}
+
+// The runs that can be read, in their order; the others are named in a warning.
+std::vector<RunFolder> load_readable(const std::vector<fs::path>& paths) {
+  std::vector<RunFolder> runs;
+  std::string first_problem;
+  for (const fs::path& path : paths) {
+    try {
+      runs.push_back(load_run(path));
+    } catch (const UserError& problem) {
+      log_warning(concat("left out ", path.string(), ": ", problem.what()));
+      if (first_problem.empty()) first_problem = problem.what();
+    }
+  }
+  require(!runs.empty(), "report",
+          "expected at least one run that can be read, got none; first: ", first_problem);
+  return runs;
+}
+
 }  // namespace
 
 RunFolder load_run(const fs::path& path) {
   require(fs::is_directory(path), "report", "expected a run's output folder, got ", path.string());
   RunFolder run;
   run.path = path;
-  for (const std::string& name : kStages) {
-    auto stage = load_stage(path / name, name);
-    if (!stage) continue;
-    if (stage->report && run.name.empty()) run.name = stage->report->name;
-    run.stages.push_back(std::move(*stage));
+  try {
+    load_stages(run);
+  } catch (const fs::filesystem_error& problem) {  // of a stage's folder that the system does not let us see
+    fail("report", "cannot read ", problem.path1().string(), ": ", problem.code().message());
   }
   require(!run.stages.empty(), "report", "expected a stage's folder (", join(kStages),
           ") with report.json or metrics.jsonl, got none in ", path.string());
@@ -75,12 +101,14 @@ RunFolder load_run(const fs::path& path) {
 }
 
 std::vector<RunFolder> load_runs(const std::vector<fs::path>& paths) {
-  std::vector<RunFolder> runs;
+  // A folder that is not there is a slip of the pen, unlike one that holds no finished run yet.
+  for (const fs::path& path : paths)
+    require(fs::is_directory(path), "report", "expected a run's output folder, got ", path.string());
+  std::vector<RunFolder> runs =
+      paths.size() > 1 ? load_readable(paths) : std::vector<RunFolder>{load_run(paths.at(0))};
   std::multiset<std::string> names;
-  for (const fs::path& path : paths) {
-    runs.push_back(load_run(path));
-    names.insert(runs.back().name);
-  }
+  for (const RunFolder& run : runs)
+    names.insert(run.name);
   for (RunFolder& run : runs) {
     if (names.count(run.name) > 1) run.name += " (" + folder_name(run.path) + ")";
   }

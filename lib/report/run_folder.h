@@ -30,7 +30,9 @@ struct RunFolder {
 /// malformed.
 RunFolder load_run(const std::filesystem::path& path);
 
-/// The runs of several folders; runs of the same name get their folder's name appended.
+/// The runs of several folders; runs of the same name get their folder's name appended. Of several, those
+/// that cannot be read are left out with a warning. UserError when none can be read, or a folder is not
+/// there. REQUIRES: at least one.
 std::vector<RunFolder> load_runs(const std::vector<std::filesystem::path>& paths);
 
 /// The stage, or null.

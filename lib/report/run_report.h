@@ -12,7 +12,7 @@ namespace qslaw {
 /// Writes `html` atomically. UserError when the folder holds no stage, or a file of it is malformed.
 void write_run_report(const std::filesystem::path& output_folder, const std::filesystem::path& html);
 
-/// Several runs side by side.
+/// Several runs side by side, as load_runs reads them.
 void write_comparison_report(const std::vector<std::filesystem::path>& output_folders,
                              const std::filesystem::path& html);
 

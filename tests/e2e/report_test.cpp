@@ -37,3 +37,30 @@ TEST_CASE("a page is not written onto a folder") {
   fs::create_directories(folder.path() / "a" / "report.html");
   require_user_error(run_program({"report", run}), {"expected a file name", "report.html"});
 }
+
+TEST_CASE("a comparison leaves out folders that hold no readable run, and names them") {
+  const TemporaryFolder folder;
+  const std::string run = write_run(folder, "a", 50).string(), other = write_run(folder, "b", 60).string();
+  const fs::path empty = folder.path() / "empty", broken = folder.path() / "broken",
+                 page = folder.path() / "page.html";
+  fs::create_directories(empty);
+  fs::create_directories(broken / "eval");
+  write_text(broken / "eval" / "report.json", "{");
+  const auto compare = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "report");
+    arguments.insert(arguments.end(), {"--out", page.string()});
+    return run_program(arguments);
+  };
+  const ProgramResult some = compare({run, empty.string(), broken.string(), other});
+  require_success(some);
+  CHECK_THAT(some.err, Catch::Contains("warning left out " + empty.string()) &&
+                           Catch::Contains("warning left out " + broken.string()));
+  CHECK_THAT(some.err, !Catch::Contains(run + ":") && !Catch::Contains(other + ":"));
+  CHECK_THAT(file_bytes(page), Catch::Contains("2 runs"));
+
+  fs::remove(page);
+  require_user_error(compare({empty.string(), broken.string()}), {"[report]", "got none", empty.string()});
+  require_user_error(compare({run, (folder.path() / "no such").string()}), {"[report]", "no such"});
+  require_user_error(compare({broken.string()}), {"report.json"});
+  CHECK_FALSE(fs::exists(page));
+}

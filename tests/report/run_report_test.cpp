@@ -317,6 +317,24 @@ TEST_CASE("the comparison's table has one row per run") {
   CHECK(rows[1]["packed"].is_null());
 }
 
+TEST_CASE("of several runs those that cannot be read are left out") {
+  const ReportFolder sound, empty, malformed, endless;
+  write_run(sound);
+  malformed.write("eval/report.json", "{\"stage\": \"eval\"");
+  std::filesystem::create_directory_symlink("quantize", endless.path / "quantize");
+  const auto runs = load_runs({empty.path, sound.path, malformed.path, endless.path});
+  REQUIRE(runs.size() == 1);
+  CHECK(runs[0].path == sound.path);
+  write_comparison_report({empty.path, sound.path}, sound.path / "c.html");
+  CHECK(XmlCheck::fault(sound.read("c.html")) == "");
+
+  CHECK(has(refusal_of([&] { load_runs({malformed.path, empty.path}); }), "report.json"));
+  CHECK(has(refusal_of([&] { load_runs({sound.path, sound.path / "absent"}); }), "absent"));
+  // Alone, each is the user's error.
+  for (const auto* folder : {&empty, &malformed, &endless})
+    CHECK(has(refusal_of([&] { load_runs({folder->path}); }), folder->path.string()));
+}
+
 TEST_CASE("runs of one name are told apart by their folders, also the same folder twice") {
   const ReportFolder first, second;
   write_run(first);
