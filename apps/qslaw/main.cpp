@@ -15,6 +15,7 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "core/text.h"
 #include "experiment.h"
 
 namespace {
@@ -43,6 +44,9 @@ constexpr Command kCommands[] = {
     {"run", "all stages of the recipe, in this order, skipping what is complete"},
 };
 
+// It takes folders instead of a recipe, so it is no row above.
+constexpr const char* kReport = "report";
+
 void add_stage_flags(CLI::App& command, CommandOptions& options) {
   command.add_option("recipe", options.recipe, "the experiment's YAML file")->required();
   command.add_option("--set", options.overrides, "override a key of the recipe: key.sub=value")
@@ -60,7 +64,7 @@ void add_stage_flags(CLI::App& command, CommandOptions& options) {
 }
 
 void run_command(const std::string& name, const CommandOptions& options) {
-  if (name == "report") return qslaw::command_report(options);
+  if (name == kReport) return qslaw::command_report(options);
   const std::string stage = name == "run" ? "" : name;
   if (options.dry_run) return qslaw::command_dry_run(options, stage);
   if (name == "run") return qslaw::command_run(options);
@@ -71,6 +75,25 @@ int complain(const std::string& message, int code) {
   qslaw::clear_progress_line();
   std::cerr << "error: " << message << std::endl;
   return code;
+}
+
+// What CLI11 says of a command line without a known command does not name the unknown one.
+std::string command_problem(const std::vector<std::string>& words) {
+  std::vector<std::string> names;
+  for (const Command& command : kCommands)
+    names.emplace_back(command.name);
+  names.emplace_back(kReport);
+  const std::string got = words.empty() ? "none" : "\"" + words.front() + "\"";
+  const std::string near = words.empty() ? "" : qslaw::nearest_name(words.front(), names);
+  return "expected one of the commands " + qslaw::join(names) + ", got " + got +
+         (near.empty() ? "" : "; did you mean \"" + near + "\"?");
+}
+
+int complain_of_command_line(const CLI::App& app, const CLI::ParseError& error) {
+  const bool no_command =
+      app.get_subcommands().empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  const std::string problem = no_command ? command_problem(app.remaining()) : error.what();
+  return complain("[command line] " + problem + " (see qslaw --help)", kUserError);
 }
 
 // The first line of LibTorch's messages says what happened; the rest is a trace.
@@ -124,7 +147,7 @@ int main(int argc, char** argv) {
   app.add_option("--threads", threads, "CPU threads; default: all cores")->check(CLI::Range(1, 1024));
   for (const Command& command : kCommands)
     add_stage_flags(*app.add_subcommand(command.name, command.help), options);
-  CLI::App& report = *app.add_subcommand("report", "write the HTML page of a run, or compare several");
+  CLI::App& report = *app.add_subcommand(kReport, "write the HTML page of a run, or compare several");
   report.add_option("folders", options.folders, "output folders of runs")->required();
   report.add_option("--out", options.out, "the page to write (default: report.html in the first folder)");
   try {
@@ -132,7 +155,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    return complain(std::string("[command line] ") + error.what() + " (see qslaw --help)", kUserError);
+    return complain_of_command_line(app, error);
   }
   qslaw::set_quiet(quiet);
   qslaw::set_progress_hidden(quiet);

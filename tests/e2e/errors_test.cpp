@@ -76,8 +76,16 @@ class SmallDisk {
 TEST_CASE("mistakes in the command line and the recipe") {
   const TinyExperiment experiment;
   experiment.write_recipe(kQuantize);
-  require_user_error(run_program({}), {"[command line]"});
-  require_user_error(run_program({"quantise", "x.yaml"}), {"[command line]"});
+  const std::string commands =
+      "expected one of the commands quantize, warmup, tune, eval, export, run, report, got ";
+  require_user_error(run_program({}), {"[command line] " + commands + "none (see qslaw --help)"});
+  require_user_error(run_program({"quantise", "x.yaml", "--resume"}),
+                     {"[command line] " + commands + "\"quantise\"; did you mean \"quantize\"? (see"});
+  require_user_error(run_program({"--json", "reports", "out"}), {"\"reports\"; did you mean \"report\"?"});
+  require_user_error(run_program({"frobnicate", "x.yaml"}), {"got \"frobnicate\" (see qslaw --help)"});
+  require_user_error(run_program({"--frobnicate"}), {"got \"--frobnicate\" (see"});
+  require_user_error(run_program({"run"}), {"[command line]", "recipe is required"});
+  require_user_error(run_program({"run", "x.yaml", "--frobnicate"}), {"[command line]", "--frobnicate"});
   require_user_error(run_program({"run", "no/such.yaml"}), {"no/such.yaml"});
   require_user_error(experiment.run("quantize", {"--threads", "0"}), {"threads"});
   require_user_error(experiment.run("quantize", {"--set", "quantize.bots=3"}), {"quantize.bots", "bits"});
