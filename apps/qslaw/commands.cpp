@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "report/layer_errors.h"
 #include "report/run_report.h"
 #include "report/table.h"
 #include "stages.h"
@@ -13,16 +14,6 @@ namespace qslaw {
 namespace {
 
 const char* const kReportPage = "report.html";
-
-Table quantize_table(const nlohmann::json& results) {
-  Table table{"Error by layer", {"layer", "rows", "columns", "relative error", "largest error"}, {}};
-  for (const auto& row : results.at("layers")) {
-    table.add_row({cell(row.at("name").get<std::string>()), count_cell(row.at("rows")),
-                   count_cell(row.at("columns")), cell(row.at("relative_error").get<double>(), 5),
-                   cell(row.at("max_error").get<double>(), 5)});
-  }
-  return table;
-}
 
 // One row per benchmark and metric, but ScienceQA's columns side by side as they are published.
 std::vector<Table> eval_tables(const nlohmann::json& results) {
@@ -83,7 +74,10 @@ void print_report(const StageReport& report) {
       std::cout << table_text(table) << "\n";
     return;
   }
-  if (report.stage == "quantize") std::cout << table_text(quantize_table(report.results)) << "\n";
+  if (report.stage == "quantize") {
+    const auto errors = linear_errors(report.results);
+    std::cout << table_text(kind_error_table("Relative error by kind of linear", errors)) << "\n";
+  }
   std::cout << table_text(flat_table(report)) << std::endl;
 }
 
@@ -97,7 +91,7 @@ void write_page(const Experiment& experiment) {
 
 void command_stage(const CommandOptions& options, const std::string& stage) {
   const Experiment experiment = open_experiment(options);
-  const StageReport report = run_stage(experiment, stage);
+  const StageReport report = run_stage(experiment, stage).report;
   write_page(experiment);
   if (options.json) {
     std::cout << report_json(report).dump() << std::endl;
@@ -111,9 +105,10 @@ void command_run(const CommandOptions& options) {
   nlohmann::json all = nlohmann::json::object();
   for (const std::string& stage : stage_names()) {
     if (!experiment.has_section(stage)) continue;
-    const StageReport report = run_stage(experiment, stage);
-    all[stage] = report_json(report);
-    if (!options.json) print_report(report);
+    const StageOutcome outcome = run_stage(experiment, stage);
+    all[stage] = report_json(outcome.report);
+    // What was complete already has been shown before, but the results are what a run is for.
+    if (!options.json && (outcome.ran || stage == "eval")) print_report(outcome.report);
   }
   require(!all.empty(), "run", "expected at least one of the sections ", join(stage_names()), ", got none (",
           options.recipe.string(), ")");

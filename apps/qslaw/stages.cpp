@@ -28,7 +28,7 @@ StageFunction stage_function(const std::string& stage) {
 
 }  // namespace
 
-StageReport run_stage(const Experiment& experiment, const std::string& stage) {
+StageOutcome run_stage(const Experiment& experiment, const std::string& stage) {
   require(experiment.has_section(stage), stage, "expected a section ", stage, " in the recipe, got none (",
           experiment.recipe.file.string(), ")");
   const auto folder = experiment.folder(stage);
@@ -37,7 +37,7 @@ StageReport run_stage(const Experiment& experiment, const std::string& stage) {
   if (state == StageState::complete) {
     remove_checkpoints(folder);
     log_info(concat(stage, ": complete already, nothing to do (", folder.string(), ")"));
-    return read_stage_report(folder);
+    return {read_stage_report(folder), false};
   }
   const LogFile log((folder / "log.txt").string());
   log_info(
@@ -60,7 +60,7 @@ StageReport run_stage(const Experiment& experiment, const std::string& stage) {
   remove_checkpoints(folder);  // not before: a kill in between would cost the whole stage
   log_info(concat(stage, ": done in ", format_seconds(report.seconds), ", peak memory ",
                   format_bytes(report.peak_host_bytes)));
-  return report;
+  return {report, true};
 }
 
 void add_file_hashes(StageReport& report, const std::filesystem::path& folder,

@@ -22,8 +22,13 @@ void run_tune(const StageRun& run, StageReport& report);
 void run_eval(const StageRun& run, StageReport& report);
 void run_export(const StageRun& run, StageReport& report);
 
-/// Runs one stage of the recipe, unless it is complete, and writes its report. Returns the report.
-StageReport run_stage(const Experiment& experiment, const std::string& stage);
+struct StageOutcome {
+  StageReport report;
+  bool ran = true;  // false: it was complete already
+};
+
+/// Runs one stage of the recipe, unless it is complete, and writes its report.
+StageOutcome run_stage(const Experiment& experiment, const std::string& stage);
 
 /// Adds the SHA-256 of the stage's files to the report.
 void add_file_hashes(StageReport& report, const std::filesystem::path& folder,

@@ -4,6 +4,7 @@
 
 #include "core/text.h"
 #include "report/chart_scale.h"
+#include "report/layer_errors.h"
 #include "report/number_text.h"
 #include "report/run_sections.h"
 #include "report/svg_plot.h"
@@ -13,59 +14,11 @@ namespace {
 
 using nlohmann::json;
 
-// "model.layers.12.self_attn.q_proj" is layer 12, kind q_proj.
-struct LinearError {
-  int64_t layer;
-  std::string kind;
-  double relative_error;
-};
-
-std::optional<int64_t> layer_of(const std::string& name) {
-  const std::string key = "layers.";
-  const size_t at = name.find(key);
-  if (at == std::string::npos) return std::nullopt;
-  size_t end = at + key.size();
-  while (end < name.size() && end < at + key.size() + 9 &&
-         std::isdigit(static_cast<unsigned char>(name[end])))
-    ++end;
-  if (end == at + key.size()) return std::nullopt;
-  return std::stoll(name.substr(at + key.size(), end - at - key.size()));
-}
-
-std::vector<LinearError> linear_errors(const json& results) {
-  std::vector<LinearError> errors;
-  const json& layers = member_at(results, "layers");
-  if (!layers.is_array()) return errors;
-  for (const json& layer : layers) {
-    const std::string name = text_at(layer, "name");
-    const auto number = layer_of(name);
-    const auto error = number_at(layer, "relative_error");
-    if (number && error) errors.push_back({*number, name.substr(name.rfind('.') + 1), *error});
-  }
-  return errors;
-}
-
-// In the order of the computation, others behind.
-std::vector<std::string> kinds_of(const std::vector<LinearError>& errors) {
-  std::vector<std::string> kinds;
-  for (const LinearError& error : errors) {
-    if (std::find(kinds.begin(), kinds.end(), error.kind) == kinds.end()) kinds.push_back(error.kind);
-  }
-  const std::vector<std::string> order = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
-                                          "gate_proj", "up_proj", "down_proj"};
-  const auto rank = [&](const std::string& kind) {
-    return std::find(order.begin(), order.end(), kind) - order.begin();
-  };
-  std::stable_sort(kinds.begin(), kinds.end(),
-                   [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
-  return kinds;
-}
-
 Html error_map(const std::vector<LinearError>& errors) {
   HeatChart chart;
   chart.description = "Relative quantization error of every linear layer";
   chart.x_title = "layer";
-  chart.rows = kinds_of(errors);
+  chart.rows = linear_kinds(errors);
   std::map<int64_t, size_t> columns;
   for (const LinearError& error : errors)
     columns[error.layer] = 0;
@@ -81,24 +34,6 @@ Html error_map(const std::vector<LinearError>& errors) {
   return html_figure(
       "Relative error of each linear layer", heat_chart(chart),
       "|W \xE2\x88\x92 \xC5\xB4| / |W|, Frobenius norms; \xC5\xB4 is what the codes stand for.");
-}
-
-Table kind_table(const std::vector<LinearError>& errors) {
-  Table table{"", {"linear", "mean error", "highest", "in layer"}, {}};
-  for (const std::string& kind : kinds_of(errors)) {
-    double sum = 0;
-    int64_t count = 0;
-    const LinearError* worst = nullptr;
-    for (const LinearError& error : errors) {
-      if (error.kind != kind) continue;
-      sum += error.relative_error;
-      ++count;
-      if (!worst || error.relative_error > worst->relative_error) worst = &error;
-    }
-    table.add_row({cell(kind), cell(sum / static_cast<double>(count), 4), cell(worst->relative_error, 4),
-                   count_cell(worst->layer)});
-  }
-  return table;
 }
 
 Html block_figure(const json& blocks) {
@@ -214,7 +149,8 @@ OptionalSection quantization_section(const RunFolder& run) {
   const auto errors = linear_errors(results);
   if (!errors.empty()) {
     figures.push_back(error_map(errors));
-    figures.push_back(html_figure("Error by kind of linear layer", html_table(kind_table(errors))));
+    figures.push_back(
+        html_figure("Relative error by kind of linear layer", html_table(kind_error_table("", errors))));
   }
   const json& blocks = member_at(results, "blocks");
   if (blocks.is_array() && !blocks.empty()) figures.push_back(block_figure(blocks));
