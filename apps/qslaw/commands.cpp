@@ -35,7 +35,8 @@ std::vector<Table> eval_tables(const nlohmann::json& results) {
       continue;
     }
     for (const auto& [metric, value] : metrics.items()) {
-      if (value.is_number()) others.add_row({cell(name), cell(metric), cell(value.get<double>(), 4)});
+      if (value.is_number() || value.is_null())
+        others.add_row({cell(name), cell(metric), metric_cell(metric, value)});
     }
   }
   std::vector<Table> tables;
@@ -50,8 +51,7 @@ Table flat_table(const StageReport& report) {
   table.add_row({cell("time"), seconds_cell(report.seconds)});
   table.add_row({cell("peak host memory"), bytes_cell(report.peak_host_bytes)});
   for (const auto& [key, value] : report.results.items()) {
-    if (value.is_number_float()) table.add_row({cell(key), cell(value.get<double>(), 4)});
-    if (value.is_number_integer()) table.add_row({cell(key), count_cell(value.get<int64_t>())});
+    if (value.is_number()) table.add_row({cell(key), metric_cell(key, value)});
     if (value.is_string()) table.add_row({cell(key), cell(value.get<std::string>())});
     if (value.is_object() && value.contains("path"))
       table.add_row({cell(key), cell(value["path"].get<std::string>())});

@@ -100,6 +100,14 @@ TableCell seconds_cell(double seconds) {
   return {format_metric("seconds", seconds), seconds};
 }
 
+TableCell metric_cell(const std::string& key, const nlohmann::json& value) {
+  QSLAW_CHECK(value.is_number() || value.is_null());
+  if (value.is_null()) return {kNoValue, nullptr};
+  if (!value.is_number_integer()) return cell(value.get<double>(), 4);
+  const auto whole = value.get<int64_t>();
+  return key.ends_with("bytes") ? bytes_cell(whole) : count_cell(whole);
+}
+
 TableCell empty_cell() {
   return {"", nullptr};
 }

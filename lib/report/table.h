@@ -23,6 +23,9 @@ TableCell count_cell(int64_t value);
 TableCell bytes_cell(int64_t bytes);
 /// A time; the JSON value is the number of seconds.
 TableCell seconds_cell(double seconds);
+/// A result by its key and kind: sizes for "...bytes", whole numbers as counts, four decimals for others,
+/// kNoValue for null (a number that was not finite). REQUIRES: a number or null.
+TableCell metric_cell(const std::string& key, const nlohmann::json& value);
 /// Nothing; JSON null.
 TableCell empty_cell();
 

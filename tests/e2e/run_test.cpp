@@ -172,6 +172,11 @@ TEST_CASE("run does every stage, and later only what has changed") {
     CHECK(count_lines(out / stage / "log.txt") >= 2);
     CHECK_THAT(first.out, Catch::Contains(stage == "eval" ? "ScienceQA" : stage));
   }
+  using Words = std::vector<std::string>;
+  CHECK(words_of_line(first.out, "text_perplexity  context") == Words{"text_perplexity", "context", "32"});
+  CHECK(words_of_line(first.out, "exact_match      n ") == Words{"exact_match", "n", "6"});
+  CHECK(words_of_line(first.out, "group_size") == Words{"group_size", "32"});
+  CHECK(words_of_line(first.out, "packed_bytes").back() == "KiB");
   for (const char* file :
        {"hf/model.safetensors", "hf_base/model.safetensors", "peft/adapter_model.safetensors",
         "peft/adapter_config.json", "hf/tokenizer.model", "hf/config.json"})

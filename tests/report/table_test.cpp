@@ -58,6 +58,17 @@ TEST_CASE("values that are missing, not finite or huge") {
   CHECK(table_json(table)["rows"][1]["x"] == 1e300);
 }
 
+TEST_CASE("results are counts, sizes or numbers with decimals by their JSON") {
+  CHECK(metric_cell("n", 4241).text == "4,241");
+  CHECK(metric_cell("n", size_t{16}).text == "16");
+  CHECK(metric_cell("peak_host_bytes", int64_t{3} << 29).text == "1.50 GiB");
+  CHECK(metric_cell("peak_host_bytes", int64_t{3} << 29).value == int64_t{3} << 29);
+  CHECK(metric_cell("loss", 16.0).text == "16.0000");
+  CHECK(metric_cell("loss", nlohmann::json::parse("720")).text == "720");
+  CHECK(metric_cell("loss", nullptr).text == "n/a");
+  CHECK(metric_cell("loss", std::nan("")).value.is_null());
+}
+
 TEST_CASE("a table without rows is its header") {
   CHECK(table_text({"", {"a", "b"}, {}}) == "a  b\n-  -\n");
   CHECK(table_json({"t", {"a"}, {}}).dump() == "{\"title\":\"t\",\"rows\":[]}");
