@@ -28,6 +28,13 @@ void load_model(const StageRun& run, EvalModel& model, EvalContext& context) {
   context.transform = image_transform(options, config.vision);
 }
 
+// By name, because the folder may hold files of an earlier evaluation with other benchmarks.
+void add_predictions(const StageRun& run, const BenchmarkOptions& benchmark, StageReport& report) {
+  const std::string name = "predictions/" + result_name(benchmark) + ".jsonl";
+  if (std::filesystem::exists(run.folder / name))
+    add_file_hashes(report, run.folder, {name});  // not of speed
+}
+
 }  // namespace
 
 void run_eval(const StageRun& run, StageReport& report) {
@@ -45,6 +52,7 @@ void run_eval(const StageRun& run, StageReport& report) {
     const nlohmann::json result = run_benchmark(benchmark, context);
     log_info(concat("eval: ", result_name(benchmark), " ", result.dump()));
     report.results[result_name(benchmark)] = result;
+    add_predictions(run, benchmark, report);
   }
 }
 

@@ -14,6 +14,8 @@ void run_export(const StageRun& run, StageReport& report) {
   report.results = export_model({&model.llava, source.source, image_transform(source, config.vision),
                                  *experiment.recipe.export_, model.adapter, model.lora,
                                  artifacts.packed ? sha256_file(*artifacts.packed) : "", run.folder});
+  for (const std::string& format : experiment.recipe.export_->formats)
+    add_folder_hashes(report, run.folder, format);
 }
 
 }  // namespace qslaw

@@ -69,4 +69,12 @@ void add_file_hashes(StageReport& report, const std::filesystem::path& folder,
     report.files[name] = sha256_file(folder / name);
 }
 
+void add_folder_hashes(StageReport& report, const std::filesystem::path& folder, const std::string& name) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder / name)) {
+    if (entry.is_regular_file()) names.push_back(entry.path().lexically_relative(folder).generic_string());
+  }
+  add_file_hashes(report, folder, names);
+}
+
 }  // namespace qslaw

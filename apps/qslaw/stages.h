@@ -34,4 +34,7 @@ StageOutcome run_stage(const Experiment& experiment, const std::string& stage);
 void add_file_hashes(StageReport& report, const std::filesystem::path& folder,
                      const std::vector<std::string>& names);
 
+/// The same of every file below `folder`/`name`, under names that begin with `name`.
+void add_folder_hashes(StageReport& report, const std::filesystem::path& folder, const std::string& name);
+
 }  // namespace qslaw

@@ -98,6 +98,15 @@ void check_predictions(const fs::path& folder) {
   }
 }
 
+std::set<std::string> files_below(const fs::path& stage, const std::vector<std::string>& folders) {
+  std::set<std::string> names;
+  for (const std::string& folder : folders) {
+    for (const auto& [name, time] : file_times(stage / folder))
+      names.insert(folder + "/" + name);
+  }
+  return names;
+}
+
 // The row of `kind` in the table that quantize prints, by report.json's list of all linears.
 std::vector<std::string> kind_row(const json& layers, const std::string& kind) {
   double sum = 0, worst = 0, largest = 0;
@@ -162,8 +171,9 @@ TEST_CASE("run does every stage, and later only what has changed") {
   check_report(out / "quantize", {"language.safetensors"});
   check_report(out / "warmup", {"gamma.safetensors", "projector.safetensors", "language.safetensors"});
   check_report(out / "tune", {"adapter.safetensors", "projector.safetensors"});
-  check_report(out / "eval", {});
-  check_report(out / "export", {});
+  check_report(out / "eval", {"predictions/exact_match.jsonl", "predictions/loss.jsonl",
+                              "predictions/scienceqa.jsonl", "predictions/text_perplexity.jsonl"});
+  check_report(out / "export", files_below(out / "export", {"hf", "hf_base", "peft"}));
   check_metrics(out / "warmup", 16);
   check_metrics(out / "tune", 12);
   check_results(out);
