@@ -24,6 +24,15 @@ Encoded encode_at(const ConversationSample& conversation, const EncodingContext&
   }
 }
 
+// An answer that says nothing is not learned, so that the model is asked behind it; unless there is no other,
+// as with the template plain, which learns the line break of an empty caption.
+std::vector<Turn> before_answer(const std::vector<Turn>& turns) {
+  const auto answer = std::find_if(turns.begin(), turns.end(), [](const Turn& turn) {
+    return turn.role == Role::assistant && !turn.text.empty();
+  });
+  return {turns.begin(), answer == turns.end() ? answer - 1 : answer};
+}
+
 }  // namespace
 
 Sample encode_sample(const ConversationSample& conversation, const EncodingContext& context,
@@ -37,7 +46,8 @@ Sample encode_sample(const ConversationSample& conversation, const EncodingConte
   require(placeholders == static_cast<int64_t>(conversation.pictures.size()), where,
           "expected one \"<image>\" per picture, got ", placeholders, " \"<image>\" and ",
           conversation.pictures.size(), " picture(s)");
-  Sample sample{conversation.id, std::move(encoded.ids), std::move(encoded.labels), conversation.pictures};
+  Sample sample{conversation.id, std::move(encoded.ids), std::move(encoded.labels), conversation.pictures,
+                before_answer(conversation.turns)};
   cut_to_length(sample, max_length, context.tokens_per_picture);
   require_supervised(sample, *context.tokenizer, where);
   return sample;

@@ -34,6 +34,7 @@ Question split_sample(const Sample& sample, const Tokenizer& tokenizer) {
   question.prompt.sample.ids.assign(sample.ids.begin(), at(sample.ids, begin));
   question.prompt.sample.labels.assign(begin, kIgnoreLabel);
   question.prompt.sample.pictures = sample.pictures;
+  question.prompt.sample.asked = sample.asked;
   question.answer = strip(tokenizer.decode({at(sample.ids, begin), at(sample.ids, end)}));
   return question;
 }
@@ -42,6 +43,10 @@ std::string lower(std::string text) {
   for (char& c : text)
     c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return text;
+}
+
+bool is_right(const Question& question, const std::string& text) {
+  return lower(text) == lower(question.answer);
 }
 
 // The file's first `count` questions as read; pictures are decoded when their batch comes.
@@ -58,12 +63,26 @@ std::vector<Question> read_questions(const Dataset& dataset, int64_t count, cons
   return questions;
 }
 
+nlohmann::json prediction_line(const Question& question, const std::string& text,
+                               TemplateKind template_kind) {
+  const Sample& prompt = question.prompt.sample;
+  nlohmann::json line = {{"id", prompt.id},
+                         {"question", prompt.asked.back().text},
+                         {"prompt", prompt_text(template_kind, prompt.asked, prompt.pictures.size() == 1)},
+                         {"text", text},
+                         {"parsed", text},
+                         {"correct", is_right(question, text)},
+                         {"answer", question.answer}};
+  if (!prompt.pictures.empty()) line["picture"] = prompt.pictures[0].string();
+  return line;
+}
+
 }  // namespace
 
 nlohmann::json run_exact_match(const BenchmarkOptions& options, const EvalContext& context) {
+  const TemplateKind template_kind = benchmark_template(options, context);
   const auto dataset = make_dataset(
-      benchmark_data(options),
-      {context.tokenizer, benchmark_template(options, context), context.model->config.vision.features()});
+      benchmark_data(options), {context.tokenizer, template_kind, context.model->config.vision.features()});
   const int64_t asked = options.limit > 0 ? std::min(options.limit, dataset->size()) : dataset->size();
   const auto questions = read_questions(*dataset, asked, options, *context.tokenizer);
   const auto load = [&](size_t i) {
@@ -77,18 +96,8 @@ nlohmann::json run_exact_match(const BenchmarkOptions& options, const EvalContex
   PredictionsFile predictions(context.predictions, result_name(options));
   int64_t right = 0;
   for (const auto& [number, text] : answers) {
-    const Question& question = questions[number];
-    const bool correct = lower(text) == lower(question.answer);
-    right += correct;
-    nlohmann::json line = {{"id", question.prompt.sample.id},
-                           {"prompt", context.tokenizer->decode(question.prompt.sample.ids)},
-                           {"text", text},
-                           {"parsed", text},
-                           {"correct", correct},
-                           {"answer", question.answer}};
-    if (!question.prompt.sample.pictures.empty())
-      line["picture"] = question.prompt.sample.pictures[0].string();
-    predictions.write(line);
+    right += is_right(questions[number], text);
+    predictions.write(prediction_line(questions[number], text, template_kind));
   }
   predictions.finish();
   require(!answers.empty(), "eval", "expected questions in ", options.path.string(), ", got none");

@@ -51,14 +51,19 @@ nlohmann::json prediction_line(const ScienceQaProblem& problem, const ScienceQaA
                                const BenchmarkOptions& options, const EvalContext& context) {
   const int64_t parsed =
       answer.missing ? kUnparsed : parse_scienceqa_answer(answer.text, problem.choices.size());
+  const std::vector<Turn> turns = scienceqa_turns(problem, options);
   nlohmann::json line = {
       {"id", problem.id},
-      {"prompt", prompt_text(benchmark_template(options, context), scienceqa_turns(problem, options),
-                             !problem.picture.empty())},
+      {"question", turns.back().text},
       {"text", answer.text},
       {"parsed", parsed >= 0 ? nlohmann::json(scienceqa_letter(parsed)) : nlohmann::json(nullptr)},
       {"correct", parsed == problem.answer},
       {"answer", scienceqa_letter(problem.answer)}};
+  // What another program asked for given answers is not known here.
+  if (needs_model(options)) {
+    line["prompt"] = prompt_text(benchmark_template(options, context), turns,
+                                 /*move_image_first=*/!problem.picture.empty());
+  }
   if (!problem.picture.empty()) line["picture"] = problem.picture.string();
   return line;
 }

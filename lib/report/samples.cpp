@@ -58,7 +58,8 @@ PictureSample to_sample(const std::string& benchmark, const json& line) {
   PictureSample sample;
   sample.benchmark = benchmark;
   sample.id = value_text(member_at(line, "id"));
-  sample.question = trimmed(text_at(line, "prompt"));
+  // Older files have the prompt only.
+  sample.question = trimmed(text_at(line, "question", text_at(line, "prompt")));
   sample.text = trimmed(text_at(line, "text"));
   sample.parsed = value_text(member_at(line, "parsed"));
   sample.answer = value_text(member_at(line, "answer"));

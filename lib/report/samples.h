@@ -13,7 +13,7 @@ namespace qslaw {
 struct PictureSample {
   std::string benchmark;
   std::string id;
-  std::string question;  // the prompt without picture markers
+  std::string question;  // the user's turn without picture markers
   std::string text;      // what the model wrote
   std::string parsed;    // what was read from it; empty: nothing could be read
   std::string answer;    // the correct one

@@ -100,6 +100,38 @@ TEST_CASE("llava data: a first turn of the assistant is left out, as LLaVA does"
   CHECK_THAT(error_of([&] { dataset->at(2); }), Contains("got an empty conversation"));
 }
 
+TEST_CASE("llava data: a sample knows what is asked before its first answer") {
+  const Files files(array_of(
+      {with_image("\"a.png\"", "What? <image>"),
+       with_image("[\"a.png\", \"b.png\"]", "Is <image> like <image>?"),
+       R"({"conversations": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"},
+                             {"from": "human", "value": "R"}, {"from": "gpt", "value": "B"}]})",
+       R"({"conversations": [{"from": "gpt", "value": "Hi"}, {"from": "human", "value": "Q"}, {"from": "gpt", "value": ""},
+                             {"from": "human", "value": "R"}, {"from": "gpt", "value": "B"}]})"}));
+  const std::vector<std::vector<std::string>> asked = {
+      {"What? <image>"}, {"Is <image> like <image>?"}, {"Q"}, {"Q", "", "R"}};
+  for (const auto kind : {TemplateKind::vicuna_v1, TemplateKind::llava_v1, TemplateKind::llama_2}) {
+    const auto dataset = files.open(kind);
+    for (size_t i = 0; i < asked.size(); ++i) {
+      const Sample sample = dataset->at(static_cast<int64_t>(i));
+      std::vector<std::string> texts;
+      for (const Turn& turn : sample.asked)
+        texts.push_back(turn.text);
+      CHECK(texts == asked[i]);
+      // As a prompt they are the tokens before the first learned one.
+      const auto learned = std::find_if(sample.labels.begin(), sample.labels.end(),
+                                        [](int64_t label) { return label != kIgnoreLabel; });
+      const Ids prompt(sample.ids.begin(), sample.ids.begin() + (learned - sample.labels.begin()));
+      CHECK(prompt ==
+            encode_prompt(data_files::tokenizer(), kind, sample.asked, sample.pictures.size() == 1));
+    }
+  }
+  // An empty caption has a line break to learn.
+  const Files caption(array_of(
+      {R"({"image": "a.png", "conversations": [{"from": "human", "value": "<image>"}, {"from": "gpt", "value": ""}]})"}));
+  CHECK(caption.open(TemplateKind::plain)->at(0).asked.size() == 1);
+}
+
 TEST_CASE("llava data: limit and fingerprint") {
   Files files(array_of({kGood, kGood, with_image("\"a.png\"")}));
   const std::string all = files.open()->fingerprint();

@@ -92,7 +92,7 @@ void check_predictions(const fs::path& folder) {
   std::istringstream in(file_bytes(folder / "scienceqa.jsonl"));
   for (std::string text; std::getline(in, text);) {
     const json line = json::parse(text);
-    for (const char* key : {"id", "prompt", "text", "parsed", "correct", "answer", "picture"})
+    for (const char* key : {"id", "question", "prompt", "text", "parsed", "correct", "answer", "picture"})
       CHECK(line.contains(key));
     CHECK(fs::exists(line.at("picture").get<std::string>()));
   }

@@ -155,6 +155,9 @@ TEST_CASE("exact_match: greedy answers, compared without regard to case") {
     INFO(lines[i].dump());
     CHECK(lines[i].at("id") == questions[i].sample.id);
     CHECK(lines[i].at("text") == said[i]);
+    const std::string asked = conversations[i]["conversations"][0]["value"];
+    CHECK(lines[i].at("question") == asked);
+    CHECK(lines[i].at("prompt") == vicuna_prompt(asked));
     CHECK(lines[i].at("answer") == conversations[i]["conversations"][1]["value"]);
     const bool correct = i % 2 == 0 && !said[i].empty();
     CHECK(lines[i].at("correct") == correct);

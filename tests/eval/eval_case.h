@@ -19,6 +19,15 @@ inline std::vector<nlohmann::json> read_lines(const std::filesystem::path& path)
   return lines;
 }
 
+/// What the template vicuna_v1 makes of one question without a picture, or with the picture in front of it
+/// (llava/conversation.py, conv_vicuna_v1).
+inline std::string vicuna_prompt(const std::string& question) {
+  return "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
+         "helpful, "
+         "detailed, and polite answers to the user's questions. USER: " +
+         question + " ASSISTANT:";
+}
+
 class EvalCase {
  public:
   /// Random weights are small: without a louder head every answer would hang on the last digit.

@@ -29,6 +29,12 @@ const std::vector<Question>& questions() {
   return all;
 }
 
+// LLaVA's QCM form (scripts/convert_sqa_to_llava_base_prompt.py).
+std::string question_text(const Question& question) {
+  return question.text + "\nContext: " + (question.hint.empty() ? "N/A" : question.hint) +
+         "\nOptions: (A) x (B) y";
+}
+
 // problems.json and splits.json of the first questions, with these right answers; the split lists them
 // backward.
 BenchmarkOptions scienceqa_benchmark(const fs::path& folder, const std::vector<int64_t>& answers) {
@@ -130,8 +136,11 @@ TEST_CASE("scienceqa: the model's greedy answers and their score") {
     CHECK(line.at("parsed") == (is_letter ? json(said[i]) : json()));
     CHECK(line.at("answer") == (answers[i] == 0 ? "A" : "B"));
     CHECK(line.at("correct") == (is_letter && i % 2 == 0));
-    CHECK(line.contains("picture") == !questions()[i].picture.empty());
-    CHECK(line.at("prompt").get<std::string>().find(questions()[i].text) != std::string::npos);
+    const bool has_picture = !questions()[i].picture.empty();
+    CHECK(line.contains("picture") == has_picture);
+    CHECK(line.at("question") == question_text(questions()[i]) + (has_picture ? "\n<image>" : ""));
+    CHECK(line.at("prompt") ==
+          vicuna_prompt((has_picture ? "<image>\n" : "") + question_text(questions()[i])));
   }
   CHECK(result.at("n") == count);
   CHECK(result.at("missing") == 0);
@@ -161,6 +170,8 @@ TEST_CASE("given predictions are scored without a model") {
   const auto lines = read_lines(folder.path() / "out" / "scienceqa.jsonl");
   REQUIRE(lines.size() == 4);
   CHECK(lines[3].at("correct") == true);  // the split's last
+  CHECK(lines[3].at("question") == question_text(questions()[0]) + "\n<image>");
+  CHECK_FALSE(lines[3].contains("prompt"));  // what these answers were given to is not known
   CHECK(lines[2].at("parsed") == "A");
   CHECK(lines[2].at("correct") == false);
   CHECK(lines[1].at("parsed").is_null());

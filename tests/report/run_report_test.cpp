@@ -99,7 +99,8 @@ bool has(const std::string& text, const std::string& part) {
 
 json prediction(int id, bool correct, const std::string& picture) {
   return {{"id", id},
-          {"prompt", "<image>\nWhich <one>?"},
+          {"question", "<image>\nWhich <one>?"},
+          {"prompt", "A chat. USER: <image>\nWhich <one>? ASSISTANT:"},
           {"text", "The answer is B."},
           {"parsed", "B"},
           {"correct", correct},
@@ -206,7 +207,7 @@ TEST_CASE("names and texts from outside cannot become markup") {
               evil);
   write_stage(folder, "eval", {{repaired, {{"accuracy", 1.0}, {repaired, 2.0}}}}, evil);
   json line = prediction(1, true, "p.png");
-  for (const char* key : {"id", "prompt", "text", "parsed", "answer"})
+  for (const char* key : {"id", "question", "prompt", "text", "parsed", "answer"})
     line[key] = repaired;
   folder.write(
       "eval/predictions/"
@@ -249,9 +250,22 @@ TEST_CASE("a sample carries question, answers and picture") {
   const auto samples = choose_samples(load_run(folder.path), 12);
   REQUIRE(samples.size() == 1);
   CHECK(samples[0].question == "Which <one>?");
+  CHECK_FALSE(has(report_of(folder), "ASSISTANT:"));
   CHECK(samples[0].parsed == "B");
   CHECK(samples[0].answer == "C");
   CHECK(samples[0].data_uri == "data:image/png;base64," + base64(kPng));
+}
+
+TEST_CASE("a sample of an older file has its prompt for a question") {
+  const ReportFolder folder;
+  write_stage(folder, "eval", eval_results(50));
+  json line = prediction(1, true, "p.png");
+  line.erase("question");
+  folder.write("eval/predictions/x.jsonl", line.dump() + "\n");
+  folder.write("p.png", kPng);
+  const auto samples = choose_samples(load_run(folder.path), 12);
+  REQUIRE(samples.size() == 1);
+  CHECK(samples[0].question == "A chat. USER: \nWhich <one>? ASSISTANT:");
 }
 
 TEST_CASE("only pictures are embedded") {
