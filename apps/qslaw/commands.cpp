@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "preflight.h"
 #include "report/layer_errors.h"
 #include "report/run_report.h"
 #include "report/table.h"
@@ -102,16 +103,14 @@ void command_stage(const CommandOptions& options, const std::string& stage) {
 
 void command_run(const CommandOptions& options) {
   const Experiment experiment = open_experiment(options);
+  check_before_start(experiment, "");
   nlohmann::json all = nlohmann::json::object();
-  for (const std::string& stage : stage_names()) {
-    if (!experiment.has_section(stage)) continue;
+  for (const std::string& stage : chosen_stages(experiment, "")) {
     const StageOutcome outcome = run_stage(experiment, stage);
     all[stage] = report_json(outcome.report);
     // What was complete already has been shown before, but the results are what a run is for.
     if (!options.json && (outcome.ran || stage == "eval")) print_report(outcome.report);
   }
-  require(!all.empty(), "run", "expected at least one of the sections ", join(stage_names()), ", got none (",
-          options.recipe.string(), ")");
   write_page(experiment);
   if (options.json) std::cout << all.dump() << std::endl;
 }

@@ -97,9 +97,11 @@ std::string input_name(const std::string& line) {
   return line.substr(std::min(line.find_first_not_of(" -"), line.size()));
 }
 
-void require_same_inputs(const std::string& stage, const fs::path& folder, const std::string& inputs) {
+// The first input that is another one than when the stage in `folder` began: "bits: 3 for bits: 4"; empty
+// when none is.
+std::string changed_input(const fs::path& folder, const std::string& inputs) {
   const std::string begun = read_file(folder / kInputsFile);
-  if (begun == inputs) return;
+  if (begun == inputs) return "";
   std::istringstream before(begun), now(inputs);
   std::string was, is;
   do {
@@ -108,9 +110,27 @@ void require_same_inputs(const std::string& stage, const fs::path& folder, const
     std::getline(now, is);
   } while (was == is);
   const bool is_file = is[0] == '/';
-  fail(stage, "expected the inputs that this run began with, got ", is_file ? "the changed file " : "",
-       input_name(is), is_file ? "" : " for " + input_name(was),
-       "; set it back, or start over with --restart (", folder.string(), ")");
+  return concat(is_file ? "the changed file " : "", input_name(is), is_file ? "" : " for " + input_name(was));
+}
+
+void require_same_inputs(const std::string& stage, const fs::path& folder, const std::string& inputs) {
+  const std::string changed = changed_input(folder, inputs);
+  require(changed.empty(), stage, "expected the inputs that this run began with, got ", changed,
+          "; set it back, or start over with --restart (", folder.string(), ")");
+}
+
+// A finished result may have cost days: when another recipe or file replaces it, the newest is kept beside
+// it. But exports, which may be large, are soon written again.
+void keep_aside(const std::string& stage, const fs::path& folder, const std::string& inputs) {
+  const std::string reason =
+      fs::exists(folder / kInputsFile) ? changed_input(folder, inputs) : "no inputs.txt";
+  const fs::path kept = folder.string() + ".previous";
+  if (stage != "export") {
+    fs::remove_all(kept);
+    fs::rename(folder, kept);
+  }
+  log_info(concat(stage, ": its inputs have changed (", reason, "), starting over",
+                  stage == "export" ? "" : "; the earlier result is kept in " + kept.string()));
 }
 
 bool leaves_model(const std::string& stage) {
@@ -185,7 +205,7 @@ StageState begin_stage(const Experiment& experiment, const std::string& stage, c
   const fs::path folder = experiment.folder(stage);
   if (is_stage_complete(folder) && !experiment.options.restart) {
     if (read_stage_report(folder).fingerprint == sha256(inputs)) return StageState::complete;
-    log_info(concat(stage, ": its inputs have changed, starting over"));
+    keep_aside(stage, folder, inputs);
   } else if (!experiment.options.restart && find_checkpoint(folder)) {
     require(experiment.options.resume, stage,
             "expected --resume to go on or --restart to start over, got neither for an unfinished run in ",

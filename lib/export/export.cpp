@@ -1,5 +1,9 @@
 #include "export/export.h"
 
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
 #include "core/error.h"
 #include "core/log.h"
 #include "export/formats.h"
@@ -16,19 +20,27 @@ struct ExportFormat {
                 const fs::path& folder);  // UserError before anything is written, if it can
 };
 
-// To add a format: lib/export/<format>.cpp with a function declared in formats.h, a row here, a check of the
-// written folder in tests/export/check_export.py, a line in docs/formats.md.
+// To add a format: lib/export/<format>.cpp with a function declared in formats.h, a row here and in options.h
+// (which reads recipes without knowing LibTorch), a check of the written folder in
+// tests/export/check_export.py, a line in docs/formats.md.
 constexpr ExportFormat kFormats[] = {
     {"hf", write_hf},
     {"hf_base", write_hf_base},
     {"peft", write_peft},
 };
 
+constexpr bool has_known_names() {
+  if (std::size(kFormats) != std::size(kExportFormats)) return false;
+  for (size_t i = 0; i < std::size(kFormats); ++i)
+    if (std::string_view(kFormats[i].name) != kExportFormats[i]) return false;
+  return true;
+}
+static_assert(has_known_names(), "kFormats and kExportFormats name other formats");
+
+// REQUIRES: a known name.
 const ExportFormat& find_format(const std::string& name) {
-  for (const ExportFormat& format : kFormats) {
-    if (name == format.name) return format;
-  }
-  fail("export", "expected a format out of ", join(export_format_names()), ", got \"", name, "\"");
+  return *std::find_if(std::begin(kFormats), std::end(kFormats),
+                       [&](const auto& row) { return name == row.name; });
 }
 
 int64_t folder_bytes(const fs::path& folder) {
@@ -40,13 +52,6 @@ int64_t folder_bytes(const fs::path& folder) {
 }
 
 }  // namespace
-
-std::vector<std::string> export_format_names() {
-  std::vector<std::string> names;
-  for (const ExportFormat& format : kFormats)
-    names.push_back(format.name);
-  return names;
-}
 
 nlohmann::json export_model(const ExportTask& task) {
   check(task.options);

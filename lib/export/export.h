@@ -31,7 +31,4 @@ struct ExportTask {
 /// model.
 nlohmann::json export_model(const ExportTask& task);
 
-/// The known formats, in the table's order.
-std::vector<std::string> export_format_names();
-
 }  // namespace qslaw

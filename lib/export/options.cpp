@@ -1,18 +1,19 @@
 #include "export/options.h"
 
+#include <iterator>
 #include <set>
 
 #include "core/key_error.h"
-#include "export/export.h"
 
 namespace qslaw {
 
 void check(const ExportOptions& options) {
   require_key(!options.formats.empty(), "export.formats", "expected at least one format, got none");
+  const std::vector<std::string> known(std::begin(kExportFormats), std::end(kExportFormats));
   std::set<std::string> seen;
   for (size_t i = 0; i < options.formats.size(); ++i) {
     const std::string key = concat("export.formats.", i);
-    require_one_of(key, options.formats[i], export_format_names());
+    require_one_of(key, options.formats[i], known);
     require_key(seen.insert(options.formats[i]).second, key, "expected each format once, got \"",
                 options.formats[i], "\" again");
   }

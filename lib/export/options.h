@@ -6,6 +6,9 @@
 
 namespace qslaw {
 
+/// The known formats. Their functions stand in export.cpp, in the same order.
+inline constexpr const char* kExportFormats[] = {"hf", "hf_base", "peft"};
+
 struct ExportOptions {
   std::vector<std::string> formats;         // hf | hf_base | peft
   std::string dtype = "bfloat16";           // of exported 16-bit weights: bfloat16 | float16 | float32

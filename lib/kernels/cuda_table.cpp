@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/library_path.h"
 #include "kernels/cuda_abi.h"
 
 namespace qslaw {
@@ -13,20 +14,8 @@ namespace {
 
 constexpr const char* kLibrary = "libqslaw_cuda.so";
 
-// The library's file beside the program, in the ../lib of an installation, or above the tests of a build
-// folder; otherwise its bare name, which the loader looks up on its own path.
-std::filesystem::path library_path() {
-  std::error_code ignored;
-  const auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
-  for (const auto& candidate :
-       {folder / kLibrary, folder.parent_path() / "lib" / kLibrary, folder.parent_path() / kLibrary}) {
-    if (std::filesystem::exists(candidate, ignored)) return candidate;
-  }
-  return kLibrary;
-}
-
 const CudaKernels* open_library() {
-  const std::filesystem::path path = library_path();
+  const std::filesystem::path path = library_path(kLibrary);
   // Global, because LibTorch loads further CUDA libraries by name later and they expect its symbols. Never
   // closed.
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);

@@ -1,5 +1,6 @@
 #include "report/host_memory.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -27,6 +28,9 @@ int64_t current_host_bytes() {
 }
 
 void reset_peak_host_bytes() {
+#ifdef __GLIBC__
+  malloc_trim(0);  // what was freed and is kept for later would count for what comes now
+#endif
   constexpr char kResetPeak = '5';  // proc(5), /proc/pid/clear_refs
   std::ofstream("/proc/self/clear_refs") << kResetPeak;
 }

@@ -206,6 +206,16 @@ TEST_CASE("data files that are missing, empty or no data") {
   }
 }
 
+TEST_CASE("run looks for every stage's files before the first stage begins") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kTune + kEval);
+  const fs::path data = experiment.data("heldout.json");
+  fs::remove(data);
+  require_user_error(experiment.run("run"), {data.string(), "key eval.benchmarks"});
+  CHECK_FALSE(fs::exists(experiment.output()));
+  require_success(experiment.run("quantize"));  // which does not read it
+}
+
 TEST_CASE("numbers that no memory can hold end with one line") {
   const TinyExperiment experiment;
   experiment.write_recipe(kTune);

@@ -169,3 +169,20 @@ TEST_CASE("flag --restart begins anew and leaves nothing of the old run") {
   CHECK_FALSE(fs::exists(tune / "model.safetensors"));
   require_same_files(tune, expected / "tune", {"adapter.safetensors"});
 }
+
+TEST_CASE("a finished stage that is done anew with other inputs is kept aside") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize);
+  require_success(experiment.run("quantize"));
+  const fs::path stage = experiment.output() / "quantize", kept = experiment.output() / "quantize.previous";
+  const std::string four_bits = file_bytes(stage / "language.safetensors");
+  const ProgramResult again = experiment.run("quantize", {"--set", "quantize.bits=3"});
+  require_success(again);
+  CHECK_THAT(again.err, Catch::Contains(kept.string()));
+  CHECK(file_bytes(kept / "language.safetensors") == four_bits);
+  CHECK(fs::exists(kept / "report.json"));
+  // One result is kept, the newest.
+  const std::string three_bits = file_bytes(stage / "language.safetensors");
+  require_success(experiment.run("quantize", {"--set", "quantize.bits=2"}));
+  CHECK(file_bytes(kept / "language.safetensors") == three_bits);
+}

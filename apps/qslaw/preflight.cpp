@@ -1,0 +1,81 @@
+#include "preflight.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+#include "assemble.h"
+#include "core/error.h"
+#include "eval/benchmark.h"
+#include "recipe/paths.h"
+#include "stage_checks.h"
+
+namespace fs = std::filesystem;
+
+namespace qslaw {
+namespace {
+
+// Without making it: what exists of its path must end in a folder in which one can be made.
+void require_can_be_made(const fs::path& folder) {
+  std::error_code ignored;
+  fs::path existing = folder;
+  while (!fs::exists(existing, ignored) && existing.has_relative_path())
+    existing = existing.parent_path();
+  require(fs::is_directory(existing, ignored), "output",
+          "expected a folder that can be written, got a file: ", existing.string(), " (for ", folder.string(),
+          ")");
+  const bool writable = ::access(existing.c_str(), W_OK | X_OK) == 0;
+  const int reason = errno;
+  require(writable, "output", "expected a folder that can be written, got ",
+          std::generic_category().message(reason), ": ", existing.string(), " (for ", folder.string(), ")");
+}
+
+LlavaConfig check_model(const Experiment& experiment, const std::string& only) {
+  const Recipe& recipe = experiment.recipe;
+  const LlavaConfig config = read_config(recipe.model.source);
+  check_weight_names(recipe.model.source, config);
+  image_transform(recipe.model, config.vision);
+  const Artifacts artifacts = collect_artifacts(experiment, only.empty() ? stage_names().front() : only);
+  if (recipe.warmup && (only.empty() || only == "warmup")) {
+    const bool is_made_first = only.empty() && recipe.quantize;
+    require_warmup_base(is_made_first ? packed_base(*recipe.quantize) : packed_base(artifacts),
+                        *recipe.warmup, config);
+  }
+  if (recipe.tune && (only.empty() || only == "tune"))
+    require_tune_base(artifacts, artifacts.packed || (only.empty() && recipe.quantize), *recipe.tune);
+  return config;
+}
+
+}  // namespace
+
+std::vector<std::string> chosen_stages(const Experiment& experiment, const std::string& only) {
+  std::vector<std::string> stages;
+  for (const std::string& stage : stage_names()) {
+    if (experiment.has_section(stage) && (only.empty() || stage == only)) stages.push_back(stage);
+  }
+  if (stages.empty()) {
+    fail(only.empty() ? "run" : only, "expected ",
+         only.empty() ? "at least one of the sections " + join(stage_names()) : "a section " + only,
+         " in the recipe, got none (", experiment.recipe.file.string(), ")");
+  }
+  return stages;
+}
+
+bool needs_model(const Experiment& experiment, const std::vector<std::string>& stages) {
+  return std::any_of(stages.begin(), stages.end(), [&](const std::string& stage) {
+    return stage != "eval" || needs_model(*experiment.recipe.eval);
+  });
+}
+
+LlavaConfig check_before_start(const Experiment& experiment, const std::string& only) {
+  const std::vector<std::string> stages = chosen_stages(experiment, only);
+  for (const std::string& stage : stages)
+    require_can_be_made(experiment.folder(stage));
+  require_paths_exist(experiment.recipe, stages);
+  return needs_model(experiment, stages) ? check_model(experiment, only) : LlavaConfig{};
+}
+
+}  // namespace qslaw

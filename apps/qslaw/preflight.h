@@ -1,0 +1,23 @@
+// What would stop a stage later, found before the first one computes. Asked by `run` and by --dry-run.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "experiment.h"
+#include "model/config.h"
+
+namespace qslaw {
+
+/// The recipe's stages in their order, or `only` that one. UserError when it has no such section.
+std::vector<std::string> chosen_stages(const Experiment& experiment, const std::string& only);
+
+/// Whether any of the stages loads the model (an eval of given predictions does not).
+bool needs_model(const Experiment& experiment, const std::vector<std::string>& stages);
+
+/// Output folders that can be made, files and folders that exist, and, where a stage needs the model, its
+/// configuration, the names of its weights and what the stages begin with (of `run`, no stage of its own
+/// needs to be there yet). Reads headers only. Returns the configuration, an empty one without a model.
+/// `only` as above.
+LlavaConfig check_before_start(const Experiment& experiment, const std::string& only);
+
+}  // namespace qslaw

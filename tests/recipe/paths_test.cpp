@@ -1,0 +1,36 @@
+// Which paths of a recipe must exist.
+#include "recipe/paths.h"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "core/error.h"
+#include "temporary_folder.h"
+
+using namespace qslaw;
+
+TEST_CASE("paths: a missing file is named with its key, of the chosen sections only") {
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "there.json") << "[]";
+  std::ofstream(folder.path() / "recipe.yaml") << R"(
+name: paths
+output: out
+model: {path: nowhere}
+quantize: {method: omniquant, calibration: {kind: mix, text: {kind: text, path: there.json}, pictures: {kind: llava, path: no_captions.json, images: .}}}
+warmup: {phases: [{pictures: {kind: llava, path: there.json, images: .}}, {pictures: {kind: llava, path: there.json, images: no_folder}}]}
+tune: {data: {kind: llava, path: there.json, images: .}}
+eval: {benchmarks: [{kind: loss, path: there.json, images: .}, {kind: scienceqa, problems: no_problems.json, splits: there.json, images: .}]}
+export: {formats: [hf]}
+)";
+  const Recipe recipe = read_recipe(folder.path() / "recipe.yaml");
+  const auto missing = [&](const std::vector<std::string>& sections, const std::string& name,
+                           const std::string& key) {
+    CHECK_THROWS_WITH(require_paths_exist(recipe, sections),
+                      Catch::Contains((folder.path() / name).string()) &&
+                          Catch::Contains("key " + key + ")") && Catch::Contains("recipe.yaml"));
+  };
+  missing({"quantize"}, "no_captions.json", "quantize.calibration.pictures.path");
+  missing({"warmup"}, "no_folder", "warmup.phases.1.pictures.images");
+  missing({"tune", "eval"}, "no_problems.json", "eval.benchmarks.1.problems");
+  CHECK_NOTHROW(require_paths_exist(recipe, {"tune", "export"}));
+}
