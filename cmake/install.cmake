@@ -1,5 +1,5 @@
-# `cmake --install build --prefix DIR` gives a folder that can be moved: bin/qslaw, lib/ with the small libraries it needs
-# and the CUDA kernels, share/qslaw with recipes and docs. LibTorch stays where it is (its folder is the last entry of the
+# `cmake --install build --prefix DIR` gives a folder that can be moved: bin/qslaw, lib/ with its own library, the small ones it
+# needs and the CUDA kernels, share/qslaw with recipes and docs. LibTorch stays where it is (its folder is the last entry of the
 # RPATH and the only absolute one; the loader looks into LD_LIBRARY_PATH before) unless QSLAW_BUNDLE_TORCH is on: then its
 # libraries and NVIDIA's are copied into lib/ as well. tests/install_test.sh tries both.
 set(copied_names "sentencepiece|turbojpeg|yaml-cpp|spdlog|fmt|crypto|protobuf|absl|tcmalloc")
@@ -11,8 +11,10 @@ if(QSLAW_BUNDLE_TORCH)
          "|nccl|nvrtc|nvJitLink|nvshmem")
   set(torch_rpath "")
 endif()
-set_target_properties(qslaw PROPERTIES INSTALL_RPATH "$ORIGIN/../lib${torch_rpath}")
+set_target_properties(qslaw PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")
+set_target_properties(qslaw_program PROPERTIES INSTALL_RPATH "$ORIGIN${torch_rpath}")
 install(TARGETS qslaw RUNTIME DESTINATION bin)
+install(TARGETS qslaw_program LIBRARY DESTINATION lib)
 
 set(cuda_kernels)
 if(QSLAW_HAVE_NVCC)
@@ -29,6 +31,7 @@ install(FILES README.md DESTINATION share/qslaw)
 
 install(CODE "
   set(qslaw_program \"$<TARGET_FILE:qslaw>\")
+  set(qslaw_library \"$<TARGET_FILE:qslaw_program>\")
   set(qslaw_cuda_kernels \"${cuda_kernels}\")
   set(qslaw_opened_libraries \"${opened_libraries}\")
   set(qslaw_copied_names \"${copied_names}\")

@@ -14,7 +14,7 @@ endmacro()
 
 file(GET_RUNTIME_DEPENDENCIES
   EXECUTABLES ${qslaw_program}
-  LIBRARIES ${qslaw_cuda_kernels} ${qslaw_opened_libraries}
+  LIBRARIES ${qslaw_library} ${qslaw_cuda_kernels} ${qslaw_opened_libraries}
   RESOLVED_DEPENDENCIES_VAR found
   UNRESOLVED_DEPENDENCIES_VAR missing
   CONFLICTING_DEPENDENCIES_PREFIX several

@@ -44,6 +44,8 @@ libraries='sentencepiece|turbojpeg|yaml-cpp|spdlog|fmt|crypto'
 if [[ -z $torch ]]; then libraries+='|torch|c10|gomp|cu|nccl|nv'; fi
 check_rpath "$moved/bin/qslaw"
 check_libraries "$moved/bin/qslaw" "$libraries"
+check_rpath "$moved/lib/libqslaw_program.so"
+check_libraries "$moved/lib/libqslaw_program.so" "$libraries"
 if [[ -f $build/libqslaw_cuda.so ]]; then
   check_rpath "$moved/lib/libqslaw_cuda.so"
   check_libraries "$moved/lib/libqslaw_cuda.so" "$libraries"

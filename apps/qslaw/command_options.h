@@ -6,16 +6,22 @@
 
 namespace qslaw {
 
+/// It takes folders of finished runs; every other command takes a recipe.
+inline constexpr const char* kReportCommand = "report";
+
 struct CommandOptions {
+  std::string command;  // "quantize", ..., "run", "report"
   std::filesystem::path recipe;
   std::vector<std::filesystem::path> folders;  // report: finished runs
   std::vector<std::string> overrides;          // --set key.sub=value
   std::filesystem::path out;                   // --out: instead of the recipe's output; report: the page
   std::string device = "auto";                 // auto | cpu | cuda | cuda:N
+  int threads = 0;                             // --threads; 0: all cores
   bool resume = false;
   bool restart = false;
   bool dry_run = false;
   bool json = false;
+  bool quiet = false;
 };
 
 }  // namespace qslaw

@@ -5,6 +5,7 @@
 #include "recipe/field_reader.h"
 #include "recipe/field_writer.h"
 #include "recipe/fields.h"
+#include "recipe/validate.h"
 
 namespace fs = std::filesystem;
 
@@ -52,6 +53,10 @@ Recipe read_recipe(const fs::path& file, const std::vector<std::string>& overrid
   recipe.file = fs::absolute(file).lexically_normal();
   recipe.model.source.seed = recipe.seed;
   return recipe;
+}
+
+void validate_recipe(const fs::path& file, const std::vector<std::string>& overrides) {
+  read_recipe(file, overrides);
 }
 
 std::string recipe_yaml(const Recipe& recipe) {

@@ -1,0 +1,99 @@
+#include "command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "core/text.h"
+#include "exit_codes.h"
+
+namespace qslaw {
+namespace {
+
+struct Command {
+  const char* name;
+  const char* help;
+};
+
+// To add a command: a row here, a branch in program.cpp, its function in commands.h.
+constexpr Command kCommands[] = {
+    {"quantize", "pack the language model's weights into 8, 4, 3 or 2 bits (rtn, omniquant, nf4)"},
+    {"warmup", "learn the group-wise scales on mixed text and picture samples (QSLAW)"},
+    {"tune", "tune adapters on the packed weights, or a dense model in full"},
+    {"eval", "run the benchmarks (scienceqa, exact_match, loss, text_perplexity, speed)"},
+    {"export", "write the result for other tools (hf, hf_base, peft)"},
+    {"run", "all stages of the recipe, in this order, skipping what is complete"},
+};
+
+void add_stage_flags(CLI::App& command, CommandOptions& options) {
+  command.add_option("recipe", options.recipe, "the experiment's YAML file")->required();
+  command.add_option("--set", options.overrides, "override a key of the recipe: key.sub=value")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
+  // An empty name (a shell variable that is not set) would silently mean the recipe's own folder.
+  command.add_option("--out", options.out, "output folder, instead of the recipe's")
+      ->check(
+          [](const std::string& name) { return name.empty() ? "expected a folder, got an empty name" : ""; });
+  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+  CLI::Option* resume = command.add_flag("--resume", options.resume, "go on with a run that was stopped");
+  command.add_flag("--restart", options.restart, "start over, whatever is there")->excludes(resume);
+  command.add_flag("-n,--dry-run", options.dry_run,
+                   "check everything, print the full recipe and memory estimates, compute nothing");
+}
+
+// What CLI11 says of a command line without a known command does not name the unknown one.
+std::string command_problem(const std::vector<std::string>& words) {
+  std::vector<std::string> names;
+  for (const Command& command : kCommands)
+    names.emplace_back(command.name);
+  names.emplace_back(kReportCommand);
+  const std::string got = words.empty() ? "none" : "\"" + words.front() + "\"";
+  const std::string near = words.empty() ? "" : nearest_name(words.front(), names);
+  return "expected one of the commands " + join(names) + ", got " + got +
+         (near.empty() ? "" : "; did you mean \"" + near + "\"?");
+}
+
+int complain_of_command_line(const CLI::App& app, const CLI::ParseError& error) {
+  const bool no_command =
+      app.get_subcommands().empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  const std::string problem = no_command ? command_problem(app.remaining()) : error.what();
+  return complain("[command line] " + problem + " (see qslaw --help)", kUserError);
+}
+
+void add_options(CLI::App& app, CommandOptions& options) {
+  app.footer(
+      "Example:\n  qslaw run recipes/demo/w4.yaml\n\n"
+      "Exit codes: 0 done, 2 mistake in recipe, files or data, 1 bug or another failure inside the program, "
+      "75 stopped on request (go on with --resume).");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_version_flag("--version", std::string(QSLAW_VERSION));
+  app.add_flag("--json", options.json, "print one JSON object instead of tables");
+  app.add_flag("-q,--quiet", options.quiet, "warnings only, no progress");
+  app.add_option("--threads", options.threads, "CPU threads; default: all cores")->check(CLI::Range(1, 1024));
+  for (const Command& command : kCommands)
+    add_stage_flags(*app.add_subcommand(command.name, command.help), options);
+  CLI::App& report = *app.add_subcommand(kReportCommand, "write the HTML page of a run, or compare several");
+  report.add_option("folders", options.folders, "output folders of runs")->required();
+  report.add_option("--out", options.out, "the page to write (default: report.html in the first folder)");
+}
+
+}  // namespace
+
+bool read_command_line(int argc, char** argv, CommandOptions& options, int& exit_code) {
+  CLI::App app("qslaw: quantize, warm up, tune, evaluate and export vision-language models on little memory");
+  add_options(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    exit_code = app.exit(success);
+    return false;
+  } catch (const CLI::ParseError& error) {
+    exit_code = complain_of_command_line(app, error);
+    return false;
+  }
+  options.command = app.get_subcommands().front()->get_name();
+  return true;
+}
+
+}  // namespace qslaw

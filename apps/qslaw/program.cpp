@@ -1,0 +1,80 @@
+// The program behind the command line: the one place where its exceptions end.
+#include "program.h"
+
+#include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
+
+#include <functional>
+#include <iostream>
+#include <new>
+#include <string_view>
+
+#include "commands.h"
+#include "core/cpu.h"
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "exit_codes.h"
+
+namespace qslaw {
+namespace {
+
+constexpr const char* kHostMemory =
+    "[memory] not enough host memory; try smaller numbers in the recipe (micro_batch_size, rank), "
+    "checkpointing: true, "
+    "or fewer bits; --dry-run estimates what each stage needs";
+
+void run_command(const CommandOptions& options) {
+  if (options.command == kReportCommand) return command_report(options);
+  const std::string stage = options.command == "run" ? "" : options.command;
+  if (options.dry_run) return command_dry_run(options, stage);
+  if (options.command == "run") return command_run(options);
+  command_stage(options, stage);
+}
+
+// The first line of LibTorch's messages says what happened; the rest is a trace.
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
+
+int guarded(const std::function<void()>& work) {
+  try {
+    work();
+    return 0;
+  } catch (const UserError& error) {
+    return complain(error.what(), kUserError);
+  } catch (const Stopped& error) {
+    clear_progress_line();
+    std::cerr << error.what() << std::endl;
+    return kStopped;
+  } catch (const c10::OutOfMemoryError& error) {
+    return complain("[memory] not enough device memory: " + first_line(error.what_without_backtrace()) +
+                        "; try a smaller micro_batch_size, checkpointing: true, or fewer bits",
+                    kUserError);
+  } catch (const std::bad_alloc&) {
+    return complain(kHostMemory, kUserError);
+  } catch (const c10::Error& error) {
+    // LibTorch's CPU allocator has no exception of its own.
+    if (std::string_view(error.what_without_backtrace()).find("can't allocate memory") !=
+        std::string_view::npos)
+      return complain(kHostMemory, kUserError);
+    return complain("[internal] " + std::string(error.what()), kBug);
+  } catch (const std::exception& error) {
+    return complain("[internal] " + std::string(error.what()), kBug);
+  }
+}
+
+}  // namespace
+}  // namespace qslaw
+
+int qslaw_run_program(const qslaw::CommandOptions& options) {
+  qslaw::set_quiet(options.quiet);
+  qslaw::set_progress_hidden(options.quiet);
+  qslaw::prepare_cpu();
+  qslaw::watch_for_stop_signals();
+  return qslaw::guarded([&] {
+    if (options.threads > 0) at::set_num_threads(options.threads);
+    qslaw::run_command(options);
+  });
+}

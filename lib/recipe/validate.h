@@ -1,0 +1,12 @@
+// A recipe's mistakes, for who wants nothing else of it (and no LibTorch header).
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace qslaw {
+
+/// Throws what read_recipe (recipe.h) throws.
+void validate_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+
+}  // namespace qslaw
