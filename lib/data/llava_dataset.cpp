@@ -45,18 +45,45 @@ std::vector<std::string> read_pictures(const json& sample) {
   return names;
 }
 
+// A value as a message names it: "number 7", "null", "array".
+std::string describe(const json& value) {
+  const bool is_short = value.is_number() || value.is_boolean();
+  return is_short ? concat(value.type_name(), " ", value.dump()) : value.type_name();
+}
+
+const char* speaker(Role role) {
+  return role == Role::human ? "human" : "gpt";
+}
+
 Turn read_turn(const json& turn, size_t number) {
+  require(turn.is_object(), "", "expected {\"from\": ..., \"value\": ...} as turn ", number, ", got ",
+          describe(turn));
   const auto text = [&](const char* key) {
-    if (!turn.is_object() || !turn.contains(key) || !turn[key].is_string()) {
-      fail("", "expected {\"from\": \"human\" or \"gpt\", \"value\": text} as turn ", number, ", got ",
-           turn.is_object() ? keys_of(turn) : turn.type_name());
-    }
+    require(turn.contains(key), "", "expected the keys from and value in turn ", number, ", got ",
+            keys_of(turn));
+    require(turn[key].is_string(), "", "expected text as ", key, " of turn ", number, ", got ",
+            describe(turn[key]));
     return turn[key].get<std::string>();
   };
   const std::string from = text("from");
   require(from == "human" || from == "gpt", "", "expected \"human\" or \"gpt\" to speak in turn ", number,
           ", got \"", from, "\"");
   return {from == "human" ? Role::human : Role::assistant, text("value")};
+}
+
+// LLaVA leaves out a first turn that is not the human's. The order is checked here, where turns are still
+// counted as the file has them.
+std::vector<Turn> from_the_human_on(std::vector<Turn> turns, const std::string& where) {
+  const bool late = turns.front().role == Role::assistant;
+  require(!late || turns.size() > 1, where, "expected a turn of \"human\", got one of \"gpt\" alone");
+  for (size_t i = late ? 1 : 0; i < turns.size(); ++i) {
+    const Role due = (i % 2 == 1) == late ? Role::human : Role::assistant;
+    require(turns[i].role == due, where, "expected \"", speaker(due), "\" to speak in turn ", i + 1, " of ",
+            turns.size(), late && i == 1 ? " (behind one of \"gpt\", which is left out)" : "", ", got \"",
+            speaker(turns[i].role), "\"");
+  }
+  if (late) turns.erase(turns.begin());
+  return turns;
 }
 
 std::vector<Turn> read_turns(const json& sample) {
@@ -66,7 +93,7 @@ std::vector<Turn> read_turns(const json& sample) {
          keys_of(sample));
   }
   require(list->is_array() && !list->empty(), "", "expected conversations to be a list of turns, got ",
-          list->is_array() ? "an empty one" : list->type_name());
+          list->is_array() ? "an empty one" : describe(*list));
   std::vector<Turn> turns;
   for (const json& turn : *list)
     turns.push_back(read_turn(turn, turns.size() + 1));
@@ -138,9 +165,8 @@ class LlavaDataset : public Dataset {
     StoredSample stored = store_.at(index);
     const std::string where = place(index, stored);
     require(stored.problem.empty(), where, stored.problem);
-    // LLaVA leaves out a first turn that is not the human's.
-    if (stored.turns.front().role == Role::assistant) stored.turns.erase(stored.turns.begin());
-    ConversationSample conversation{.id = stored.id, .turns = std::move(stored.turns), .pictures = {}};
+    ConversationSample conversation{
+        .id = stored.id, .turns = from_the_human_on(std::move(stored.turns), where), .pictures = {}};
     for (const std::string& name : stored.pictures)
       conversation.pictures.push_back(options_.images / name);
     return encode_sample(conversation, context_, options_.max_length, where);

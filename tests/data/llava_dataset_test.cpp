@@ -97,7 +97,8 @@ TEST_CASE("llava data: a first turn of the assistant is left out, as LLaVA does"
                 kGood, R"({"conversations": [{"from": "gpt", "value": "Hi"}]})"}));
   const auto dataset = files.open();
   CHECK(dataset->at(0).ids == dataset->at(1).ids);
-  CHECK_THAT(error_of([&] { dataset->at(2); }), Contains("got an empty conversation"));
+  CHECK_THAT(error_of([&] { dataset->at(2); }),
+             Contains("expected a turn of \"human\", got one of \"gpt\" alone"));
 }
 
 TEST_CASE("llava data: a sample knows what is asked before its first answer") {
@@ -173,13 +174,21 @@ TEST_CASE("llava data: a bad sample's error names file, index, id and reason") {
       {"\"conversations\": 3", "expected conversations to be a list of turns, got number"},
       {"\"messages\": []",
        "expected the keys conversations and, for pictures, image (LLaVA's form), got id, messages"},
-      {talk(human + "," + human), "expected the assistant to speak in turn 2 of 2, got the human"},
-      {talk(human + "," + gpt + "," + gpt), "expected the human to speak in turn 3 of 3"},
+      {talk(human + "," + human), "expected \"gpt\" to speak in turn 2 of 2, got \"human\""},
+      {talk(human + "," + gpt + "," + gpt), "expected \"human\" to speak in turn 3 of 3, got \"gpt\""},
+      // LLaVA leaves out the first turn here; turns are counted with it.
+      {talk(gpt + "," + gpt + "," + human),
+       "expected \"human\" to speak in turn 2 of 3 (behind one of \"gpt\", which is left out), got \"gpt\""},
+      {talk(gpt + "," + human + "," + human), "expected \"gpt\" to speak in turn 3 of 3, got \"human\""},
+      {talk(gpt), "expected a turn of \"human\", got one of \"gpt\" alone"},
       {talk(R"({"from": "user", "value": "Q"})"),
        "expected \"human\" or \"gpt\" to speak in turn 1, got \"user\""},
-      {talk(R"({"from": "human"})"), "as turn 1, got from"},
-      {talk(R"({"from": "human", "value": 3})"), "as turn 1"},
-      {talk("3"), "as turn 1, got number"},
+      {talk(R"({"from": "human"})"), "expected the keys from and value in turn 1, got from"},
+      {talk(human + R"(,{"from": "gpt", "value": 7})"), "expected text as value of turn 2, got number 7"},
+      {talk(human + R"(,{"from": "gpt", "value": null})"), "expected text as value of turn 2, got null"},
+      {talk(human + R"(,{"from": "gpt", "value": ["A"]})"), "expected text as value of turn 2, got array"},
+      {talk(R"({"from": true, "value": "Q"})"), "expected text as from of turn 1, got boolean true"},
+      {talk("3"), "as turn 1, got number 3"},
       {"\"image\": \"none.png\", " + pair, "none.png, got no such file"},
       {"\"image\": \"a.png\", " + pair, "got 0 \"<image>\" and 1 picture(s)"},
       {talk(R"({"from": "human", "value": "<image> <image>"},)" + gpt), "got 2 \"<image>\" and 0 picture(s)"},
