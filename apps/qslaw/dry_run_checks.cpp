@@ -84,8 +84,7 @@ void check_scienceqa(const BenchmarkOptions& benchmark, const EncodingContext& c
     const ScienceQaProblem& problem = problems[static_cast<size_t>(i)];
     Sample prompt;
     prompt.id = problem.id;
-    prompt.ids = encode_prompt(*context.tokenizer, context.template_kind, scienceqa_turns(problem, benchmark),
-                               !problem.picture.empty());
+    prompt.ids = scienceqa_prompt(problem, benchmark, *context.tokenizer, context.template_kind);
     if (!problem.picture.empty()) prompt.pictures.push_back(problem.picture);
     return prompt;
   });

@@ -182,6 +182,15 @@ Encoded encode(const Tokenizer& tokenizer, const Prompt& prompt) {
 
 }  // namespace
 
+int64_t count_images(const std::vector<Turn>& turns) {
+  int64_t count = 0;
+  for (const Turn& turn : turns) {
+    for (size_t at = 0; (at = turn.text.find(kImageText, at)) != turn.text.npos; at += kImageText.size())
+      ++count;
+  }
+  return count;
+}
+
 TemplateKind parse_template(const std::string& name) {
   std::vector<std::string> names;
   for (const Template& known : kTemplates) {

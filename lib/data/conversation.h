@@ -22,6 +22,9 @@ struct Turn {
   std::string text;  // a human text may hold "<image>"
 };
 
+/// How often the turns' texts hold "<image>".
+int64_t count_images(const std::vector<Turn>& turns);
+
 enum class TemplateKind { vicuna_v1, llava_v1, plain, llama_2 };
 
 /// UserError listing the known names.

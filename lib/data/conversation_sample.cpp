@@ -35,17 +35,24 @@ std::vector<Turn> before_answer(const std::vector<Turn>& turns) {
 
 }  // namespace
 
+void require_one_image_each(int64_t placeholders, size_t pictures, const std::string& where) {
+  require(placeholders == static_cast<int64_t>(pictures), where, "expected one \"<image>\" per picture, got ",
+          placeholders, " \"<image>\" and ", pictures, " picture(s)");
+}
+
 Sample encode_sample(const ConversationSample& conversation, const EncodingContext& context,
                      int64_t max_length, const std::string& where) {
   for (const auto& picture : conversation.pictures) {
     require(std::filesystem::is_regular_file(picture), where, "expected the picture ", picture.string(),
             ", got no such file");
   }
+  const size_t pictures = conversation.pictures.size();
+  // As written too: where a sample has one picture LLaVA drops a message's second "<image>". More likely than
+  // not a picture is missing then, and the question is about both.
+  require_one_image_each(count_images(conversation.turns), pictures, where);
   Encoded encoded = encode_at(conversation, context, where);
-  const auto placeholders = std::count(encoded.ids.begin(), encoded.ids.end(), kImagePlaceholder);
-  require(placeholders == static_cast<int64_t>(conversation.pictures.size()), where,
-          "expected one \"<image>\" per picture, got ", placeholders, " \"<image>\" and ",
-          conversation.pictures.size(), " picture(s)");
+  require_one_image_each(std::count(encoded.ids.begin(), encoded.ids.end(), kImagePlaceholder), pictures,
+                         where);
   Sample sample{conversation.id, std::move(encoded.ids), std::move(encoded.labels), conversation.pictures,
                 before_answer(conversation.turns)};
   cut_to_length(sample, max_length, context.tokens_per_picture);

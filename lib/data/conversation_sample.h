@@ -1,6 +1,7 @@
 // From a conversation with its pictures' paths to a checked training sample: what the picture data sets
 // share.
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -15,10 +16,13 @@ struct ConversationSample {
   std::vector<std::filesystem::path> pictures;
 };
 
-/// Encodes by the context's template, checks that pictures exist and have a placeholder each, cuts to
-/// `max_length` and checks that something is left to learn. With one picture the text is rewritten as LLaVA
-/// does ("<image>\n" first); with several, placeholders stay where they are written. UserError beginning with
-/// `where`.
+/// UserError beginning with `where` unless there are as many placeholders as pictures.
+void require_one_image_each(int64_t placeholders, size_t pictures, const std::string& where);
+
+/// Encodes by the context's template, checks that pictures exist and that the texts as written hold one
+/// "<image>" for each, cuts to `max_length` and checks that something is left to learn. With one picture the
+/// text is rewritten as LLaVA does ("<image>\n" first); with several, placeholders stay where they are
+/// written. UserError beginning with `where`.
 Sample encode_sample(const ConversationSample& conversation, const EncodingContext& context,
                      int64_t max_length, const std::string& where);
 

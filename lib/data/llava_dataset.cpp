@@ -59,8 +59,9 @@ Turn read_turn(const json& turn, size_t number) {
   require(turn.is_object(), "", "expected {\"from\": ..., \"value\": ...} as turn ", number, ", got ",
           describe(turn));
   const auto text = [&](const char* key) {
-    require(turn.contains(key), "", "expected the keys from and value in turn ", number, ", got ",
-            keys_of(turn));
+    if (!turn.contains(key)) {
+      fail("", "expected the keys from and value in turn ", number, ", got ", keys_of(turn));
+    }
     require(turn[key].is_string(), "", "expected text as ", key, " of turn ", number, ", got ",
             describe(turn[key]));
     return turn[key].get<std::string>();

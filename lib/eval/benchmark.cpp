@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "data/conversation_sample.h"
 
 namespace qslaw {
 
@@ -58,6 +59,15 @@ std::vector<Turn> scienceqa_turns(const ScienceQaProblem& problem, const Benchma
   std::string text = scienceqa_question(problem, options.prompt_format) + options.prompt_suffix;
   if (!problem.picture.empty()) text += "\n<image>";
   return {{Role::human, text}};
+}
+
+std::vector<int64_t> scienceqa_prompt(const ScienceQaProblem& problem, const BenchmarkOptions& options,
+                                      const Tokenizer& tokenizer, TemplateKind kind) {
+  const std::vector<Turn> turns = scienceqa_turns(problem, options);
+  const bool has_picture = !problem.picture.empty();
+  require_one_image_each(count_images(turns), has_picture ? 1 : 0,
+                         concat(options.problems.string(), ", problem ", problem.id));
+  return encode_prompt(tokenizer, kind, turns, has_picture);
 }
 
 nlohmann::json run_benchmark(const BenchmarkOptions& options, const EvalContext& context) {

@@ -56,6 +56,9 @@ bool has_data(const BenchmarkOptions& options);
 std::vector<ScienceQaProblem> benchmark_problems(const BenchmarkOptions& options);
 /// What a scienceqa benchmark asks: the human's only turn, with "<image>" where the problem has a picture.
 std::vector<Turn> scienceqa_turns(const ScienceQaProblem& problem, const BenchmarkOptions& options);
+/// The same encoded. UserError where the problem's own texts hold "<image>".
+std::vector<int64_t> scienceqa_prompt(const ScienceQaProblem& problem, const BenchmarkOptions& options,
+                                      const Tokenizer& tokenizer, TemplateKind kind);
 
 nlohmann::json run_scienceqa(const BenchmarkOptions& options, const EvalContext& context);
 nlohmann::json run_exact_match(const BenchmarkOptions& options, const EvalContext& context);

@@ -12,8 +12,8 @@ LoadedSample load_prompt(const ScienceQaProblem& problem, const BenchmarkOptions
                          const EvalContext& context) {
   LoadedSample loaded;
   loaded.sample.id = problem.id;
-  loaded.sample.ids = encode_prompt(*context.tokenizer, benchmark_template(options, context),
-                                    scienceqa_turns(problem, options), !problem.picture.empty());
+  loaded.sample.ids =
+      scienceqa_prompt(problem, options, *context.tokenizer, benchmark_template(options, context));
   loaded.sample.labels.assign(loaded.sample.ids.size(), kIgnoreLabel);
   if (!problem.picture.empty()) {
     loaded.sample.pictures.push_back(problem.picture);

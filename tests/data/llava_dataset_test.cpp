@@ -133,6 +133,14 @@ TEST_CASE("llava data: a sample knows what is asked before its first answer") {
   CHECK(caption.open(TemplateKind::plain)->at(0).asked.size() == 1);
 }
 
+TEST_CASE("llava data: the template plain shows one picture, so two are refused") {
+  const Files files(array_of(
+      {with_image("[\"a.png\", \"b.png\"]", "<image> <image>"), with_image("\"a.png\"", "<image> <image>")}));
+  const auto dataset = files.open(TemplateKind::plain);
+  CHECK_THAT(error_of([&] { dataset->at(0); }), Contains("got 1 \"<image>\" and 2 picture(s)"));
+  CHECK_THAT(error_of([&] { dataset->at(1); }), Contains("got 2 \"<image>\" and 1 picture(s)"));
+}
+
 TEST_CASE("llava data: limit and fingerprint") {
   Files files(array_of({kGood, kGood, with_image("\"a.png\"")}));
   const std::string all = files.open()->fingerprint();
@@ -192,6 +200,16 @@ TEST_CASE("llava data: a bad sample's error names file, index, id and reason") {
       {"\"image\": \"none.png\", " + pair, "none.png, got no such file"},
       {"\"image\": \"a.png\", " + pair, "got 0 \"<image>\" and 1 picture(s)"},
       {talk(R"({"from": "human", "value": "<image> <image>"},)" + gpt), "got 2 \"<image>\" and 0 picture(s)"},
+      // LLaVA would drop the second one.
+      {R"("image": "a.png", )" + talk(R"({"from": "human", "value": "<image> like <image>?"},)" + gpt),
+       "got 2 \"<image>\" and 1 picture(s)"},
+      // LLaVA would splice the picture in twice.
+      {R"("image": "a.png", )" + talk(R"({"from": "human", "value": "<image>"},)" + gpt +
+                                      R"(,{"from": "human", "value": "<image>"},)" + gpt),
+       "got 2 \"<image>\" and 1 picture(s)"},
+      // Taking out the inner one makes another.
+      {R"("image": "a.png", )" + talk(R"({"from": "human", "value": "<im<image>age>"},)" + gpt),
+       "got 2 \"<image>\" and 1 picture(s)"},
       {R"("image": ["a.png", "b.png"], )" + talk(R"({"from": "human", "value": "<image>"},)" + gpt),
        "got 1 \"<image>\" and 2 picture(s)"},
       {"\"image\": 3, " + pair, "expected image to be a file name or a list of file names, got number"},

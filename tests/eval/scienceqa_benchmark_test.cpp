@@ -149,6 +149,19 @@ TEST_CASE("scienceqa: the model's greedy answers and their score") {
   CHECK(result.at("IMG").get<double>() == Approx(new_tokens == 1 ? 100.0 : 0.0));  // 0, 2, 4 and 6
 }
 
+TEST_CASE("scienceqa: a problem whose own text holds <image> is a bad sample") {
+  const EvalCase eval;
+  BenchmarkOptions options = scienceqa_benchmark(eval.path(), {0, 0, 0});
+  options.max_new_tokens = 1;
+  json problems = read_json(options.problems);
+  problems["11"]["hint"] = "Look at <image>.";  // without a picture
+  write_json(options.problems, problems);
+  CHECK_THROWS_WITH(run_benchmark(options, eval.context()),
+                    Catch::Contains("problem 11]") && Catch::Contains("1 \"<image>\" and 0 picture(s)"));
+  options.on_bad_sample = BadSamplePolicy::skip;
+  CHECK(run_benchmark(options, eval.context()).at("missing") == 1);
+}
+
 TEST_CASE("given predictions are scored without a model") {
   const TemporaryFolder folder;
   BenchmarkOptions options = scienceqa_benchmark(folder.path(), {0, 1, 0, 1});
