@@ -1,5 +1,7 @@
 #include "data/scienceqa.h"
 
+#include <map>
+
 #include "core/error.h"
 #include "core/whitespace.h"
 #include "data/text_file.h"
@@ -125,6 +127,21 @@ json read_object(const fs::path& file) {
   return value;
 }
 
+// A problem asked twice would count twice.
+std::vector<std::string> read_ids(const json& list, const std::string& split, const fs::path& file) {
+  std::vector<std::string> ids;
+  std::map<std::string, size_t> entries;
+  for (const json& entry : list) {
+    require(entry.is_string() || entry.is_number_integer(), "scienceqa", "expected problem ids in ",
+            file.string(), ", got ", entry.type_name());
+    ids.push_back(entry.is_string() ? entry.get<std::string>() : entry.dump());
+    const auto [first, is_new] = entries.emplace(ids.back(), ids.size());
+    require(is_new, "scienceqa", "expected each problem once in the split ", split, " of ", file.string(),
+            ", got ", ids.back(), " as entry ", first->second, " and ", ids.size());
+  }
+  return ids;
+}
+
 }  // namespace
 
 std::vector<ScienceQaProblem> read_scienceqa(const fs::path& problems, const fs::path& splits,
@@ -139,10 +156,7 @@ std::vector<ScienceQaProblem> read_scienceqa(const fs::path& problems, const fs:
          split, "\"");
   }
   std::vector<ScienceQaProblem> out;
-  for (const json& entry : lists[split]) {
-    require(entry.is_string() || entry.is_number_integer(), "scienceqa", "expected problem ids in ",
-            splits.string(), ", got ", entry.type_name());
-    const std::string id = entry.is_string() ? entry.get<std::string>() : entry.dump();
+  for (const std::string& id : read_ids(lists[split], split, splits)) {
     const auto found = all.find(id);
     require(found != all.end(), "scienceqa", "expected problem ", id, " of ", splits.string(), " in ",
             problems.string(), ", got none");

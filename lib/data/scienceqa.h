@@ -24,7 +24,8 @@ struct ScienceQaProblem {
 };
 
 /// The problems of a split ("train", "val", "test", ...) in its order; pictures are images/<id>/<name>, or
-/// images/<name> where only that exists. UserError naming file, problem and key.
+/// images/<name> where only that exists. UserError naming file, problem and key; also for a problem that the
+/// split lists twice.
 std::vector<ScienceQaProblem> read_scienceqa(const std::filesystem::path& problems,
                                              const std::filesystem::path& splits, const std::string& split,
                                              const std::filesystem::path& images);

@@ -24,6 +24,7 @@ void PredictionsFile::finish() {
 std::map<std::string, std::string> read_predictions(const std::filesystem::path& path) {
   std::istringstream in(read_file(path));
   std::map<std::string, std::string> texts;
+  std::map<std::string, int64_t> lines;
   std::string line;
   for (int64_t number = 1; std::getline(in, line); ++number) {
     if (line.empty()) continue;
@@ -34,8 +35,10 @@ std::map<std::string, std::string> read_predictions(const std::filesystem::path&
     require(sound, "eval", "expected an object with id and text, got something else (", path.string(),
             ", line ", number, ")");
     const std::string id = object["id"].is_string() ? object["id"].get<std::string>() : object["id"].dump();
-    require(texts.emplace(id, object["text"].get<std::string>()).second, "eval",
-            "expected each id once, got ", id, " again (", path.string(), ", line ", number, ")");
+    const auto [first, is_new] = lines.emplace(id, number);
+    require(is_new, "eval", "expected each id once, got ", id, " in line ", first->second, " and line ",
+            number, " (", path.string(), ")");
+    texts[id] = object["text"].get<std::string>();
   }
   return texts;
 }

@@ -20,8 +20,8 @@ class PredictionsFile {
   std::string lines_;
 };
 
-/// {id: text} of a JSONL file with `id` and `text` per line. UserError names the line that is malformed or
-/// repeats an id.
+/// {id: text} of a JSONL file with `id` and `text` per line. UserError names the line that is malformed, or
+/// both that have the same id.
 std::map<std::string, std::string> read_predictions(const std::filesystem::path& path);
 
 }  // namespace qslaw

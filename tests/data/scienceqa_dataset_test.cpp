@@ -147,6 +147,10 @@ TEST_CASE("scienceqa: bad files") {
     CHECK_THAT(read_error(problems), Contains(message));
   }
   CHECK_THAT(read_error("{}", R"({"train": [1.5]})"), Contains("expected problem ids"));
+  // A number is the same id as its text.
+  CHECK_THAT(read_error(R"({"1": )" + good + R"(}, "2": )" + good + "}}", R"({"train": ["1", "2", 1]})"),
+             Contains("expected each problem once in the split train of") && Contains("pid_splits.json") &&
+                 Contains("got 1 as entry 1 and 3"));
   CHECK_THAT(read_error("{}", R"({"train": {}})"), Contains("as split"));
   CHECK_THAT(read_error("{\"1\": \"\xff\"}"), Contains("another encoding at byte 7"));
 }

@@ -205,6 +205,8 @@ TEST_CASE("a predictions file with a mistake is refused with its line") {
                       Catch::Contains("given.jsonl") && Catch::Contains("line 2"));
     CHECK_THROWS_AS(run_benchmark(options, context), UserError);
   }
+  write_lines(options.predictions, {sound, "", R"({"id": "11", "text": "A"})", R"({"id": 10, "text": "A"})"});
+  CHECK_THROWS_WITH(run_benchmark(options, context), Catch::Contains("got 10 in line 1 and line 4"));
   write_lines(options.predictions, {R"({"id": "77", "text": "A"})"});
   CHECK_THROWS_WITH(run_benchmark(options, context),
                     Catch::Contains("given.jsonl") && Catch::Contains("none"));
