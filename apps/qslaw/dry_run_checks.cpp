@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "eval/benchmark.h"
 #include "eval/predictions.h"
+#include "eval/questions.h"
 #include "quant/calibration.h"
 #include "sample_checks.h"
 #include "training.h"
@@ -91,24 +92,16 @@ void check_scienceqa(const BenchmarkOptions& benchmark, const EncodingContext& c
   add_prompts(shape, count, prompts, benchmark.max_new_tokens, benchmark.batch_size);
 }
 
-// As much of a sample as exact_match shows the model: up to the first answer.
-Sample cut_to_prompt(Sample sample) {
-  const auto learned = std::find_if(sample.labels.begin(), sample.labels.end(),
-                                    [](int64_t label) { return label != kIgnoreLabel; });
-  sample.ids.resize(static_cast<size_t>(learned - sample.labels.begin()));
-  sample.labels.resize(sample.ids.size());
-  return sample;
-}
-
 void check_benchmark_data(const BenchmarkOptions& benchmark, const EncodingContext& context,
                           DataShape& shape) {
   const auto dataset = make_dataset(benchmark_data(benchmark), context);
   require(dataset->size() > 0, "data", "expected samples in ", benchmark.path.string(), ", got none");
   const bool answers = benchmark.kind == "exact_match";
+  QuestionReader questions(*dataset, *context.tokenizer, benchmark.path);
   const int64_t count = benchmark.limit > 0 ? std::min(benchmark.limit, dataset->size()) : dataset->size();
   const CheckedSamples prompts =
       check_samples({"eval", context.tokens_per_picture, benchmark.on_bad_sample}, count,
-                    [&](int64_t i) { return answers ? cut_to_prompt(dataset->at(i)) : dataset->at(i); });
+                    [&](int64_t i) { return answers ? questions.at(i).prompt.sample : dataset->at(i); });
   add_prompts(shape, count, prompts, answers ? benchmark.max_new_tokens : 0, benchmark.batch_size);
 }
 

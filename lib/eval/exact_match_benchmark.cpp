@@ -4,40 +4,13 @@
 #include <cctype>
 
 #include "core/error.h"
-#include "core/whitespace.h"
+#include "core/log.h"
 #include "eval/answer_prompts.h"
 #include "eval/predictions.h"
+#include "eval/questions.h"
 
 namespace qslaw {
 namespace {
-
-// A sample split at its first learned token: the prompt, and the answer up to its end token.
-struct Question {
-  LoadedSample prompt;
-  std::string answer;
-};
-
-Question split_sample(const Sample& sample, const Tokenizer& tokenizer) {
-  size_t begin = 0;
-  while (sample.labels[begin] == kIgnoreLabel)
-    ++begin;
-  size_t end = begin;
-  while (end < sample.labels.size() && sample.labels[end] != kIgnoreLabel &&
-         sample.labels[end] != tokenizer.eos_id()) {
-    ++end;
-  }
-  const auto at = [](const std::vector<int64_t>& ids, size_t i) {
-    return ids.begin() + static_cast<std::ptrdiff_t>(i);
-  };
-  Question question;
-  question.prompt.sample.id = sample.id;
-  question.prompt.sample.ids.assign(sample.ids.begin(), at(sample.ids, begin));
-  question.prompt.sample.labels.assign(begin, kIgnoreLabel);
-  question.prompt.sample.pictures = sample.pictures;
-  question.prompt.sample.asked = sample.asked;
-  question.answer = strip(tokenizer.decode({at(sample.ids, begin), at(sample.ids, end)}));
-  return question;
-}
 
 std::string lower(std::string text) {
   for (char& c : text)
@@ -53,11 +26,13 @@ bool is_right(const Question& question, const std::string& text) {
 std::vector<Question> read_questions(const Dataset& dataset, int64_t count, const BenchmarkOptions& options,
                                      const Tokenizer& tokenizer) {
   std::vector<Question> questions;
+  QuestionReader reader(dataset, tokenizer, options.path);
   for (int64_t i = 0; i < count; ++i) {
     try {
-      questions.push_back(split_sample(dataset.at(i), tokenizer));
-    } catch (const UserError&) {
+      questions.push_back(reader.at(i));
+    } catch (const UserError& problem) {
       if (options.on_bad_sample == BadSamplePolicy::error) throw;
+      log_warning(concat("left out: ", problem.what()));
     }
   }
   return questions;

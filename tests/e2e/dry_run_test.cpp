@@ -25,7 +25,7 @@ json read_sample(const TinyExperiment& experiment, const std::string& file, size
 void spoil_sample(const TinyExperiment& experiment, const std::string& file, size_t index) {
   json samples = json_file(experiment.data(file));
   samples.at(index)["conversations"] =
-      json::array({{{"from", "gpt"}, {"value", "4"}}, {{"from", "human"}, {"value", "<image>\n3?"}}});
+      json::array({{{"from", "human"}, {"value", "<image>\n3?"}}, {{"from", "human"}, {"value", "4"}}});
   write_text(experiment.data(file), samples.dump());
 }
 
@@ -48,6 +48,13 @@ TEST_CASE("a dry run looks at the samples of benchmarks") {
     spoil_sample(experiment, "heldout.json", 0);
     require_both_stop(experiment, "eval",
                       {experiment.data("heldout.json").string(), sample.at("id").get<std::string>()});
+  }
+  SECTION("a blank answer to an exact match") {
+    experiment.write_recipe(benchmark("kind: exact_match, max_new_tokens: 3, " + kHeldout));
+    json samples = json_file(experiment.data("heldout.json"));
+    samples.at(0)["conversations"][1]["value"] = "  ";
+    write_text(experiment.data("heldout.json"), samples.dump());
+    require_both_stop(experiment, "eval", {"got a blank one", sample.at("id").get<std::string>()});
   }
   SECTION("a broken picture of a ScienceQA problem") {
     experiment.write_recipe(benchmark("kind: scienceqa, max_new_tokens: 3, " + kProblems));

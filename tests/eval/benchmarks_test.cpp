@@ -3,6 +3,7 @@
 #include <cctype>
 #include <cmath>
 
+#include "core/error.h"
 #include "core/files.h"
 #include "eval_case.h"
 
@@ -166,4 +167,65 @@ TEST_CASE("exact_match: greedy answers, compared without regard to case") {
   CHECK(right >= 2);
   CHECK(result.at("accuracy").get<double>() == Approx(100.0 * right / 8));
   CHECK(result.at("n") == 8);
+}
+
+TEST_CASE("exact_match: blank answers and doubled ids are bad samples") {
+  const EvalCase eval;
+  const fs::path file = write_conversations(eval, 4);
+  json conversations = read_json(file);
+  BenchmarkOptions options = benchmark("exact_match", file);
+  options.max_new_tokens = 1;
+  std::string message;
+  SECTION("spaces as an answer") {
+    conversations[2]["conversations"][1]["value"] = " \n\u3000";
+    message = "expected an answer to compare with, got a blank one";
+  }
+  SECTION("no answer") {
+    conversations[2]["conversations"][1]["value"] = "";
+    message = "expected at least one token to learn";
+  }
+  SECTION("an id that an earlier sample has") {
+    conversations[2]["id"] = conversations[0]["id"];
+    message = "expected an id of its own, got that of sample 0";
+  }
+  SECTION("a number in the place of an id that is missing, as another's id") {
+    conversations[1]["id"] = 2;
+    conversations[2].erase("id");
+    message = "(id 2)] expected an id of its own, got that of sample 1";
+  }
+  write_json(file, conversations);
+  CHECK_THROWS_WITH(run_benchmark(options, eval.context()),
+                    Catch::Contains("conversations.json, sample 2 (id") && Catch::Contains(message));
+  CHECK_THROWS_AS(run_benchmark(options, eval.context()), UserError);
+  options.on_bad_sample = BadSamplePolicy::skip;
+  const json result = run_benchmark(options, eval.context());
+  CHECK(result.at("n") == 3);
+  CHECK(result.at("skipped") == 1);
+  CHECK(eval.lines("exact_match").size() == 3);
+}
+
+TEST_CASE("exact_match: a picture of a later question is not shown") {
+  const EvalCase eval;
+  const fs::path file = write_conversations(eval, 1);
+  json conversations = read_json(file);
+  json& turns = conversations[0]["conversations"];
+  const json earlier =
+      json::array({{{"from", "human"}, {"value", "Say 4."}}, {{"from", "gpt"}, {"value", "4"}}});
+  turns.insert(turns.begin(), earlier.begin(), earlier.end());
+  write_json(file, conversations);
+  BenchmarkOptions options = benchmark("exact_match", file);
+  options.max_new_tokens = 1;
+  CHECK(run_benchmark(options, eval.context()).at("n") == 1);
+  CHECK(eval.lines("exact_match").at(0).at("answer") == "4");
+  CHECK_FALSE(eval.lines("exact_match").at(0).contains("picture"));
+}
+
+TEST_CASE("loss: doubled ids and answers of spaces are measured") {
+  const EvalCase eval;
+  const fs::path file = write_conversations(eval, 3);
+  json conversations = read_json(file);
+  conversations[1]["id"] = conversations[0]["id"];
+  conversations[2]["conversations"][1]["value"] = "  ";  // spaces and the end are learned
+  write_json(file, conversations);
+  CHECK(run_benchmark(benchmark("loss", file), eval.context()).at("n") == 3);
 }
