@@ -56,7 +56,7 @@ Sample encode_sample(const ConversationSample& conversation, const EncodingConte
   Sample sample{conversation.id, std::move(encoded.ids), std::move(encoded.labels), conversation.pictures,
                 before_answer(conversation.turns)};
   cut_to_length(sample, max_length, context.tokens_per_picture);
-  require_supervised(sample, *context.tokenizer, where);
+  if (context.supervised) require_supervised(sample, *context.tokenizer, where);
   return sample;
 }
 

@@ -16,6 +16,7 @@ struct EncodingContext {
   const Tokenizer* tokenizer = nullptr;  // not owned; outlives the data set
   TemplateKind template_kind = TemplateKind::vicuna_v1;
   int64_t tokens_per_picture = 576;  // features a picture expands to
+  bool supervised = true;            // a sample without a token to learn is bad
 };
 
 /// One training sample. Pictures are in the order of the kImagePlaceholder entries of `ids`, one each.
@@ -33,8 +34,8 @@ class Dataset {
   virtual ~Dataset() = default;
   virtual int64_t size() const = 0;
   /// Thread safe. UserError names file, index, id and reason when the sample is bad: unknown role order, no
-  /// supervised token (the mask is shown), placeholder and picture counts that differ, a picture that does
-  /// not exist.
+  /// supervised token (the mask is shown; unless the context asks for none), placeholder and picture counts
+  /// that differ, a picture that does not exist.
   virtual Sample at(int64_t index) const = 0;
   /// Hash of what the samples are made from (file content, options), for `--resume`.
   virtual std::string fingerprint() const = 0;

@@ -45,7 +45,8 @@ std::vector<CalibrationShare> calibration_shares(const CalibrationOptions& optio
   return shares;
 }
 
-std::unique_ptr<Dataset> open_calibration(const CalibrationShare& share, const EncodingContext& context) {
+std::unique_ptr<Dataset> open_calibration(const CalibrationShare& share, EncodingContext context) {
+  context.supervised = false;
   auto dataset = make_dataset(share.data, context);
   const auto& path = share.data.path.empty() ? share.data.problems : share.data.path;
   require(dataset->size() >= share.samples, "quantize", "expected at least ", share.samples,

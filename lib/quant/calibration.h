@@ -18,8 +18,9 @@ struct CalibrationShare {
 };
 std::vector<CalibrationShare> calibration_shares(const CalibrationOptions& options);
 
-/// Opens a share's data set. UserError when it has fewer samples than are to be drawn.
-std::unique_ptr<Dataset> open_calibration(const CalibrationShare& share, const EncodingContext& context);
+/// Opens a share's data set; samples need no token to learn, as calibration looks at no labels. UserError
+/// when it has fewer samples than are to be drawn.
+std::unique_ptr<Dataset> open_calibration(const CalibrationShare& share, EncodingContext context);
 
 /// Calibration samples in batches of `batch_size`, drawn by the seed. kind mix: every other sample is text.
 std::vector<Batch> calibration_batches(const CalibrationOptions& options, const EncodingContext& context,

@@ -246,6 +246,25 @@ TEST_CASE("llava data: the error for a sample without anything to learn shows it
   CHECK_THAT(error, Contains("masked \"A chat between a curious user"));
 }
 
+TEST_CASE("llava data: where nothing is to be learned, questions without answers are samples") {
+  const std::string open_question = R"({"conversations": [{"from": "human", "value": "Q"}]})";
+  const std::string no_answer =
+      R"({"conversations": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": ""}]})";
+  Files files(array_of({open_question, no_answer, with_image("\"a.png\"", "<image>\\nWhat is this?"),
+                        with_image("\"none.png\"")}));
+  files.options.max_length = 40;  // in front of the picture sample's answer
+  const EncodingContext context{&data_files::tokenizer(), TemplateKind::vicuna_v1, 16, false};
+  const auto dataset = make_dataset(files.options, context);
+  for (const int64_t i : {0, 1, 2}) {
+    const Sample sample = dataset->at(i);
+    CHECK(sample.ids.size() > 10);
+    CHECK(std::all_of(sample.labels.begin(), sample.labels.end(),
+                      [](int64_t label) { return label == kIgnoreLabel; }));
+  }
+  // Whatever else is wrong stays an error.
+  CHECK_THAT(error_of([&] { dataset->at(3); }), Contains("none.png, got no such file"));
+}
+
 TEST_CASE("llava data: files that cannot be read as such a data set") {
   CHECK_THAT(Files("").open_error(), Contains("got an empty file"));
   CHECK_THAT(Files("plain words").open_error(), Contains("expected a JSON array of samples"));

@@ -91,6 +91,11 @@ TEST_CASE("a dry run looks at calibration samples") {
       "quantize:\n  method: omniquant\n  group_size: 32\n  calibration: {kind: llava, path: "
       "data/captions.json, images: data/pictures, samples: 16, length: 64}\n");
   require_success(dry_run(experiment, "quantize"));
+  // No labels are looked at.
+  json samples = json_file(experiment.data("captions.json"));
+  samples.at(3)["conversations"].erase(size_t{1});
+  write_text(experiment.data("captions.json"), samples.dump());
+  require_success(dry_run(experiment, "quantize"));
   spoil_sample(experiment, "captions.json", 5);
   const std::string id = read_sample(experiment, "captions.json", 5).at("id");
   require_success(dry_run(experiment, "quantize", {"--set", "quantize.calibration.on_bad_sample=skip"}));

@@ -1,5 +1,6 @@
 // Learned clipping over a whole tiny decoder, its calibration data, and its start.
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <set>
 
 #include "core/interrupt.h"
@@ -186,6 +187,20 @@ TEST_CASE("calibration draws what its kind says") {
   CHECK(other[0].sample_ids != batches[0].sample_ids);
   CHECK_THROWS_WITH(omniquant.calibration(calibration_of(kind, 100000), 3),
                     Catch::Contains("calibration samples"));
+}
+
+TEST_CASE("calibration takes samples without anything to learn") {
+  const OmniquantCase omniquant;
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "questions.json")
+      << R"([{"conversations": [{"from": "human", "value": "What is 3 plus 4?"}]},
+             {"conversations": [{"from": "human", "value": "And 5?"}, {"from": "gpt", "value": ""}]}])";
+  CalibrationOptions options = calibration_of("llava", 2);
+  options.data.path = folder.path() / "questions.json";
+  const auto batches = omniquant.calibration(options, 2);
+  REQUIRE(batches.size() == 1);
+  CHECK(batches[0].sample_ids.size() == 2);
+  CHECK(batches[0].lengths_B.min().item<int64_t>() > 2);
 }
 
 TEST_CASE("omniquant: a stopped run goes on behind its finished blocks to the same codes and report") {
