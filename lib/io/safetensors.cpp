@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -115,26 +116,37 @@ void SafetensorsFile::parse_header() {
   }
 }
 
-void SafetensorsFile::check_layout() const {
+void SafetensorsFile::check_tensor(const std::string& name, const Entry& entry) const {
   const size_t data_bytes = mapping_->size - data_start_;
-  std::vector<std::pair<size_t, size_t>> ranges;
+  const int64_t count = checked_count(entry.shape);
+  const int64_t item = static_cast<int64_t>(c10::elementSize(entry.dtype));
+  require(entry.begin <= entry.end && entry.end <= data_bytes, "safetensors", "tensor ", name, " in ",
+          path_.string(), ": expected data within ", data_bytes, " bytes, got [", entry.begin, ", ",
+          entry.end, ") (is the file cut?)");
+  require(count >= 0 && count <= static_cast<int64_t>(data_bytes) &&
+              count * item == static_cast<int64_t>(entry.end - entry.begin),
+          "safetensors", "tensor ", name, " in ", path_.string(), ": expected ", count, " elements of ", item,
+          " bytes, got ", entry.end - entry.begin, " bytes");
+}
+
+// As the reference implementation: tensor upon tensor, from the header to the file's last byte.
+void SafetensorsFile::check_layout() const {
+  std::vector<std::tuple<size_t, size_t, std::string>> ranges;
   for (const auto& [name, entry] : entries_) {
-    const int64_t count = checked_count(entry.shape);
-    const int64_t item = static_cast<int64_t>(c10::elementSize(entry.dtype));
-    require(entry.begin <= entry.end && entry.end <= data_bytes, "safetensors", "tensor ", name, " in ",
-            path_.string(), ": expected data within ", data_bytes, " bytes, got [", entry.begin, ", ",
-            entry.end, ") (is the file cut?)");
-    require(count >= 0 && count <= static_cast<int64_t>(data_bytes) &&
-                count * item == static_cast<int64_t>(entry.end - entry.begin),
-            "safetensors", "tensor ", name, " in ", path_.string(), ": expected ", count, " elements of ",
-            item, " bytes, got ", entry.end - entry.begin, " bytes");
-    if (entry.begin < entry.end) ranges.emplace_back(entry.begin, entry.end);
+    check_tensor(name, entry);
+    ranges.emplace_back(entry.begin, entry.end, name);
   }
   std::sort(ranges.begin(), ranges.end());
-  for (size_t i = 1; i < ranges.size(); ++i) {
-    require(ranges[i - 1].second <= ranges[i].first, "safetensors", "expected separate tensors in ",
-            path_.string(), ", got two that overlap at byte ", ranges[i].first);
+  size_t covered = 0;
+  for (const auto& [begin, end, name] : ranges) {
+    require(begin >= covered, "safetensors", "expected separate tensors in ", path_.string(),
+            ", got two that overlap at byte ", begin);
+    require(begin == covered, "safetensors", "tensor ", name, " in ", path_.string(),
+            ": expected data without holes, from byte ", covered, ", got it from byte ", begin);
+    covered = end;
   }
+  require(data_start_ + covered == mapping_->size, "safetensors", "expected ", data_start_ + covered,
+          " bytes by the header of ", path_.string(), ", got ", mapping_->size);
 }
 
 at::Tensor SafetensorsFile::tensor(const std::string& name) const {

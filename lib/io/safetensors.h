@@ -27,7 +27,7 @@ class SafetensorsFile {
   };
 
   /// Maps and checks the file: header size, dtypes, offsets inside the file and agreeing with the shapes, no
-  /// overlaps. UserError naming the path and tensor otherwise.
+  /// overlaps, no byte that belongs to no tensor. UserError naming the path and tensor otherwise.
   explicit SafetensorsFile(const std::filesystem::path& path);
 
   const std::map<std::string, Entry>& entries() const { return entries_; }
@@ -41,6 +41,7 @@ class SafetensorsFile {
  private:
   struct Mapping;
   void parse_header();
+  void check_tensor(const std::string& name, const Entry& entry) const;
   void check_layout() const;
 
   std::filesystem::path path_;

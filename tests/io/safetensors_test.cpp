@@ -120,6 +120,15 @@ TEST_CASE("data that is not aligned is read") {
   CHECK(at::equal(file.tensor("b"), at::zeros({2})));
 }
 
+TEST_CASE("empty tensors lie between others") {
+  TemporaryFolder folder;
+  const std::string header =
+      "{\"z\":" + tensor_text("F32", "[0]", "[0,0]") + ",\"a\":" + tensor_text("F32", "[1]", "[0,4]") +
+      ",\"e\":" + tensor_text("F32", "[0,2]", "[4,4]") + ",\"b\":" + tensor_text("F32", "[1]", "[4,8]") + "}";
+  CHECK(SafetensorsFile(write_raw(folder.path() / "e.safetensors", header, 8)).entries().size() == 4);
+  CHECK(SafetensorsFile(write_raw(folder.path() / "n.safetensors", "{}", 0)).entries().empty());
+}
+
 TEST_CASE("malformed safetensors are refused with the file's name") {
   struct Case {
     const char* what;
@@ -133,6 +142,10 @@ TEST_CASE("malformed safetensors are refused with the file's name") {
   };
   const std::string overlap =
       "{\"a\":" + tensor_text("F32", "[2]", "[0,8]") + ",\"b\":" + tensor_text("F32", "[2]", "[4,12]") + "}";
+  const std::string hole =
+      "{\"a\":" + tensor_text("F32", "[2]", "[0,8]") + ",\"b\":" + tensor_text("F32", "[1]", "[12,16]") + "}";
+  const std::string empty_within =
+      "{\"a\":" + tensor_text("F32", "[2]", "[0,8]") + ",\"b\":" + tensor_text("F32", "[0]", "[4,4]") + "}";
   const Case cases[] = {
       {"header length beyond the file", "{}", 0, 3, "header"},
       {"header length near 2^64", "{}", 0, ~uint64_t{0}, "header"},
@@ -156,6 +169,12 @@ TEST_CASE("malformed safetensors are refused with the file's name") {
        "some.tensor"},
       {"bytes that overflow", one("F32", "[4611686018427387904]", "[0,0]"), 8, std::nullopt, "some.tensor"},
       {"overlap", overlap, 12, std::nullopt, "overlap"},
+      // The reference implementation's InvalidOffset and MetadataIncompleteBuffer.
+      {"a hole in front", one("F32", "[1]", "[4,8]"), 8, std::nullopt, "some.tensor"},
+      {"a hole between two", hole, 16, std::nullopt, "from byte 8, got it from byte 12"},
+      {"an empty tensor within another", empty_within, 8, std::nullopt, "at byte 4"},
+      {"bytes behind the last tensor", one("F32", "[2]", "[0,8]"), 9, std::nullopt, "bytes by the header"},
+      {"bytes and no tensor", "{}", 1, std::nullopt, "expected 10 bytes by the header"},
   };
   TemporaryFolder folder;
   for (const Case& bad : cases) {

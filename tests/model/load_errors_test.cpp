@@ -123,6 +123,14 @@ TEST_CASE("a cut file is named") {
   }
 }
 
+TEST_CASE("a file longer than its header says is named, with both sizes") {
+  DamagedModel model;
+  const fs::path file = model.path() / "model.safetensors";
+  const auto bytes = fs::file_size(file);
+  fs::resize_file(file, bytes + 3);
+  check_says(model.error(), {"model.safetensors", std::to_string(bytes), std::to_string(bytes + 3)});
+}
+
 TEST_CASE("shards: a missing file, a missing entry and a stale index are named") {
   {
     DamagedModel model("legacy");
