@@ -17,28 +17,28 @@ namespace qslaw {
 namespace {
 
 // Number of draws of a phase: every picture `epochs` times (text alone: every block), and text on top by its
-// share.
+// share. `key` is the phase's.
 int64_t phase_draws(const PhaseOptions& options, int64_t pictures, int64_t texts, int64_t batch_size,
-                    const ShareCurve& share) {
+                    const ShareCurve& share, const std::string& key) {
   if (options.max_steps > 0) return options.max_steps * batch_size;
-  if (pictures == 0) return static_cast<int64_t>(std::ceil(options.epochs * static_cast<double>(texts)));
+  if (pictures == 0) return draw_count(options.epochs * static_cast<double>(texts), key + ".epochs");
   double mean_share = 0.0;
   constexpr int kSamples = 1000;
   for (int i = 0; i < kSamples; ++i)
     mean_share += share.empty() ? 0.0 : share_at(share, (i + 0.5) / kSamples) / kSamples;
   require(mean_share < 0.999, "recipe", "expected text_share to leave room for pictures, got a mean of ",
           mean_share);
-  return static_cast<int64_t>(std::ceil(options.epochs * static_cast<double>(pictures) / (1.0 - mean_share)));
+  return draw_count(options.epochs * static_cast<double>(pictures) / (1.0 - mean_share), key + ".epochs");
 }
 
 TrainPhase plan_phase(const PhaseOptions& options, const Dataset* pictures, const Dataset* texts,
-                      int64_t batch_size, uint64_t seed) {
+                      int64_t batch_size, uint64_t seed, const std::string& key) {
   TrainPhase phase;
   phase.batch_size = options.batch_size > 0 ? options.batch_size : batch_size;
   const int64_t picture_count = pictures ? pictures->size() : 0, text_count = texts ? texts->size() : 0;
   ShareCurve share = options.text_share;
   if (pictures && texts && share.empty()) share = {{0.0, 0.5}, {1.0, 0.5}};
-  const int64_t draws = phase_draws(options, picture_count, text_count, phase.batch_size, share);
+  const int64_t draws = phase_draws(options, picture_count, text_count, phase.batch_size, share, key);
   if (pictures && texts) {
     phase.sources = {pictures, texts};
     phase.plan = plan_mixed(picture_count, text_count, draws, share, seed);
@@ -70,8 +70,9 @@ TrainingData::TrainingData(const StageRun& run, const LlavaConfig& config,
     const Dataset* texts = options.text ? add(*options.text, context) : nullptr;
     require(pictures || texts, run.stage, "expected pictures or text in phase ", i, ", got neither");
     has_pictures_ = has_pictures_ || pictures;
+    const std::string key = run.stage == "warmup" ? concat("warmup.phases.", i) : run.stage;
     phases_.push_back(
-        plan_phase(options, pictures, texts, loop.batch_size, mix_seed(run.experiment.recipe.seed, i)));
+        plan_phase(options, pictures, texts, loop.batch_size, mix_seed(run.experiment.recipe.seed, i), key));
   }
   const EncodingContext context = encoding_context(*tokenizer_, model_template, config);
   if (heldout.text) heldout_text_ = add(*heldout.text, context);

@@ -21,6 +21,10 @@ void require_at_least(const std::string& key, int64_t value, int64_t low) {
   require_key(value >= low, key, "expected at least ", low, ", got ", value);
 }
 
+void require_at_most(const std::string& key, int64_t value, int64_t high) {
+  require_key(value <= high, key, "expected at most ", high, ", got ", value);
+}
+
 void require_between(const std::string& key, double value, double low, double high) {
   require_key(value >= low && value <= high, key, "expected ", low, " to ", high, ", got ", value);
 }

@@ -49,8 +49,9 @@ void check_at_key(const std::string& key, const Function& function) {
 /// `value` must be one of `names`; the error lists them and proposes the nearest.
 void require_one_of(const std::string& key, const std::string& value, const std::vector<std::string>& names);
 
-/// low <= value, and low <= value <= high. Not-a-number is refused.
+/// low <= value, value <= high, and low <= value <= high. Not-a-number is refused.
 void require_at_least(const std::string& key, int64_t value, int64_t low);
+void require_at_most(const std::string& key, int64_t value, int64_t high);
 void require_between(const std::string& key, double value, double low, double high);
 
 /// 0 < value.

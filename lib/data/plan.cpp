@@ -49,6 +49,7 @@ double share_at(const ShareCurve& curve, double progress) {
 std::vector<Draw> plan_single(int64_t size, int64_t count, uint64_t seed) {
   EpochOrder order(kPictures, size, seed);
   std::vector<Draw> plan;
+  plan.reserve(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i)
     plan.push_back(order.next());
   return plan;
@@ -58,6 +59,7 @@ std::vector<Draw> plan_mixed(int64_t picture_size, int64_t text_size, int64_t co
                              const ShareCurve& text_share, uint64_t seed) {
   EpochOrder pictures(kPictures, picture_size, seed), texts(kText, text_size, seed);
   std::vector<Draw> plan;
+  plan.reserve(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) {
     const double share = share_at(text_share, static_cast<double>(i) / static_cast<double>(count));
     Random random(mix_seed(seed, kChoiceStream, static_cast<uint64_t>(i)));

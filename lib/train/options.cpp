@@ -1,5 +1,7 @@
 #include "train/options.h"
 
+#include <cmath>
+
 #include "core/key_error.h"
 
 namespace qslaw {
@@ -17,6 +19,7 @@ void check_optimizer(const OptimizerOptions& options, const std::string& key) {
 
 void check_phase_rates(const PhaseOptions& options, const LoopOptions& loop, const std::string& key) {
   require_at_least(key + ".batch_size", options.batch_size, 0);
+  require_at_most(key + ".batch_size", options.batch_size, kMaxBatchSize);
   require_key(options.batch_size % loop.micro_batch_size == 0, key + ".batch_size",
               "expected a multiple of micro_batch_size = ", loop.micro_batch_size, ", got ",
               options.batch_size);
@@ -26,6 +29,7 @@ void check_phase_rates(const PhaseOptions& options, const LoopOptions& loop, con
 
 void check_loop(const LoopOptions& options, const std::string& key) {
   require_at_least(key + ".batch_size", options.batch_size, 1);
+  require_at_most(key + ".batch_size", options.batch_size, kMaxBatchSize);
   require_at_least(key + ".micro_batch_size", options.micro_batch_size, 1);
   require_key(options.batch_size % options.micro_batch_size == 0, key + ".micro_batch_size",
               "expected a divisor of batch_size = ", options.batch_size, ", got ", options.micro_batch_size);
@@ -55,6 +59,15 @@ void check_share(const ShareCurve& curve, const std::string& key) {
   }
 }
 
+void check_steps(const PhaseOptions& options, const LoopOptions& loop, const std::string& key) {
+  require_at_least(key + ".max_steps", options.max_steps, 0);
+  const int64_t batch_size = options.batch_size > 0 ? options.batch_size : loop.batch_size;
+  require_key(options.max_steps <= kMaxDraws / batch_size, key + ".max_steps", "expected at most ",
+              kMaxDraws / batch_size, " (", kMaxDraws, " samples, ", batch_size, " per step), got ",
+              options.max_steps);
+  if (options.max_steps == 0) require_positive(key + ".epochs", options.epochs);
+}
+
 /// `pictures` and `text` are the keys of the two sources: a section without phases names them otherwise.
 void check_phase(const PhaseOptions& options, const std::string& key, const std::string& pictures,
                  const std::string& text) {
@@ -64,8 +77,6 @@ void check_phase(const PhaseOptions& options, const std::string& key, const std:
   require_key(options.text_share.empty() || (options.pictures && options.text), key + ".text_share",
               "expected both pictures and text to share, got one of them");
   check_share(options.text_share, key + ".text_share");
-  require_at_least(key + ".max_steps", options.max_steps, 0);
-  if (options.max_steps == 0) require_positive(key + ".epochs", options.epochs);
   if (options.template_name) check_template(*options.template_name, key + ".template");
 }
 
@@ -79,6 +90,12 @@ void check_heldout(const HeldoutOptions& options, const std::string& key) {
 
 }  // namespace
 
+int64_t draw_count(double draws, const std::string& key) {
+  require_key(draws <= static_cast<double>(kMaxDraws), key, "expected at most ", kMaxDraws,
+              " samples drawn in a phase, got ", draws);
+  return static_cast<int64_t>(std::ceil(draws));
+}
+
 void check(const WarmupOptions& options) {
   require_one_of("warmup.formula", options.formula, {"qslaw"});
   require_at_least("warmup.first_layer", options.first_layer, 0);
@@ -89,6 +106,7 @@ void check(const WarmupOptions& options) {
     const std::string key = concat("warmup.phases.", i);
     check_phase(options.phases[i], key, key + ".pictures", key + ".text");
     check_phase_rates(options.phases[i], options.loop, key);
+    check_steps(options.phases[i], options.loop, key);
   }
   check_heldout(options.heldout, "warmup.heldout");
 }
@@ -104,6 +122,7 @@ void check(const TuneOptions& options) {
   check_optimizer(options.optimizer, "tune.optimizer");
   check_phase(options.phase, "tune", "tune.data", options.phase.pictures ? "tune.text" : "tune.data");
   check_loop(options.loop, "tune");
+  check_steps(options.phase, options.loop, "tune");
   check_heldout(options.heldout, "tune.heldout");
 }
 

@@ -11,6 +11,11 @@
 
 namespace qslaw {
 
+/// Samples per optimizer step, and drawn in one phase, at most. The plan of a phase takes 16 bytes per draw
+/// and is held several times, so what is beyond is a slip of the pen that would exhaust the memory.
+inline constexpr int64_t kMaxBatchSize = 1'000'000;
+inline constexpr int64_t kMaxDraws = 100'000'000;
+
 /// AdamW (betas 0.9, 0.999, eps 1e-8) with linear warm-up, then cosine to 0 (or constant).
 struct OptimizerOptions {
   double lr = 2e-4;
@@ -72,6 +77,9 @@ struct TuneOptions {
   LoopOptions loop;
   HeldoutOptions heldout;
 };
+
+/// `draws` rounded up. KeyError at `key`, which asks for them, when they are more than kMaxDraws.
+int64_t draw_count(double draws, const std::string& key);
 
 /// UserError for values out of range or keys that contradict each other.
 void check(const WarmupOptions& options);

@@ -221,6 +221,14 @@ TEST_CASE("numbers that no memory can hold end with one line") {
   experiment.write_recipe(kTune);
   require_user_error(experiment.run("tune", {"--set", "tune.lora.rank=2000000000000"}),
                      {"[memory]", "--dry-run"});
+  // 24 samples.
+  require_user_error(experiment.run("tune", {"--set", "tune.max_steps=0", "--set", "tune.epochs=1e9"}),
+                     {"expected at most 100000000 samples drawn in a phase, got 2.4e+10", "key tune.epochs"});
+  experiment.write_recipe(kQuantize + kWarmup);
+  require_success(experiment.run("quantize"));
+  require_user_error(experiment.run("warmup", {"--set", "warmup.phases.1.max_steps=0", "--set",
+                                               "warmup.phases.1.epochs=1e300"}),
+                     {"samples drawn in a phase", "key warmup.phases.1.epochs"});
 }
 
 TEST_CASE("an adapter does not go onto another base") {

@@ -89,6 +89,14 @@ TEST_CASE("check: a phase's own batch size and rates") {
   CHECK(phase("batch_size: 24, lr: 0.1") == "no error");
   CHECK_THAT(phase("batch_size: 12"), Catch::Contains("a multiple of micro_batch_size = 8, got 12") &&
                                           Catch::Contains("key warmup.phases.0.batch_size"));
+  CHECK_THAT(phase("batch_size: 2000000"), Catch::Contains("at most 1000000, got 2000000") &&
+                                               Catch::Contains("key warmup.phases.0.batch_size"));
+  // Steps are counted with the phase's own batch size; the product of these numbers would overflow.
+  CHECK(phase("batch_size: 8, max_steps: 12500000") == "no error");
+  CHECK_THAT(phase("batch_size: 8, max_steps: 12500001"),
+             Catch::Contains("at most 12500000 (100000000 samples, 8 per step), got 12500001") &&
+                 Catch::Contains("key warmup.phases.0.max_steps"));
+  CHECK_THAT(phase("max_steps: 9223372036854775807"), Catch::Contains("at most 3125000 ("));
   CHECK_THAT(phase("lr: -1"), Catch::Contains("got -1") && Catch::Contains("key warmup.phases.0.lr"));
 }
 
@@ -101,6 +109,11 @@ TEST_CASE("check: tune") {
       {tune + "batch_size: 6\n  micro_batch_size: 4\n",
        "a divisor of batch_size = 6, got 4 (recipe.yaml, line 8, key tune.micro_batch_size)"},
       {tune + "batch_size: 0\n", "at least 1, got 0 (recipe.yaml, line 7, key tune.batch_size)"},
+      {tune + "batch_size: 2147483648\n",
+       "at most 1000000, got 2147483648 (recipe.yaml, line 7, key tune.batch_size)"},
+      {tune + "max_steps: 3125001\n",
+       "at most 3125000 (100000000 samples, 32 per step), got 3125001 (recipe.yaml, line 7, key "
+       "tune.max_steps)"},
       {tune + "save_every: 0\n", "at least 1, got 0 (recipe.yaml, line 7, key tune.save_every)"},
       {tune + "lora: {dropout: 1}\n", "less than 1, got 1 (recipe.yaml, line 7, key tune.lora.dropout)"},
       {tune + "lora: {rank: 0}\n", "at least 1, got 0 (recipe.yaml, line 7, key tune.lora.rank)"},
