@@ -133,6 +133,24 @@ void keep_aside(const std::string& stage, const fs::path& folder, const std::str
                   stage == "export" ? "" : "; the earlier result is kept in " + kept.string()));
 }
 
+// Whether the stage goes on with the unfinished run in its folder, if there is one. One that has done neither
+// a step nor a block (a first sample was bad, say) has nothing to lose, so it is not asked about.
+bool goes_on(const Experiment& experiment, const std::string& stage, const std::string& inputs) {
+  const fs::path folder = experiment.folder(stage);
+  const bool resume = experiment.options.resume;
+  if (has_progress(folder)) {
+    require(resume, stage,
+            "expected --resume to go on or --restart to start over, got neither for an unfinished run in ",
+            folder.string());
+    require_same_inputs(stage, folder, inputs);
+    return true;
+  }
+  if (!resume || !find_checkpoint(folder)) return false;
+  if (read_file(folder / kInputsFile) == inputs) return true;
+  log_info(concat(stage, ": no step was done and the inputs have changed, starting over"));
+  return false;
+}
+
 bool leaves_model(const std::string& stage) {
   return stage == "quantize" || stage == "warmup" || stage == "tune";
 }
@@ -201,18 +219,21 @@ std::string stage_inputs(const Experiment& experiment, const std::string& stage)
   return inputs;
 }
 
+StageState find_state(const Experiment& experiment, const std::string& stage, const std::string& inputs) {
+  const fs::path folder = experiment.folder(stage);
+  if (experiment.options.restart) return StageState::fresh;
+  if (is_stage_complete(folder)) {
+    const bool same = read_stage_report(folder).fingerprint == sha256(inputs);
+    return same ? StageState::complete : StageState::fresh;
+  }
+  return goes_on(experiment, stage, inputs) ? StageState::resumed : StageState::fresh;
+}
+
 StageState begin_stage(const Experiment& experiment, const std::string& stage, const std::string& inputs) {
   const fs::path folder = experiment.folder(stage);
-  if (is_stage_complete(folder) && !experiment.options.restart) {
-    if (read_stage_report(folder).fingerprint == sha256(inputs)) return StageState::complete;
-    keep_aside(stage, folder, inputs);
-  } else if (!experiment.options.restart && find_checkpoint(folder)) {
-    require(experiment.options.resume, stage,
-            "expected --resume to go on or --restart to start over, got neither for an unfinished run in ",
-            folder.string());
-    require_same_inputs(stage, folder, inputs);
-    return StageState::resumed;
-  }
+  const StageState state = find_state(experiment, stage, inputs);
+  if (state != StageState::fresh) return state;
+  if (is_stage_complete(folder) && !experiment.options.restart) keep_aside(stage, folder, inputs);
   make_folder(folder);
   for (const char* file : kResultFiles)
     fs::remove(folder / file);

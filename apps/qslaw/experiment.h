@@ -46,12 +46,20 @@ Artifacts collect_artifacts(const Experiment& experiment, const std::string& sta
 /// the stage's fingerprint.
 std::string stage_inputs(const Experiment& experiment, const std::string& stage);
 
-/// What `begin_stage` found.
+/// Whether a stage starts over, goes on or has nothing to do.
 enum class StageState { fresh, resumed, complete };
 
-/// Prepares the stage's folder: nothing to do when it is complete with the same inputs; starts it over when
-/// they changed (or --restart); goes on with --resume. UserError for an unfinished run without --resume or
-/// --restart, and for one that was begun with other inputs, naming the first that differs.
+/// What begin_stage will find, without changing anything: complete with the same inputs; unfinished, and to
+/// go on with --resume; anything else starts over, as all does with --restart. UserError for an unfinished
+/// run without
+/// --resume or --restart, and for one that was begun with other inputs, naming the first that differs. A run
+/// that has done neither a step nor a block is not asked about: it goes on with --resume and the same inputs,
+/// and starts over otherwise.
+StageState find_state(const Experiment& experiment, const std::string& stage, const std::string& inputs);
+
+/// Prepares the stage's folder for what find_state says. A finished result that other inputs replace is kept
+/// in
+/// `<stage>.previous` (exports are not, which are soon written again), in place of an older one there.
 StageState begin_stage(const Experiment& experiment, const std::string& stage, const std::string& inputs);
 
 }  // namespace qslaw

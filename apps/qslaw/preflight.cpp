@@ -49,6 +49,13 @@ LlavaConfig check_model(const Experiment& experiment, const std::string& only) {
   return config;
 }
 
+// The first stage that is not complete decides whether the run may begin; what later ones find depends on it.
+void check_states(const Experiment& experiment, const std::vector<std::string>& stages) {
+  for (const std::string& stage : stages) {
+    if (find_state(experiment, stage, stage_inputs(experiment, stage)) != StageState::complete) return;
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> chosen_stages(const Experiment& experiment, const std::string& only) {
@@ -75,6 +82,7 @@ LlavaConfig check_before_start(const Experiment& experiment, const std::string& 
   for (const std::string& stage : stages)
     require_can_be_made(experiment.folder(stage));
   require_paths_exist(experiment.recipe, stages);
+  check_states(experiment, stages);
   return needs_model(experiment, stages) ? check_model(experiment, only) : LlavaConfig{};
 }
 

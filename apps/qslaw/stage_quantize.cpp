@@ -4,6 +4,7 @@
 #include "quant/calibration.h"
 #include "quant/quantize.h"
 #include "stages.h"
+#include "train/checkpoint.h"
 
 namespace qslaw {
 
@@ -13,7 +14,7 @@ void run_quantize(const StageRun& run, StageReport& report) {
   const QuantizeOptions& options = *experiment.recipe.quantize;
   const LlavaConfig config = read_config(model.source);
   QuantizeTask task{
-      model.source, config, options, experiment.dtype, experiment.device, {}, run.folder / "checkpoint-0"};
+      model.source, config, options, experiment.dtype, experiment.device, {}, block_checkpoint(run.folder)};
   if (options.calibration && options.method == "omniquant") {
     const Tokenizer tokenizer = load_tokenizer(model, config);
     task.calibration =

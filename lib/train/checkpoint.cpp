@@ -15,6 +15,7 @@ namespace qslaw {
 namespace {
 
 const char* const kPrefix = "checkpoint-";
+const char* const kBlocks = "checkpoint-blocks";
 const char* const kUnfinished = "checkpoint.tmp";
 const char* const kTrainable = "trainable.safetensors";
 const char* const kOptimizer = "optimizer.safetensors";
@@ -91,6 +92,20 @@ std::optional<fs::path> find_checkpoint(const fs::path& folder) {
   return found.back();
 }
 
+fs::path block_checkpoint(const fs::path& folder) {
+  return folder / kBlocks;
+}
+
+bool has_progress(const fs::path& folder) {
+  const auto found = list_checkpoints(folder);
+  if (!found.empty() && step_of(found.back()) > 0) return true;
+  const fs::path blocks = block_checkpoint(folder);
+  if (!fs::is_directory(blocks)) return false;
+  // A block's second file says that it is whole.
+  return std::any_of(fs::directory_iterator(blocks), fs::directory_iterator(),
+                     [](const fs::directory_entry& entry) { return entry.path().extension() == ".json"; });
+}
+
 void save_checkpoint(const fs::path& folder, int64_t step, const std::vector<ParameterGroup>& groups,
                      std::vector<AdamW>& optimizers, const nlohmann::json& state) {
   const fs::path unfinished = folder / kUnfinished, finished = folder / (kPrefix + std::to_string(step));
@@ -106,16 +121,21 @@ void save_checkpoint(const fs::path& folder, int64_t step, const std::vector<Par
     remove_checkpoint(path);
 }
 
+nlohmann::json checkpoint_state(const fs::path& checkpoint) {
+  return read_json(checkpoint / kState);
+}
+
 nlohmann::json load_checkpoint(const fs::path& checkpoint, const std::vector<ParameterGroup>& groups,
                                std::vector<AdamW>& optimizers) {
   restore(checkpoint / kTrainable, trainable_tensors(groups));
   restore(checkpoint / kOptimizer, optimizer_tensors(groups, optimizers));
-  return read_json(checkpoint / kState);
+  return checkpoint_state(checkpoint);
 }
 
 void remove_checkpoints(const fs::path& folder) {
   for (const auto& path : list_checkpoints(folder))
     remove_checkpoint(path);
+  if (fs::exists(block_checkpoint(folder))) remove_checkpoint(block_checkpoint(folder));
   fs::remove_all(folder / kUnfinished);
 }
 

@@ -15,10 +15,21 @@ namespace qslaw {
 /// The newest checkpoint folder below `folder`, if any. Leftovers of killed writes are removed.
 std::optional<std::filesystem::path> find_checkpoint(const std::filesystem::path& folder);
 
+/// Where a stage that goes block by block keeps its finished blocks (quant/block_store.h); removed with the
+/// checkpoints.
+std::filesystem::path block_checkpoint(const std::filesystem::path& folder);
+
+/// Whether the unfinished run in `folder` has something to lose: a finished step or block. The checkpoint of
+/// step 0 is none: it is there so that a disk that cannot be written shows up early.
+bool has_progress(const std::filesystem::path& folder);
+
 /// Writes `folder`/checkpoint-<step> and removes older ones. optimizers[i] belongs to groups[i].
 void save_checkpoint(const std::filesystem::path& folder, int64_t step,
                      const std::vector<ParameterGroup>& groups, std::vector<AdamW>& optimizers,
                      const nlohmann::json& state);
+
+/// The state that a checkpoint was saved with.
+nlohmann::json checkpoint_state(const std::filesystem::path& checkpoint);
 
 /// Restores tensors and optimizer state in place and returns the state. UserError when a tensor is missing,
 /// extra, or of another shape.

@@ -44,7 +44,7 @@ class Trainer {
       total_steps_ += phase.steps;
     reset_optimizers();
     const auto checkpoint = resume ? find_checkpoint(task.folder) : std::nullopt;
-    if (checkpoint) {
+    if (checkpoint && is_this_run(*checkpoint)) {
       restore(*checkpoint);
     } else {
       start_fresh();
@@ -76,12 +76,18 @@ class Trainer {
     if (!task_.heldout) save();
   }
 
-  void restore(const std::filesystem::path& checkpoint) {
-    const nlohmann::json state = load_checkpoint(checkpoint, task_.groups, optimizers_);
-    require(state.at("fingerprint") == task_.fingerprint, "resume",
+  // Another run may take the place of one that has done no step.
+  bool is_this_run(const std::filesystem::path& checkpoint) const {
+    if (checkpoint_state(checkpoint).at("fingerprint") == task_.fingerprint) return true;
+    require(!has_progress(task_.folder), "resume",
             "expected the recipe and data that this run began with, got others (", checkpoint.string(),
             "); start over with --restart");
-    position_ = state.get<Position>();
+    log_info(concat(task_.title, ": no step was done and the data has changed, starting over"));
+    return false;
+  }
+
+  void restore(const std::filesystem::path& checkpoint) {
+    position_ = load_checkpoint(checkpoint, task_.groups, optimizers_).get<Position>();
     resumed_step_ = position_.step;
     log_info(concat(task_.title, ": resumed at step ", position_.step, " of ", total_steps_));
   }

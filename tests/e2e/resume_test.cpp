@@ -115,6 +115,9 @@ TEST_CASE("an unfinished run is neither begun anew nor gone on with by accident"
   const auto require_refused = [&](const std::vector<std::string>& more,
                                    const std::vector<std::string>& parts) {
     require_user_error(experiment.run("tune", more), parts);
+    auto dry = more;
+    dry.push_back("--dry-run");
+    require_user_error(experiment.run("tune", dry), parts);
     // The log is only opened once the run goes on.
     CHECK(file_times(tune) == untouched);
   };
@@ -139,6 +142,62 @@ TEST_CASE("an unfinished run is neither begun anew nor gone on with by accident"
   require_success(experiment.run("tune", {"--out", expected.string()}));
   require_same_files(tune, expected / "tune", {"adapter.safetensors", "projector.safetensors"});
   CHECK(repeatable_metrics(tune) == repeatable_metrics(expected / "tune"));
+}
+
+TEST_CASE("a run that failed before its first step is not asked about") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  const fs::path tune = experiment.output() / "tune";
+  const std::string name = json_file(experiment.data("train.json")).at(7).at("image");
+  const fs::path picture = experiment.data("pictures") / name;
+  const std::string sound = file_bytes(picture);
+  const auto run = [&](const std::string& flag) {  // the first step sees all 24 samples
+    std::vector<std::string> more = {"--set", "tune.batch_size=24", "--set", "tune.max_steps=6"};
+    if (!flag.empty()) more.push_back(flag);
+    return experiment.run("tune", more);
+  };
+  write_text(picture, "no picture");
+  require_user_error(run(""), {picture.string()});
+  CHECK(checkpoints(tune) == std::vector<std::string>{"checkpoint-0"});
+
+  SECTION("mended, without a flag") {
+    write_text(picture, sound);
+    require_success(run(""));
+  }
+  SECTION("mended, with --resume") {
+    write_text(picture, sound);
+    const ProgramResult result = run("--resume");
+    require_success(result);
+    CHECK_THAT(result.err, Catch::Contains("tune: no step was done and the inputs have changed"));
+  }
+  SECTION("as it was, with --resume") {
+    const ProgramResult result = run("--resume");
+    require_user_error(result, {picture.string()});
+    CHECK_THAT(result.err, Catch::Contains("resumed at step 0"));
+    return;
+  }
+  CHECK(checkpoints(tune).empty());
+}
+
+TEST_CASE("omniquant goes on behind its finished blocks") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(
+      "quantize:\n  method: omniquant\n  group_size: 32\n  omniquant: {epochs: 40}\n"
+      "  calibration: {kind: llava, path: data/captions.json, images: data/pictures, samples: 8, length: "
+      "64}\n");
+  const fs::path quantize = experiment.output() / "quantize", expected = experiment.path() / "expected";
+  RunningProgram program(experiment.arguments("run"));
+  REQUIRE(wait_until(program, [&] { return fs::exists(quantize / "checkpoint-blocks" / "block-0.json"); }));
+  program.send(SIGTERM);
+  CHECK(program.wait().exit_code == 75);
+  const auto untouched = file_times(quantize);
+  require_user_error(experiment.run("quantize"), {"--resume", "--restart", quantize.string()});
+  require_user_error(experiment.run("quantize", {"--resume", "--set", "seed=6"}), {"seed 6"});
+  CHECK(file_times(quantize) == untouched);
+  require_success(experiment.run("quantize", {"--resume"}));
+  CHECK(checkpoints(quantize).empty());
+  require_success(experiment.run("quantize", {"--out", expected.string()}));
+  require_same_files(quantize, expected / "quantize", {"language.safetensors"});
 }
 
 TEST_CASE("flag --restart begins anew and leaves nothing of the old run") {

@@ -2,7 +2,9 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "core/error.h"
 #include "core/interrupt.h"
+#include "quant/block_store.h"
 #include "report/metrics.h"
 #include "temporary_folder.h"
 #include "tiny_decoder.h"
@@ -164,6 +166,46 @@ TEST_CASE("another fingerprint is refused on resume") {
   Run other(folder.path());
   other.task.fingerprint = "g";
   CHECK_THROWS_WITH(train(other.task, true), Catch::Contains("checkpoint-2") && Catch::Contains("--restart"));
+}
+
+TEST_CASE("where no step was done another fingerprint starts over") {
+  const End expected = uninterrupted();
+  const TemporaryFolder folder;
+  {
+    Run run(folder.path());
+    run.data.broken = 0;
+    CHECK_THROWS_AS(train(run.task, false), UserError);
+  }
+  REQUIRE(find_checkpoint(folder.path()) == folder.path() / "checkpoint-0");
+  Run other(folder.path());
+  other.task.fingerprint = "g";
+  require_same_end(finish(other, true), expected);
+}
+
+TEST_CASE("progress is a finished step or block") {
+  const TemporaryFolder folder;
+  const ParameterGroup group{"g", 0.1, 0.0, {{"a", at::zeros({2}).requires_grad_(true)}}};
+  std::vector<AdamW> optimizers;
+  optimizers.emplace_back(std::vector<at::Tensor>{group.tensors[0].second}, AdamWOptions{});
+  CHECK_FALSE(has_progress(folder.path() / "nothing"));
+  CHECK_FALSE(has_progress(folder.path()));
+  save_checkpoint(folder.path(), 0, {group}, optimizers, {{"step", 0}});
+  CHECK(find_checkpoint(folder.path()));
+  CHECK_FALSE(has_progress(folder.path()));
+
+  const fs::path blocks = block_checkpoint(folder.path());
+  fs::create_directories(blocks);
+  std::ofstream(blocks / "block-0.safetensors") << "half a block";
+  CHECK_FALSE(has_progress(folder.path()));
+  BlockStore(blocks).save(0, {{"omniquant", 4, 32, {}}, {{"block", 0}}});
+  CHECK(has_progress(folder.path()));
+  CHECK(find_checkpoint(folder.path()) == folder.path() / "checkpoint-0");  // blocks are no training run
+  remove_checkpoints(folder.path());
+  CHECK_FALSE(fs::exists(blocks));
+  CHECK_FALSE(has_progress(folder.path()));
+
+  save_checkpoint(folder.path(), 1, {group}, optimizers, {{"step", 1}});
+  CHECK(has_progress(folder.path()));
 }
 
 TEST_CASE("a checkpoint gives back tensors, moments and state") {
