@@ -15,6 +15,12 @@ add_library(qslaw_torch INTERFACE)
 target_include_directories(qslaw_torch SYSTEM INTERFACE
   ${QSLAW_TORCH_ROOT}/include ${QSLAW_TORCH_ROOT}/include/torch/csrc/api/include)
 target_link_libraries(qslaw_torch INTERFACE ${QSLAW_TORCH_ROOT}/lib/libtorch_cpu.so ${QSLAW_TORCH_ROOT}/lib/libc10.so)
+# The OpenMP runtime that LibTorch itself uses: a second one would start threads of its own.
+file(GLOB torch_openmp ${QSLAW_TORCH_ROOT}/lib/libgomp*.so*)
+if(NOT torch_openmp)
+  find_library(torch_openmp NAMES gomp libgomp.so.1 REQUIRED)
+endif()
+target_link_libraries(qslaw_torch INTERFACE ${torch_openmp})
 # libtorch_cpu.so of a CUDA wheel needs libcudart and libcupti; the loader finds them through torch's own RPATH.
 target_link_options(qslaw_torch INTERFACE -Wl,--allow-shlib-undefined)
 

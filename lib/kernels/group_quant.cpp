@@ -1,13 +1,13 @@
 #include "kernels/group_quant.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <vector>
 
 #include "core/error.h"
 #include "kernels/cuda_table.h"
 #include "kernels/group_quant_cpu.h"
+#include "kernels/parallel.h"
 #include "kernels/quant_math.h"
 
 namespace qslaw {
@@ -23,7 +23,7 @@ float top_code(int bits) {
 template <typename Fn>
 void for_each_row(int64_t rows, int64_t columns, Fn fn) {
   const int64_t grain = std::max<int64_t>(1, kMinParallelElements / std::max<int64_t>(columns, 1));
-  at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) {
+  parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) {
     std::vector<float> scratch(static_cast<size_t>(columns));
     for (int64_t row = begin; row < end; ++row)
       fn(row, scratch.data());
