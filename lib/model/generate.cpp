@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/random.h"
+#include "kernels/rms_norm.h"
 
 namespace qslaw {
 namespace {

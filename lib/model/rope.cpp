@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "kernels/rotary.h"
+
 namespace qslaw {
 namespace {
 
@@ -48,10 +50,8 @@ RopeTable rope_table_of_length(const at::Tensor& frequencies, int64_t length, at
   return make_rope_table(frequencies, at::arange(length, frequencies.options().dtype(at::kLong)), dtype);
 }
 
-at::Tensor apply_rope(const at::Tensor& x_BHTS, const RopeTable& table) {
-  const auto halves = x_BHTS.chunk(2, -1);
-  const at::Tensor rotated = at::cat({-halves[1], halves[0]}, -1);
-  return x_BHTS * table.cos + rotated * table.sin;
+at::Tensor apply_rope(const at::Tensor& x_BTN, int64_t heads, const RopeTable& table) {
+  return rotate_heads(x_BTN, heads, table.cos, table.sin);
 }
 
 }  // namespace qslaw

@@ -21,7 +21,7 @@ RopeTable make_rope_table(const at::Tensor& frequencies, const at::Tensor& posit
 /// The table of positions 0 .. length - 1.
 RopeTable rope_table_of_length(const at::Tensor& frequencies, int64_t length, at::ScalarType dtype);
 
-/// x_BHTS rotated.
-at::Tensor apply_rope(const at::Tensor& x_BHTS, const RopeTable& table);
+/// A projection's output x_BTN split into heads and rotated, [B, H, T, S].
+at::Tensor apply_rope(const at::Tensor& x_BTN, int64_t heads, const RopeTable& table);
 
 }  // namespace qslaw

@@ -1,0 +1,117 @@
+#include "kernels/rms_norm.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "kernels/float_types.h"
+#include "kernels/parallel.h"
+#include "kernels/rms_norm_cpu.h"
+
+namespace qslaw {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// Rows whose weight gradients are summed one after another. Fixed, so that the sum does not depend on the
+// number of threads.
+constexpr int64_t kRowBlock = 64;
+
+struct Normalized {
+  at::Tensor y;
+  at::Tensor inverse_rms_M;
+};
+
+Normalized forward_rows(const at::Tensor& x, const at::Tensor& weight_D, double eps) {
+  const int64_t D = x.size(-1), M = D > 0 ? x.numel() / D : 0;
+  Normalized out{at::empty_like(x), at::empty({M}, at::kFloat)};
+  float* inverse_rms = out.inverse_rms_M.data_ptr<float>();
+  with_float_type(x.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = x.const_data_ptr<T>();
+    const T* weight = weight_D.const_data_ptr<T>();
+    T* to = out.y.template data_ptr<T>();
+    parallel_for(0, M, kRowBlock, [&](int64_t begin, int64_t end) {
+      for (int64_t m = begin; m < end; ++m)
+        inverse_rms[m] = cpu::rms_norm_row(from + m * D, weight, D, static_cast<float>(eps), to + m * D);
+    });
+  });
+  return out;
+}
+
+at::Tensor input_gradient(const at::Tensor& x, const at::Tensor& weight_D, const at::Tensor& dY,
+                          const at::Tensor& inverse_rms_M) {
+  const int64_t D = x.size(-1);
+  at::Tensor dX = at::empty_like(x);
+  const float* inverse_rms = inverse_rms_M.const_data_ptr<float>();
+  with_float_type(x.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = x.const_data_ptr<T>();
+    const T* weight = weight_D.const_data_ptr<T>();
+    const T* gradient = dY.const_data_ptr<T>();
+    T* to = dX.template data_ptr<T>();
+    parallel_for(0, inverse_rms_M.numel(), kRowBlock, [&](int64_t begin, int64_t end) {
+      for (int64_t m = begin; m < end; ++m)
+        cpu::rms_norm_row_gradient(from + m * D, weight, gradient + m * D, D, inverse_rms[m], to + m * D);
+    });
+  });
+  return dX;
+}
+
+// float32 [D]: blocks of rows are summed on their own, then added up in order.
+at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& dY, const at::Tensor& inverse_rms_M) {
+  const int64_t D = x.size(-1), M = inverse_rms_M.numel(), blocks = (M + kRowBlock - 1) / kRowBlock;
+  at::Tensor parts_CD = at::zeros({blocks, D}, at::kFloat);
+  const float* inverse_rms = inverse_rms_M.const_data_ptr<float>();
+  with_float_type(x.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = x.const_data_ptr<T>();
+    const T* gradient = dY.const_data_ptr<T>();
+    float* parts = parts_CD.data_ptr<float>();
+    parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t m = begin * kRowBlock; m < std::min(end * kRowBlock, M); ++m)
+        cpu::rms_norm_add_weight_gradient(from + m * D, gradient + m * D, D, inverse_rms[m],
+                                          parts + m / kRowBlock * D);
+    });
+  });
+  at::Tensor total_D = at::zeros({D}, at::kFloat);
+  for (int64_t block = 0; block < blocks; ++block)
+    total_D.add_(parts_CD[block]);
+  return total_D;
+}
+
+struct RmsNorm : torch::autograd::Function<RmsNorm> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight_D,
+                            double eps) {
+    const at::Tensor rows = x.contiguous();
+    const Normalized out = forward_rows(rows, weight_D.to(x.scalar_type()).contiguous(), eps);
+    context->save_for_backward({rows, weight_D, out.inverse_rms_M});
+    return out.y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight_D = saved[1], &inverse_rms_M = saved[2];
+    const at::Tensor dY = gradients[0].contiguous();
+    at::Tensor dX, dWeight;
+    if (context->needs_input_grad(0))
+      dX = input_gradient(x, weight_D.to(x.scalar_type()).contiguous(), dY, inverse_rms_M);
+    if (context->needs_input_grad(1))
+      dWeight = weight_gradient(x, dY, inverse_rms_M).to(weight_D.scalar_type());
+    return {dX, dWeight, {}};
+  }
+};
+
+}  // namespace
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight_D, double eps) {
+  return has_cpu_loops(x) ? RmsNorm::apply(x, weight_D, eps) : rms_norm_reference(x, weight_D, eps);
+}
+
+at::Tensor rms_norm_reference(const at::Tensor& x, const at::Tensor& weight_D, double eps) {
+  const at::Tensor wide = x.to(wide_type(x));
+  const at::Tensor normal = wide * at::rsqrt(wide.square().mean(-1, true) + eps);
+  return weight_D.to(x.scalar_type()) * normal.to(x.scalar_type());
+}
+
+}  // namespace qslaw

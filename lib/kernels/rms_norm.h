@@ -1,0 +1,16 @@
+// RMS normalization with its gradient. Letters: M rows, D width.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+namespace qslaw {
+
+/// x / rms(x) * weight over the last axis: the square mean and the quotient in float32, rounded to x's dtype,
+/// then the product with the weight in x's dtype (Hugging Face's order). Differentiable; keeps x and one
+/// float32 per row. weight_D: any floating dtype, rounded to x's.
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight_D, double eps);
+
+/// The same in LibTorch's operators: what runs on CUDA and in float64, and what tests compare with. The CPU
+/// loops add in another order: results differ by a few float32 roundings, or by one of the narrower dtype.
+at::Tensor rms_norm_reference(const at::Tensor& x, const at::Tensor& weight_D, double eps);
+
+}  // namespace qslaw

@@ -1,0 +1,33 @@
+#include "kernels/rotary_cpu.h"
+
+#include "kernels/float_rows.h"
+
+namespace qslaw::cpu {
+namespace {
+
+template <typename T>
+QSLAW_INLINE void rotate(const T* __restrict x, const T* __restrict cos, const T* __restrict sin,
+                         int64_t heads, int64_t half, float direction, T* __restrict out) {
+  for (int64_t head = 0; head < heads; ++head, x += 2 * half, out += 2 * half) {
+    for (int64_t i = 0; i < half; ++i) {
+      const float a = widen(x[i]), b = widen(x[i + half]), c = widen(cos[i]), s = direction * widen(sin[i]);
+      narrow(rounded<T>(a * c) - rounded<T>(b * s), out[i]);
+      narrow(rounded<T>(b * c) + rounded<T>(a * s), out[i + half]);
+    }
+  }
+}
+
+}  // namespace
+
+#define QSLAW_ROWS(T)                                                                                 \
+  QSLAW_CLONES void rotate_token(const T* x, const T* cos, const T* sin, int64_t heads, int64_t half, \
+                                 float direction, T* out) {                                           \
+    rotate(x, cos, sin, heads, half, direction, out);                                                 \
+  }
+
+QSLAW_ROWS(float)
+QSLAW_ROWS(c10::BFloat16)
+QSLAW_ROWS(c10::Half)
+#undef QSLAW_ROWS
+
+}  // namespace qslaw::cpu

@@ -1,0 +1,43 @@
+#include "kernels/swiglu_cpu.h"
+
+#include "kernels/float_rows.h"
+
+namespace qslaw::cpu {
+namespace {
+
+template <typename T>
+QSLAW_INLINE void forward_row(const T* gate, const T* up, int64_t n, T* out) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float x = widen(gate[i]);
+    narrow(rounded<T>(x / (1.0F + exp_float(-x))) * widen(up[i]), out[i]);
+  }
+}
+
+template <typename T>
+QSLAW_INLINE void gradient_row(const T* gate, const T* up, const T* dy, int64_t n, T* dgate, T* dup) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float x = widen(gate[i]), gradient = widen(dy[i]);
+    const float s = sigmoid_float(x);
+    const float dsilu = rounded<T>(gradient * widen(up[i]));
+    narrow(dsilu * s * (1.0F + x * (1.0F - s)), dgate[i]);
+    narrow(gradient * rounded<T>(x * s), dup[i]);
+  }
+}
+
+}  // namespace
+
+#define QSLAW_ROWS(T)                                                                                 \
+  QSLAW_CLONES void swiglu_row(const T* gate, const T* up, int64_t n, T* out) {                       \
+    forward_row(gate, up, n, out);                                                                    \
+  }                                                                                                   \
+  QSLAW_CLONES void swiglu_row_gradient(const T* gate, const T* up, const T* dy, int64_t n, T* dgate, \
+                                        T* dup) {                                                     \
+    gradient_row(gate, up, dy, n, dgate, dup);                                                        \
+  }
+
+QSLAW_ROWS(float)
+QSLAW_ROWS(c10::BFloat16)
+QSLAW_ROWS(c10::Half)
+#undef QSLAW_ROWS
+
+}  // namespace qslaw::cpu
