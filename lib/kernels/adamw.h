@@ -1,8 +1,13 @@
-// AdamW (Loshchilov, Hutter, arXiv 1711.05101) over float32 tensors, through LibTorch's fused operator.
+// AdamW (Loshchilov, Hutter, arXiv 1711.05101) over float32 tensors: with float32 moments through LibTorch's
+// fused operator, or with moments of 8 bits (adamw_int8.h).
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <string>
+#include <utility>
 #include <vector>
+
+#include "kernels/adamw_int8.h"
 
 namespace qslaw {
 
@@ -11,6 +16,7 @@ struct AdamWOptions {
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0.0;
+  bool int8_states = false;
 };
 
 /// Updates leaf tensors in place from their gradients. All parameters share one learning rate.
@@ -23,14 +29,18 @@ class AdamW {
   /// stay.
   void step(double lr);
 
-  /// First and second moments and step counts, in parameter order: what a checkpoint keeps.
-  std::vector<at::Tensor>& first_moments() { return first_; }
-  std::vector<at::Tensor>& second_moments() { return second_; }
-  std::vector<at::Tensor>& steps() { return steps_; }
+  /// First and second moments, step count and what else a checkpoint keeps of parameter i, by name.
+  std::vector<std::pair<std::string, at::Tensor>> states(size_t i) const;
+  /// Bytes of the moments.
   int64_t state_bytes() const;
 
  private:
-  std::vector<at::Tensor> parameters_, first_, second_, steps_;
+  void step_float32(const std::vector<size_t>& updated, double lr);
+  void step_int8(size_t i, double lr);
+
+  std::vector<at::Tensor> parameters_, steps_;
+  std::vector<at::Tensor> first_, second_;  // float32 states
+  std::vector<Int8Moments> moments_;        // int8 states
   AdamWOptions options_;
 };
 

@@ -40,14 +40,14 @@ std::vector<fs::path> list_checkpoints(const fs::path& folder) {
   return found;
 }
 
-NamedTensors optimizer_tensors(const std::vector<ParameterGroup>& groups, std::vector<AdamW>& optimizers) {
+NamedTensors optimizer_tensors(const std::vector<ParameterGroup>& groups,
+                               const std::vector<AdamW>& optimizers) {
   NamedTensors named;
   for (size_t g = 0; g < groups.size(); ++g) {
     for (size_t i = 0; i < groups[g].tensors.size(); ++i) {
       const std::string& name = groups[g].tensors[i].first;
-      named.push_back({name + ".first", optimizers[g].first_moments()[i]});
-      named.push_back({name + ".second", optimizers[g].second_moments()[i]});
-      named.push_back({name + ".steps", optimizers[g].steps()[i]});
+      for (const auto& [part, tensor] : optimizers[g].states(i))
+        named.emplace_back(name + "." + part, tensor);
     }
   }
   return named;

@@ -115,6 +115,7 @@ class Trainer {
         tensors.push_back(tensor);
       AdamWOptions options;
       options.weight_decay = group.weight_decay;
+      options.int8_states = task_.optimizer.states == "int8";
       optimizers_.emplace_back(tensors, options);
     }
   }
