@@ -1,10 +1,15 @@
-// Gradient checkpointing: keep a block's input instead of its insides, and run it again in the backward pass.
+// Gradient checkpointing: keep the input of a part of the model instead of its insides, and run it again in
+// the backward pass.
 #pragma once
 #include <ATen/core/Tensor.h>
 
 #include <functional>
 
 namespace qslaw {
+
+/// What is run again: nothing; of each block the feed-forward half, which holds most of what a block keeps,
+/// so that attention runs once; or each block as a whole, of which only the input is kept.
+enum class Checkpointing { none, feed_forward, block };
 
 /// fn(x), remembering only x. In the backward pass fn runs again with gradients on; gradients of trainable
 /// leaves that fn captures are accumulated into them. fn must compute the same both times and must outlive

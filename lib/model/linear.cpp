@@ -4,6 +4,10 @@
 
 namespace qslaw {
 
+at::Tensor Linear::input_gradient(const at::Tensor& dY) const {
+  return at::matmul(dY, dense_weight(dY.scalar_type()));
+}
+
 at::Tensor DenseLinear::forward(const at::Tensor& x) const {
   return at::linear(x, weight_NK_.to(x.scalar_type()));
 }

@@ -22,9 +22,12 @@ struct LinearSpec {
 class Linear {
  public:
   virtual ~Linear() = default;
-  /// x: [..., K] in the compute dtype; returns [..., N] in the same dtype. Differentiable in x and in
-  /// whatever the implementation trains.
+  /// x: [..., K] in the compute dtype; returns [..., N] in the same dtype, contiguous memory of its own (LoRA
+  /// adds to it in place). Differentiable in x and in whatever the implementation trains.
   virtual at::Tensor forward(const at::Tensor& x) const = 0;
+  /// dL/dx [..., K] from dL/dy [..., N], for a caller that does not go through autograd. A new contiguous
+  /// tensor.
+  virtual at::Tensor input_gradient(const at::Tensor& dY) const;
   /// The weight that `forward` multiplies with, [N, K] in `dtype`.
   virtual at::Tensor dense_weight(at::ScalarType dtype) const = 0;
   /// Bytes that its frozen weights take.

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "kernels/rms_norm.h"
+#include "kernels/swiglu.h"
 #include "model/checkpointing.h"
 
 namespace qslaw {
@@ -9,7 +11,7 @@ namespace {
 
 // [B, T, H*S] -> [B, H, T, S]
 at::Tensor split_heads(const at::Tensor& x, int64_t heads) {
-  return x.view({x.size(0), x.size(1), heads, -1}).transpose(1, 2);
+  return x.view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
 }
 
 // [B, H, T, S] -> [B, T, H*S]
@@ -28,20 +30,31 @@ struct Projected {
 
 Projected project(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD,
                   const RopeTable& rope) {
-  return {apply_rope(split_heads(block.q->forward(x_BTD), config.heads), rope),
-          apply_rope(split_heads(block.k->forward(x_BTD), config.kv_heads), rope),
+  return {apply_rope(block.q->forward(x_BTD), config.heads, rope),
+          apply_rope(block.k->forward(x_BTD), config.kv_heads, rope),
           split_heads(block.v->forward(x_BTD), config.kv_heads)};
 }
 
-at::Tensor feed_forward(const LlamaBlock& block, const at::Tensor& x) {
-  return block.down->forward(at::silu(block.gate->forward(x)) * block.up->forward(x));
+// The feed-forward half of a block with its norm and residual.
+at::Tensor second_half(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD) {
+  const at::Tensor normal = rms_norm(x_BTD, block.post_norm_D, config.rms_eps);
+  return x_BTD + block.down->forward(swiglu(block.gate->forward(normal), block.up->forward(normal)));
 }
 
-// The part of a block behind attention: output projection, residuals, feed-forward.
-at::Tensor finish_block(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD,
-                        const at::Tensor& attended_BHTS) {
-  const at::Tensor middle = x_BTD + block.o->forward(join_heads(attended_BHTS));
-  return middle + feed_forward(block, rms_norm(middle, block.post_norm_D, config.rms_eps));
+// The part of a block between attention and the feed-forward half: output projection and residual.
+at::Tensor add_attended(const LlamaBlock& block, const at::Tensor& x_BTD, const at::Tensor& attended_BHTS) {
+  return x_BTD + block.o->forward(join_heads(attended_BHTS));
+}
+
+// The attention half of a block over whole sequences.
+at::Tensor first_half(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD,
+                      const RopeTable& rope, KvCache* cache, int64_t layer) {
+  const Projected p = project(block, config, rms_norm(x_BTD, block.input_norm_D, config.rms_eps), rope);
+  if (cache) cache->store_prompt(layer, p.k_BHTS, p.v_BHTS);
+  const at::Tensor attended =
+      at::scaled_dot_product_attention(p.q_BHTS, repeat_kv(p.k_BHTS, config.heads),
+                                       repeat_kv(p.v_BHTS, config.heads), {}, 0.0, /*is_causal=*/true);
+  return add_attended(block, x_BTD, attended);
 }
 
 }  // namespace
@@ -69,20 +82,9 @@ std::vector<LinearSpec> linear_specs(const LanguageConfig& config) {
   return specs;
 }
 
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight_D, double eps) {
-  const at::Tensor wide = x.to(at::kFloat);
-  const at::Tensor normal = wide * at::rsqrt(wide.square().mean(-1, true) + eps);
-  return weight_D.to(x.scalar_type()) * normal.to(x.scalar_type());
-}
-
 at::Tensor block_forward(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD,
                          const RopeTable& rope, KvCache* cache, int64_t layer) {
-  const Projected p = project(block, config, rms_norm(x_BTD, block.input_norm_D, config.rms_eps), rope);
-  if (cache) cache->store_prompt(layer, p.k_BHTS, p.v_BHTS);
-  const at::Tensor attended =
-      at::scaled_dot_product_attention(p.q_BHTS, repeat_kv(p.k_BHTS, config.heads),
-                                       repeat_kv(p.v_BHTS, config.heads), {}, 0.0, /*is_causal=*/true);
-  return finish_block(block, config, x_BTD, attended);
+  return second_half(block, config, first_half(block, config, x_BTD, rope, cache, layer));
 }
 
 at::Tensor block_decode(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_B1D,
@@ -92,19 +94,24 @@ at::Tensor block_decode(const LlamaBlock& block, const LanguageConfig& config, c
   const at::Tensor attended =
       at::scaled_dot_product_attention(p.q_BHTS, repeat_kv(cache.keys(layer), config.heads),
                                        repeat_kv(cache.values(layer), config.heads), mask);
-  return finish_block(block, config, x_B1D, attended);
+  return second_half(block, config, add_attended(block, x_B1D, attended));
 }
 
-at::Tensor llama_hidden(const Llama& model, const at::Tensor& x_BTD, bool checkpointing) {
+at::Tensor llama_hidden(const Llama& model, const at::Tensor& x_BTD, Checkpointing checkpointing) {
   const RopeTable rope = rope_table_of_length(model.rope_frequencies, x_BTD.size(1), x_BTD.scalar_type());
+  const LanguageConfig& config = model.config;
   at::Tensor x = x_BTD;
   for (const LlamaBlock& block : model.blocks) {
-    const auto run = [&block, &config = model.config, rope](const at::Tensor& input) {
-      return block_forward(block, config, input, rope);
-    };
-    x = checkpointing ? run_checkpointed(run, x) : run(x);
+    if (checkpointing == Checkpointing::block) {
+      x = run_checkpointed(
+          [&, rope](const at::Tensor& input) { return block_forward(block, config, input, rope); }, x);
+      continue;
+    }
+    x = first_half(block, config, x, rope, nullptr, 0);
+    const auto rest = [&](const at::Tensor& input) { return second_half(block, config, input); };
+    x = checkpointing == Checkpointing::feed_forward ? run_checkpointed(rest, x) : rest(x);
   }
-  return rms_norm(x, model.norm_D, model.config.rms_eps);
+  return rms_norm(x, model.norm_D, config.rms_eps);
 }
 
 at::Tensor llama_logits(const Llama& model, const at::Tensor& hidden) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/checkpointing.h"
 #include "model/config.h"
 #include "model/kv_cache.h"
 #include "model/linear.h"
@@ -36,9 +37,6 @@ std::vector<std::pair<std::string, std::unique_ptr<Linear>*>> block_linears(Llam
 /// The spec of every linear of a decoder, block by block.
 std::vector<LinearSpec> linear_specs(const LanguageConfig& config);
 
-/// RMS normalization in float32, the product with the weight in x's dtype (Hugging Face's order).
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight_D, double eps);
-
 /// Attention of whole sequences from position 0; with a cache it also stores keys and values.
 /// Padding must be on the right: causality then hides it.
 at::Tensor block_forward(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD,
@@ -48,8 +46,8 @@ at::Tensor block_forward(const LlamaBlock& block, const LanguageConfig& config, 
 at::Tensor block_decode(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_B1D,
                         const RopeTable& rope, KvCache& cache, int64_t layer, const at::Tensor& mask);
 
-/// All blocks and the final norm over x_BTD. `checkpointing` recomputes each block in the backward pass.
-at::Tensor llama_hidden(const Llama& model, const at::Tensor& x_BTD, bool checkpointing);
+/// All blocks and the final norm over x_BTD.
+at::Tensor llama_hidden(const Llama& model, const at::Tensor& x_BTD, Checkpointing checkpointing);
 
 /// Logits [..., V] in float32.
 at::Tensor llama_logits(const Llama& model, const at::Tensor& hidden);

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
+#include "kernels/cross_entropy.h"
 
 namespace qslaw {
 namespace {
@@ -32,14 +33,14 @@ TokenLosses token_losses(const Llava& model, const Batch& batch, const ForwardOp
   const at::Tensor labels = batch.labels_BT.to(model.device).narrow(1, 1, T - 1);
   const at::Tensor where_M2 = at::nonzero(labels != kIgnoreLabel);
   const at::Tensor rows_M = where_M2.select(1, 0), columns_M = where_M2.select(1, 1);
-  const at::Tensor hidden_MD = hidden_BTD.index({rows_M, columns_M});
+  const at::Tensor hidden_MD = hidden_BTD.flatten(0, 1).index_select(0, rows_M * T + columns_M);
   const at::Tensor targets_M = labels.index({rows_M, columns_M});
-  const at::Tensor logits_MV = llama_logits(model.language, hidden_MD);
-  return {at::cross_entropy_loss(logits_MV, targets_M, {}, at::Reduction::None), rows_M};
+  return {linear_cross_entropy(hidden_MD, model.language.head_VD, targets_M), rows_M};
 }
 
 at::Tensor all_logits(const Llava& model, const Batch& batch) {
-  return llama_logits(model.language, llama_hidden(model.language, embed_batch(model, batch), false));
+  return llama_logits(model.language,
+                      llama_hidden(model.language, embed_batch(model, batch), Checkpointing::none));
 }
 
 }  // namespace qslaw

@@ -19,7 +19,7 @@ struct Llava {
 };
 
 struct ForwardOptions {
-  bool checkpointing = false;
+  Checkpointing checkpointing = Checkpointing::none;
   bool train_vision = false;  // let gradients reach the vision tower
 };
 

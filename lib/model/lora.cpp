@@ -1,13 +1,74 @@
 #include "model/lora.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
 
+#include "core/error.h"
 #include "core/random.h"
 #include "model/random_tensor.h"
 
 namespace qslaw {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// What a product needs besides its tensors. The model owns the base and outlives the backward pass.
+struct LoraCall : torch::CustomClassHolder {
+  LoraCall(const Linear* base, double scaling, double dropout, uint64_t seed)
+      : base(base), scaling(scaling), dropout(dropout), seed(seed) {}
+  const Linear* base;
+  double scaling, dropout;  // dropout 0: none
+  uint64_t seed;
+};
+
+at::Tensor as_rows(const at::Tensor& x) {
+  return x.reshape({-1, x.size(-1)});
+}
+
+at::Tensor mask_of(const at::Tensor& x, const LoraCall& call) {
+  return as_rows(dropout_mask(x, call.dropout, call.seed));
+}
+
+struct LoraProduct : torch::autograd::Function<LoraProduct> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& a_RK,
+                            const at::Tensor& b_NR, const c10::intrusive_ptr<LoraCall>& call) {
+    const at::Tensor y = call->base->forward(x);
+    QSLAW_CHECK(y.is_contiguous());
+    const at::Tensor x_MK = as_rows(x);
+    const at::Tensor input_MK = call->dropout > 0 ? x_MK * mask_of(x, *call) : x_MK;
+    const at::Tensor low_MR = at::mm(input_MK, a_RK.to(x.scalar_type()).t());
+    as_rows(y).addmm_(low_MR, b_NR.to(x.scalar_type()).t(), 1.0, call->scaling);
+    context->save_for_backward({x, a_RK, b_NR, low_MR});
+    context->saved_data["call"] = c10::IValue::make_capsule(call);
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &a_RK = saved[1], &b_NR = saved[2], &low_MR = saved[3];
+    const auto call = c10::static_intrusive_pointer_cast<LoraCall>(context->saved_data["call"].toCapsule());
+    const at::Tensor dY_MN = as_rows(gradients[0]), x_MK = as_rows(x);
+    const at::Tensor mask_MK = call->dropout > 0 ? mask_of(x, *call) : at::Tensor();
+    const at::Tensor dLow_MR = at::mm(dY_MN, b_NR.to(x.scalar_type())).mul_(call->scaling);
+    const at::Tensor dB_NR = at::mm(dY_MN.t(), low_MR).to(b_NR.scalar_type()).mul_(call->scaling);
+    const at::Tensor dA_RK =
+        at::mm(dLow_MR.t(), mask_MK.defined() ? x_MK * mask_MK : x_MK).to(a_RK.scalar_type());
+    if (!context->needs_input_grad(0)) return {{}, dA_RK, dB_NR, {}};
+    const at::Tensor dX = call->base->input_gradient(gradients[0]);
+    const at::Tensor a = a_RK.to(x.scalar_type());
+    if (mask_MK.defined()) {
+      as_rows(dX).addcmul_(at::mm(dLow_MR, a), mask_MK);
+    } else {
+      as_rows(dX).addmm_(dLow_MR, a);
+    }
+    return {dX, dA_RK, dB_NR, {}};
+  }
+};
+
+}  // namespace
 
 LoraLinear::LoraLinear(std::unique_ptr<Linear> base, const LinearSpec& spec, const LoraOptions& options,
                        std::shared_ptr<const DropoutKey> key, uint64_t seed, at::Device device)
@@ -25,9 +86,9 @@ LoraLinear::LoraLinear(std::unique_ptr<Linear> base, const LinearSpec& spec, con
 
 at::Tensor LoraLinear::forward(const at::Tensor& x) const {
   const bool drop = dropout_ > 0 && key_->seed != 0;
-  const at::Tensor input = drop ? x * dropout_mask(x, dropout_, mix_seed(key_->seed, stream_)) : x;
-  const at::Tensor low = at::linear(input, a_RK_.to(x.scalar_type()));
-  return base_->forward(x) + at::linear(low, b_NR_.to(x.scalar_type())) * scaling_;
+  const auto call = c10::make_intrusive<LoraCall>(base_.get(), scaling_, drop ? dropout_ : 0.0,
+                                                  drop ? mix_seed(key_->seed, stream_) : 0);
+  return LoraProduct::apply(x, a_RK_, b_NR_, call);
 }
 
 at::Tensor LoraLinear::dense_weight(at::ScalarType dtype) const {

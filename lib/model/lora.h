@@ -22,10 +22,13 @@ struct DropoutKey {
   uint64_t seed = 0;
 };
 
+/// The product adds to base(x) in place, and its gradient to that of the base: nothing of the size of x or y
+/// is made besides, and x and A x are all that is kept (with dropout the mask is drawn again in the backward
+/// pass).
 class LoraLinear final : public Linear {
  public:
   /// Kaiming-uniform(a = sqrt 5) A [R, K] and zero B [N, R], float32. `key` is shared by all LoRA linears of
-  /// a model.
+  /// a model. The base is frozen: nothing that it may train gets a gradient.
   LoraLinear(std::unique_ptr<Linear> base, const LinearSpec& spec, const LoraOptions& options,
              std::shared_ptr<const DropoutKey> key, uint64_t seed, at::Device device);
 

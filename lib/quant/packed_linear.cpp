@@ -65,6 +65,10 @@ at::Tensor PackedLinear::forward(const at::Tensor& x) const {
   return PackedProduct::apply(x, weight_);
 }
 
+at::Tensor PackedLinear::input_gradient(const at::Tensor& dY) const {
+  return packed_input_gradient(*weight_, dY);
+}
+
 LinearMaker packed_maker(const PackedLanguage& language, at::Device device) {
   return [language, device](const LinearSpec& spec, const std::function<at::Tensor()>&) {
     const auto found = language.weights.find(spec.name);

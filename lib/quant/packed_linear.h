@@ -13,6 +13,7 @@ class PackedLinear final : public Linear {
  public:
   explicit PackedLinear(std::shared_ptr<const PackedWeight> weight) : weight_(std::move(weight)) {}
   at::Tensor forward(const at::Tensor& x) const override;
+  at::Tensor input_gradient(const at::Tensor& dY) const override;
   at::Tensor dense_weight(at::ScalarType dtype) const override { return weight_->dequantize(dtype); }
   int64_t weight_bytes() const override { return weight_->bytes(); }
   const PackedWeight& weight() const { return *weight_; }

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "eval/benchmark.h"
+#include "kernels/adamw_int8.h"
+#include "kernels/cross_entropy.h"
 #include "model/llama.h"
 
 namespace qslaw {
@@ -11,7 +13,12 @@ namespace {
 
 constexpr int64_t kProgramBytes =
     160 << 20;  // LibTorch's libraries and thread pools, resident after the first product
-constexpr int64_t kMasterBytes = 4, kMomentBytes = 8, kGradientBytes = 4;  // float32, per trained value
+constexpr int64_t kMasterBytes = 4, kGradientBytes = 4;  // float32, per trained value
+
+// Both moments of AdamW.
+int64_t moment_bytes(const OptimizerOptions& options, int64_t values) {
+  return options.states == "int8" ? 2 * values + 8 * values / kMomentBlock : 8 * values;
+}
 
 int64_t dtype_bytes(const Recipe& recipe) {
   return recipe.model.dtype == "float32" ? 4 : 2;
@@ -31,11 +38,24 @@ int64_t packed_bytes(const Recipe& recipe, int64_t values) {
 }
 
 // Tensors that one decoder block keeps for its backward pass, per token, in values of the compute dtype:
-// block input, two norms (float32 inside: counted double), q, k, v, rotated q and k, attention output,
-// residual, gate, up, their product.
+// block input, residual, both normalized; rotated q and k, v, attention output; gate, up, their product.
 int64_t block_activation_values(const LanguageConfig& config) {
   const int64_t Q = config.heads * config.head_size, KV = config.kv_heads * config.head_size;
-  return 10 * config.width + 4 * Q + 4 * KV + 4 * config.ffn;
+  return 4 * config.width + 2 * Q + 2 * KV + 3 * config.ffn;
+}
+
+// Those of them that are made again in the backward pass, one block at a time.
+int64_t recomputed_values(const LanguageConfig& config, Checkpointing checkpointing) {
+  if (checkpointing == Checkpointing::block) return block_activation_values(config) - config.width;
+  return checkpointing == Checkpointing::feed_forward ? config.width + 3 * config.ffn : 0;
+}
+
+// Share of a block's products that run once more.
+double recomputed_share(const LanguageConfig& config, Checkpointing checkpointing) {
+  if (checkpointing != Checkpointing::feed_forward) return checkpointing == Checkpointing::block ? 1.0 : 0.0;
+  const auto feed_forward = static_cast<double>(3 * config.ffn * config.width);
+  const int64_t heads = 2 * (config.heads + config.kv_heads);
+  return feed_forward / (feed_forward + static_cast<double>(heads * config.head_size * config.width));
 }
 
 int64_t training_activations(const LlavaConfig& config, const LoopOptions& loop, const DataShape& data,
@@ -43,11 +63,12 @@ int64_t training_activations(const LlavaConfig& config, const LoopOptions& loop,
   const LanguageConfig& language = config.language;
   const int64_t tokens = loop.micro_batch_size * data.longest;
   const int64_t block = tokens * block_activation_values(language) * bytes;
-  const int64_t kept = loop.checkpointing ? language.layers * tokens * language.width * bytes + block
-                                          : language.layers * block;
-  // Logits exist in float32 with their softmax and gradient, for learned tokens only.
+  const int64_t again = tokens * recomputed_values(language, loop.checkpointing) * bytes;
+  // Logits exist for a chunk of the learned tokens (kernels/cross_entropy.h).
   const auto learned = static_cast<int64_t>(static_cast<double>(loop.micro_batch_size) * data.mean_learned);
-  return kept + 3 * 4 * learned * language.vocab;
+  const int64_t chunk =
+      std::min(learned * language.vocab * bytes, std::max(kLogitBytes, 64 * language.vocab * bytes));
+  return language.layers * (block - again) + again + chunk;
 }
 
 int64_t lora_values(const LanguageConfig& config, int64_t rank) {
@@ -58,9 +79,10 @@ int64_t lora_values(const LanguageConfig& config, int64_t rank) {
 }
 
 // `held_bytes`: what the weights so far count for each of the values.
-void add_trained(StageEstimate& estimate, int64_t values, int64_t held_bytes) {
+void add_trained(StageEstimate& estimate, const OptimizerOptions& optimizer, int64_t values,
+                 int64_t held_bytes) {
   estimate.weights += (kMasterBytes - held_bytes) * values;
-  estimate.optimizer += kMomentBytes * values;
+  estimate.optimizer += moment_bytes(optimizer, values);
   estimate.gradients += kGradientBytes * values;
 }
 
@@ -69,7 +91,8 @@ void add_trained(StageEstimate& estimate, int64_t values, int64_t held_bytes) {
 double training_flops(const LlavaConfig& config, const DataShape& data, const LoopOptions& loop,
                       bool weight_gradients) {
   const ModelCounts counts = count_model(config);
-  const double passes = 2.0 + (loop.checkpointing ? 1.0 : 0.0) + (weight_gradients ? 1.0 : 0.0);
+  const double passes =
+      2.0 + recomputed_share(config.language, loop.checkpointing) + (weight_gradients ? 1.0 : 0.0);
   const double tokens = static_cast<double>(data.samples) * data.mean_tokens;
   return 2.0 * static_cast<double>(counts.linears + config.language.vocab * config.language.width / 8) *
          tokens * passes;
@@ -104,8 +127,8 @@ StageEstimate estimate_warmup(const Recipe& recipe, const LlavaConfig& config, c
   StageEstimate estimate;
   estimate.weights = packed_bytes(recipe, counts.linears) + bytes * scaled +
                      bytes * (counts.other_language + counts.vision + counts.projector);
-  add_trained(estimate, scaled / group, 0);
-  if (options.train_projector) add_trained(estimate, counts.projector, bytes);
+  add_trained(estimate, options.optimizer, scaled / group, 0);
+  if (options.train_projector) add_trained(estimate, options.optimizer, counts.projector, bytes);
   estimate.activations =
       training_activations(config, options.loop, data, bytes) + 3 * 4 * counts.largest_linear;
   estimate.flops = training_flops(config, data, options.loop, true);
@@ -121,13 +144,13 @@ StageEstimate estimate_tune(const Recipe& recipe, const LlavaConfig& config, con
   estimate.weights =
       bytes * other + (is_packed(recipe) ? packed_bytes(recipe, counts.linears) : bytes * counts.linears);
   if (options.method == "full") {
-    add_trained(estimate, counts.linears + counts.other_language + (options.train_vision ? counts.vision : 0),
-                bytes);
+    add_trained(estimate, options.optimizer,
+                counts.linears + counts.other_language + (options.train_vision ? counts.vision : 0), bytes);
   } else if (options.method == "lora") {
-    add_trained(estimate, lora_values(config.language, options.lora.rank), 0);
+    add_trained(estimate, options.optimizer, lora_values(config.language, options.lora.rank), 0);
   }
   if (options.train_projector || options.method == "projector")
-    add_trained(estimate, counts.projector, bytes);
+    add_trained(estimate, options.optimizer, counts.projector, bytes);
   estimate.activations =
       training_activations(config, options.loop, data, bytes) + 2 * bytes * counts.largest_linear;
   estimate.flops = training_flops(config, data, options.loop, options.method == "full");

@@ -146,6 +146,7 @@ void fields(V& v, OptimizerFields& f) {
   v("warmup_ratio", o.warmup_ratio);
   v("weight_decay", o.weight_decay);
   v("max_grad_norm", o.max_grad_norm);
+  v("states", o.states);
 }
 
 /// What follows the sources in a phase; `tune` has the same keys.

@@ -92,6 +92,19 @@ void read_value(const YamlNode& node, const std::string& key, BadSamplePolicy& v
   value = word == "skip" ? BadSamplePolicy::skip : BadSamplePolicy::error;
 }
 
+void read_value(const YamlNode& node, const std::string& key, Checkpointing& value) {
+  const std::string word = node.kind == YamlNode::Kind::scalar ? node.text : "";
+  if (word == "false" || word == "none") {
+    value = Checkpointing::none;
+  } else if (word == "true" || word == "block") {
+    value = Checkpointing::block;
+  } else if (word == "feed_forward") {
+    value = Checkpointing::feed_forward;
+  } else {
+    fail_at(node, key, "expected true, false, none, feed_forward or block, got ", describe(node));
+  }
+}
+
 void read_value(const YamlNode& node, const std::string& key, ShareCurve& value) {
   if (node.kind != YamlNode::Kind::list || node.values.empty())
     fail_at(node, key, "expected a list of pairs [progress, probability], got ", describe(node));
@@ -115,6 +128,11 @@ std::string number_text(double value) {
   const size_t exponent = text.find('e');
   if (exponent != std::string::npos && text.find('.') == std::string::npos) text.insert(exponent, ".0");
   return text;
+}
+
+std::string checkpointing_text(Checkpointing value) {
+  if (value == Checkpointing::feed_forward) return "feed_forward";
+  return value == Checkpointing::block ? "true" : "false";
 }
 
 std::string policy_text(BadSamplePolicy value) {

@@ -6,6 +6,7 @@
 
 #include "data/options.h"
 #include "data/plan.h"
+#include "model/checkpointing.h"
 #include "recipe/yaml_node.h"
 
 namespace qslaw {
@@ -24,12 +25,17 @@ void read_value(const YamlNode& node, const std::string& key, std::string& value
 void read_value(const YamlNode& node, const std::string& key, std::filesystem::path& value);
 /// error | skip.
 void read_value(const YamlNode& node, const std::string& key, BadSamplePolicy& value);
+/// none or false, feed_forward, block or true.
+void read_value(const YamlNode& node, const std::string& key, Checkpointing& value);
 /// [[progress, probability], ...], both within 0..1, sorted by progress.
 void read_value(const YamlNode& node, const std::string& key, ShareCurve& value);
 
 /// The shortest decimal text that reads back equal, with a point before an exponent (YAML 1.1 readers want
 /// it).
 std::string number_text(double value);
+
+/// false, feed_forward or true: what recipes said before there was a choice is written as it was.
+std::string checkpointing_text(Checkpointing value);
 
 /// "error" or "skip".
 std::string policy_text(BadSamplePolicy value);

@@ -15,6 +15,7 @@ void check_optimizer(const OptimizerOptions& options, const std::string& key) {
   require_between(key + ".warmup_ratio", options.warmup_ratio, 0.0, 1.0);
   require_between(key + ".weight_decay", options.weight_decay, 0.0, 1e3);
   require_between(key + ".max_grad_norm", options.max_grad_norm, 0.0, 1e9);
+  require_one_of(key + ".states", options.states, {"float32", "int8"});
 }
 
 void check_phase_rates(const PhaseOptions& options, const LoopOptions& loop, const std::string& key) {

@@ -7,6 +7,7 @@
 
 #include "data/options.h"
 #include "data/plan.h"
+#include "model/checkpointing.h"
 #include "model/lora.h"
 
 namespace qslaw {
@@ -25,6 +26,7 @@ struct OptimizerOptions {
   double warmup_ratio = 0.03;       // share of the steps
   double weight_decay = 0.0;        // not applied to norms and biases
   double max_grad_norm = 0.0;       // 0 = no clipping
+  std::string states = "float32";   // float32 | int8: how AdamW's moments are kept
 };
 
 /// One stretch of training on a mix of pictures and text.
@@ -45,8 +47,8 @@ struct PhaseOptions {
 struct LoopOptions {
   int64_t batch_size = 32;       // samples per optimizer step
   int64_t micro_batch_size = 8;  // samples per forward pass
-  bool checkpointing = false;    // recompute each block in the backward pass
-  int64_t save_every = 200;      // optimizer steps between checkpoints
+  Checkpointing checkpointing = Checkpointing::none;
+  int64_t save_every = 200;  // optimizer steps between checkpoints
   int loader_threads = 2;
 };
 

@@ -49,7 +49,7 @@ struct Gradients {
 };
 
 Gradients backward(Adapted& adapted, std::vector<at::Tensor>& tensors, const Batch& batch,
-                   bool checkpointing) {
+                   Checkpointing checkpointing) {
   for (at::Tensor& tensor : tensors)
     tensor.mutable_grad() = at::Tensor();
   ForwardOptions options;
@@ -156,9 +156,10 @@ TEST_CASE("gradient checkpointing gives the same bits") {
     Adapted adapted = adapted_model({4, 8.0, 0.3});
     adapted.key->seed = seed;
     auto tensors = trainable(adapted);
-    const Gradients plain = backward(adapted, tensors, batch, false);
-    require_equal(backward(adapted, tensors, batch, true), plain);
-    require_equal(backward(adapted, tensors, batch, false), plain);
+    const Gradients plain = backward(adapted, tensors, batch, Checkpointing::none);
+    require_equal(backward(adapted, tensors, batch, Checkpointing::block), plain);
+    require_equal(backward(adapted, tensors, batch, Checkpointing::feed_forward), plain);
+    require_equal(backward(adapted, tensors, batch, Checkpointing::none), plain);
   }
 }
 
@@ -169,7 +170,9 @@ TEST_CASE("gradient checkpointing reaches the adapter when nothing in front of i
   for (const auto& [name, tensor] : projector_tensors(adapted.model.projector))
     tensor->requires_grad_(false);
   tensors.resize(2 * adapted.layers.size());
-  require_equal(backward(adapted, tensors, batch, true), backward(adapted, tensors, batch, false));
+  const Gradients plain = backward(adapted, tensors, batch, Checkpointing::none);
+  require_equal(backward(adapted, tensors, batch, Checkpointing::block), plain);
+  require_equal(backward(adapted, tensors, batch, Checkpointing::feed_forward), plain);
 }
 
 TEST_CASE("dropout follows its seed and is off at seed 0") {

@@ -120,6 +120,9 @@ TEST_CASE("check: tune") {
       {tune + "optimizer: {schedule: cosin}\n",
        "cosine or constant, got \"cosin\"; did you mean \"cosine\"? (recipe.yaml, line 7, key "
        "tune.optimizer.schedule)"},
+      {tune + "optimizer: {states: int4}\n",
+       "float32 or int8, got \"int4\"; did you mean \"int8\"? (recipe.yaml, line 7, key "
+       "tune.optimizer.states)"},
       {tune + "optimizer: {warmup_ratio: 1.5}\n",
        "0 to 1, got 1.5 (recipe.yaml, line 7, key tune.optimizer.warmup_ratio)"},
       {tune + "text: {kind: llava, path: b}\n",

@@ -61,7 +61,7 @@ quantize:
 warmup:
   first_layer: 0
   train_projector: false
-  optimizer: {lr: 0.1, weight_decay: 0.01, max_grad_norm: 1, schedule: constant}
+  optimizer: {lr: 0.1, weight_decay: 0.01, max_grad_norm: 1, schedule: constant, states: int8}
   phases: [{text: {kind: text, path: t, max_length: 64}, max_steps: 5, template: llava_v1, batch_size: 64, lr: 0.5}]
   checkpointing: true
   heldout: {text: {kind: text, path: t}, pictures: {kind: llava, path: q, on_bad_sample: skip}, every: 3}
@@ -70,6 +70,7 @@ tune:
   data: {kind: text, path: "é.txt"}
   epochs: 0.30000000000000004
   loader_threads: 5
+  checkpointing: feed_forward
   save_every: 1
 eval:
   benchmarks:
@@ -155,6 +156,9 @@ TEST_CASE("a recipe that is written and read back is the same recipe") {
   CHECK(back.warmup->heldout.pictures->on_bad_sample == BadSamplePolicy::skip);
   CHECK(back.tune->phase.text->path.filename() == "é.txt");
   CHECK_FALSE(back.tune->phase.pictures.has_value());
+  CHECK(back.warmup->optimizer.states == "int8");
+  CHECK(back.warmup->loop.checkpointing == Checkpointing::block);
+  CHECK(back.tune->loop.checkpointing == Checkpointing::feed_forward);
   CHECK(back.tune->phase.epochs == 0.30000000000000004);
   CHECK(back.eval->benchmarks.at(1).prompt_suffix == "\nAnswer with \"A\":\t");
   CHECK(back.export_->max_shard_bytes == 1000);
@@ -190,6 +194,7 @@ tune:
     warmup_ratio: 0.03
     weight_decay: 0
     max_grad_norm: 0
+    states: float32
   data:
     kind: llava
     path: /a.json

@@ -94,8 +94,10 @@ TEST_CASE("values of a wrong type") {
   CHECK(tune("epochs: inf") == expected("a number, got \"inf\"", "epochs"));
   CHECK(tune("epochs: 1e999") == expected("a number within double precision, got \"1e999\"", "epochs"));
   CHECK(tune("epochs: 1,5") == expected("a number, got \"1,5\"", "epochs"));
-  CHECK(tune("checkpointing: yes") == expected("true or false, got \"yes\"", "checkpointing"));
-  CHECK(tune("checkpointing: 1") == expected("true or false, got \"1\"", "checkpointing"));
+  CHECK(tune("checkpointing: yes") ==
+        expected("true, false, none, feed_forward or block, got \"yes\"", "checkpointing"));
+  CHECK(tune("checkpointing: 1") ==
+        expected("true, false, none, feed_forward or block, got \"1\"", "checkpointing"));
   CHECK(tune("lora: 64") == expected("a map of keys, got \"64\"", "lora"));
   CHECK(tune("template: [a]") == expected("text, got a list", "template"));
   CHECK(error_of(kHead + "seed: -1\n") ==

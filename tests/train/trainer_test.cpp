@@ -54,7 +54,7 @@ TrainTask norm_task(Llava& model, const std::filesystem::path& folder) {
 TEST_CASE("full tuning follows the equations") {
   const TemporaryFolder folder;
   const double limit = GENERATE(0.0, 0.3, 1e-7);  // the last one makes AdamW's eps count
-  const bool checkpointing = GENERATE(false, true);
+  const auto checkpointing = GENERATE(Checkpointing::none, Checkpointing::feed_forward, Checkpointing::block);
   Llava model = tiny_decoder(1);
   ReferenceTraining reference(copy_tensors(model));
   reference.lr = kRate;
