@@ -35,10 +35,19 @@ at::Tensor quantize_packed(const at::Tensor& weight_NK, const GroupGrid& grid, c
 /// Weights of packed codes, [N, K] in `dtype`.
 at::Tensor dequantize_packed(const at::Tensor& codes, const GroupGrid& grid, int bits, at::ScalarType dtype);
 
+/// Rows begin..end-1 of the same into `out`, contiguous [end - begin, K] of its own dtype, so that a caller
+/// can reuse one scratch buffer.
+void dequantize_packed_into(const at::Tensor& codes, const GroupGrid& grid, int bits, int64_t begin,
+                            int64_t end, at::Tensor& out);
+
 /// Quantized and dequantized at once, without storing codes, [N, K] in `dtype`. Equal to
 /// dequantize(quantize).
 at::Tensor fake_quantize(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
                          int bits, at::ScalarType dtype);
+
+/// The same into `out`, contiguous [N, K] of its own dtype.
+void fake_quantize_into(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma, int bits,
+                        at::Tensor& out);
 
 /// dL/dgamma, float32 [N, K/G], from dL/dW^ [N, K] float32 (docs/method.md, "Gradient of gamma").
 at::Tensor gamma_gradient(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
@@ -52,5 +61,9 @@ at::Tensor unpack_codes(const at::Tensor& packed, int bits, int64_t columns);
 /// K/G].
 at::Tensor dequantize_table(const at::Tensor& codes, const at::Tensor& absmax, const at::Tensor& table,
                             int bits, at::ScalarType dtype);
+
+/// Rows begin..end-1 of the same into `out`, as dequantize_packed_into does it.
+void dequantize_table_into(const at::Tensor& codes, const at::Tensor& absmax, const at::Tensor& table,
+                           int bits, int64_t begin, int64_t end, at::Tensor& out);
 
 }  // namespace qslaw

@@ -1,19 +1,10 @@
 #include "kernels/group_quant_cpu.h"
 
-#include <algorithm>
-
 #include "kernels/quant_math.h"
-
-// The resolver of target_clones runs before the sanitizers' runtime is ready.
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define QSLAW_CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define QSLAW_CLONES
-#endif
 
 namespace qslaw::cpu {
 
-QSLAW_CLONES void group_extremes(const float* w, int64_t n, float& high, float& low) {
+void group_extremes(const float* w, int64_t n, float& high, float& low) {
   float largest = w[0], smallest = w[0];
   for (int64_t i = 1; i < n; ++i) {
     largest = w[i] > largest ? w[i] : largest;
@@ -23,34 +14,32 @@ QSLAW_CLONES void group_extremes(const float* w, int64_t n, float& high, float& 
   low = smallest;
 }
 
-QSLAW_CLONES void group_codes(const float* w, int64_t n, const Group& group, uint8_t* codes) {
+void group_codes(const float* w, int64_t n, const Group& group, uint8_t* codes) {
   const Group g = group;
   for (int64_t i = 0; i < n; ++i) {
     codes[i] = static_cast<uint8_t>(static_cast<int>(clamp_code(grid_position(w[i], g.step, g.zero), g.top)));
   }
 }
 
-QSLAW_CLONES void group_fake_quantize(const float* w, int64_t n, const Group& group, float* out) {
+void group_fake_quantize(const float* w, int64_t n, const Group& group, float* out) {
   const Group g = group;
   for (int64_t i = 0; i < n; ++i) {
     out[i] = code_value(clamp_code(grid_position(w[i], g.step, g.zero), g.top), g.scale, g.zero);
   }
 }
 
-QSLAW_CLONES void group_dequantize(const uint8_t* codes, int64_t n, const Group& group, float* out) {
+void group_dequantize(const uint8_t* codes, int64_t n, const Group& group, float* out) {
   const Group g = group;
   for (int64_t i = 0; i < n; ++i)
     out[i] = code_value(static_cast<float>(codes[i]), g.scale, g.zero);
 }
 
-QSLAW_CLONES void group_lookup(const uint8_t* codes, int64_t n, const float* table, float absmax,
-                               float* out) {
+void group_lookup(const uint8_t* codes, int64_t n, const float* table, float absmax, float* out) {
   for (int64_t i = 0; i < n; ++i)
     out[i] = table[codes[i]] * absmax;
 }
 
-QSLAW_CLONES float group_gamma_gradient(const float* w, const float* gradient, int64_t n,
-                                        const Group& group) {
+float group_gamma_gradient(const float* w, const float* gradient, int64_t n, const Group& group) {
   constexpr int kLanes = 16;
   const Group g = group;
   float sums[kLanes] = {};

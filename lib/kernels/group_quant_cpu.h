@@ -1,5 +1,5 @@
-// Plain C++ versions over raw float rows; group_quant.cpp splits tensors into rows. Compiled once per
-// instruction set.
+// Plain C++ versions over raw floats: the reference of the vector versions (row_kernels.h), and what runs
+// where there is none.
 #pragma once
 #include <cstdint>
 

@@ -1,0 +1,13 @@
+#if defined(__x86_64__)
+#include "kernels/simd_avx512.h"
+// The body uses what the header above defines.
+#include "kernels/row_kernels_body.h"
+
+namespace qslaw::cpu {
+
+const RowKernels& avx512_row_kernels() {
+  return kTable;
+}
+
+}  // namespace qslaw::cpu
+#endif
