@@ -1,0 +1,150 @@
+#include "kernels/packed_product.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "kernels/cpu_isa.h"
+#include "kernels/elements.h"
+#include "kernels/parallel.h"
+#include "kernels/product_input.h"
+#include "kernels/product_kernels.h"
+
+namespace qslaw {
+namespace {
+
+using cpu::Isa;
+using cpu::ProductLayout;
+
+// Products that make a task worth another thread.
+constexpr int64_t kMinTaskProducts = 1 << 17;
+
+// A kernel, the type it reads x in, and the order.
+struct Version {
+  cpu::ProductKernel kernel;
+  at::ScalarType x_type;
+  ProductLayout layout;
+};
+
+int64_t lane_columns(int bits) {
+  return bits == 2 ? 16 : bits == 8 ? 4 : 8;
+}
+
+Version version_for(at::ScalarType dtype, bool table, int bits) {
+#if defined(__x86_64__)
+  const Isa isa = table && bits == 8 ? Isa::plain : cpu::active_isa();
+  const int64_t columns = lane_columns(bits);
+  if (isa == Isa::avx512_bf16 && dtype == at::kBFloat16)
+    return {cpu::avx512_bf16_product, at::kBFloat16, {32, columns / 2}};
+  if (isa >= Isa::avx512) return {cpu::avx512_product, at::kFloat, {16, columns}};
+  if (isa == Isa::avx2) return {cpu::avx2_product, at::kFloat, {8, columns}};
+#endif
+  static_cast<void>(table);
+  return {cpu::plain_product, at::kFloat, {16, 1}};
+}
+
+// x in a kernel's order.
+struct OrderedInput {
+  at::Tensor x, sums;
+  cpu::ProductInput raw;
+};
+
+template <typename T>
+void order_tokens(const at::Tensor& x_MK, int64_t group_size, ProductLayout layout, at::Tensor& ordered,
+                  at::Tensor& sums) {
+  const int64_t M = x_MK.size(0), K = x_MK.size(1), padded = ordered.size(1), groups = K / group_size;
+  const T* from = static_cast<const T*>(x_MK.const_data_ptr());
+  T* to = static_cast<T*>(ordered.mutable_data_ptr());
+  float* sum = sums.data_ptr<float>();
+  parallel_for(0, M, std::max<int64_t>(1, kMinTaskProducts / K), [&](int64_t begin, int64_t end) {
+    for (int64_t m = begin; m < end; ++m)
+      cpu::order_token(from + m * K, K, group_size, layout, to + m * padded, sum + m * groups);
+  });
+}
+
+OrderedInput order_input(const at::Tensor& x_MK, int64_t group_size, const Version& version) {
+  const int64_t M = x_MK.size(0), K = x_MK.size(1);
+  const at::Tensor source = x_MK.to(version.x_type).contiguous();
+  OrderedInput input;
+  input.x = at::empty({M, version.layout.padded(K)}, version.x_type);
+  input.sums = at::empty({M, K / group_size}, at::kFloat);
+  if (version.x_type == at::kBFloat16)
+    order_tokens<uint16_t>(source, group_size, version.layout, input.x, input.sums);
+  else
+    order_tokens<float>(source, group_size, version.layout, input.x, input.sums);
+  input.raw = {input.x.const_data_ptr(), input.sums.const_data_ptr<float>(), M, input.x.size(1)};
+  return input;
+}
+
+at::Tensor product(const at::Tensor& x, int64_t N, const cpu::ProductWeight& weight) {
+  QSLAW_CHECK(x.is_cpu() && x.dim() >= 1 && x.size(-1) == weight.columns);
+  QSLAW_CHECK(weight.group_size > 0 && weight.group_size % 32 == 0);
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape.back() = N;
+  at::Tensor y = at::empty(shape, x.scalar_type());
+  if (y.numel() == 0) return y;
+  const Version version = version_for(x.scalar_type(), weight.table != nullptr, weight.bits);
+  const OrderedInput input = order_input(x.reshape({-1, weight.columns}), weight.group_size, version);
+  const cpu::ProductOutput out{y.mutable_data_ptr(), element_of(x.scalar_type()), N};
+  const int64_t grain = std::max<int64_t>(8, kMinTaskProducts / (weight.columns * input.raw.tokens));
+  parallel_for(0, N, grain,
+                   [&](int64_t begin, int64_t end) { version.kernel(weight, input.raw, out, begin, end); });
+  return y;
+}
+
+void check_codes(const at::Tensor& codes, const at::Tensor& per_group) {
+  QSLAW_CHECK(codes.is_cpu() && codes.is_contiguous() && codes.scalar_type() == at::kByte);
+  QSLAW_CHECK(per_group.is_contiguous() && per_group.scalar_type() == at::kFloat);
+  QSLAW_CHECK(per_group.dim() == 2 && per_group.size(0) == codes.size(0) && per_group.size(1) > 0);
+}
+
+// Most tokens for which the product over packed codes was measured to be faster than dequantizing and
+// at::linear, on one core (AMD EPYC 9004, K = 4096, groups of 128). For 2, 3, 4, 8 bits, then table codes.
+struct Limits {
+  int64_t two, three, four, eight, table;
+};
+
+// oneDNN's products of bfloat16 are fast only where the processor multiplies pairs of it, those of float16
+// not even there: without, the packed product won at all 64 tokens that were tried, by a factor of 2 to 5.
+Limits limits_for(at::ScalarType dtype) {
+  constexpr int64_t kTried = 64;
+  const Isa isa = cpu::active_isa();
+  if (isa == Isa::plain) return {2, 2, 2, 2, 2};
+  if (dtype == at::kBFloat16 && isa == Isa::avx512_bf16) return {23, 13, 17, 10, 7};
+  if (dtype != at::kFloat) return {kTried, kTried, kTried, kTried, kTried};
+  return isa == Isa::avx2 ? Limits{48, 24, 28, 16, 16} : Limits{48, 40, 40, 20, 40};
+}
+
+}  // namespace
+
+bool packed_product_pays(const at::Tensor& x, Codes kind, int bits) {
+  if (!x.is_cpu() || x.numel() == 0 || (kind == Codes::table && bits == 8)) return false;
+  const Limits limits = limits_for(x.scalar_type());
+  const int64_t uniform = bits == 2   ? limits.two
+                          : bits == 3 ? limits.three
+                          : bits == 4 ? limits.four
+                                      : limits.eight;
+  return x.numel() / x.size(-1) <= (kind == Codes::table ? limits.table : uniform);
+}
+
+at::Tensor packed_product(const at::Tensor& x, const at::Tensor& codes, const GroupGrid& grid, int bits) {
+  check_codes(codes, grid.scale);
+  QSLAW_CHECK(grid.zero.is_contiguous() && grid.zero.scalar_type() == at::kShort);
+  const int64_t K = codes.size(1) * 8 / bits;
+  return product(x, codes.size(0),
+                 {codes.const_data_ptr<uint8_t>(), grid.scale.const_data_ptr<float>(),
+                  grid.zero.const_data_ptr<int16_t>(), nullptr, K, K / grid.scale.size(1), bits});
+}
+
+at::Tensor packed_table_product(const at::Tensor& x, const at::Tensor& codes, const at::Tensor& absmax,
+                                const at::Tensor& table, int bits) {
+  check_codes(codes, absmax);
+  QSLAW_CHECK(table.is_contiguous() && table.numel() == int64_t{1} << bits);
+  const int64_t K = codes.size(1) * 8 / bits;
+  return product(x, codes.size(0),
+                 {codes.const_data_ptr<uint8_t>(), absmax.const_data_ptr<float>(), nullptr,
+                  table.const_data_ptr<float>(), K, K / absmax.size(1), bits});
+}
+
+}  // namespace qslaw
