@@ -11,7 +11,7 @@ using Sums = __m256;
 using Value = __m256;
 using Codes = __m256i;
 constexpr int64_t kSumLanes = 8, kXBytes = 4;
-constexpr int kMaxTokens = 4, kRowsOfOne = 2, kRowsOfMany = 2;
+constexpr int kMaxTokens = 4, kRowsOfMany = 2;
 
 // Lanes of a chunk, shifted by multiples of a code's bits.
 template <int kBits>

@@ -7,7 +7,7 @@ namespace {
 
 using Value = __m512;
 constexpr int64_t kXBytes = 4;
-constexpr int kMaxTokens = 4, kRowsOfOne = 4, kRowsOfMany = 2;
+constexpr int kMaxTokens = 4, kRowsOfMany = 2;
 
 // Lanes of a chunk, shifted by multiples of a code's bits.
 template <int kBits>

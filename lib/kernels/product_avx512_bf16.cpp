@@ -9,7 +9,7 @@ namespace {
 
 using Value = __m512i;  // 32 bfloat16: two columns per lane of the sums
 constexpr int64_t kXBytes = 2;
-constexpr int kMaxTokens = 4, kRowsOfOne = 4, kRowsOfMany = 2;
+constexpr int kMaxTokens = 4, kRowsOfMany = 2;
 
 // Words of a chunk, shifted by multiples of a code's bits. Of 8 bits both halves are looked up on their own
 // and multiply the same x.

