@@ -1,7 +1,7 @@
 #include "kernels/activation_quant.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
+#include "kernels/parallel.h"
 
 #include <algorithm>
 #include <limits>
@@ -43,8 +43,8 @@ ActivationRange channel_range(const at::Tensor& x_MK) {
   ActivationRange range{at::full({1, K}, -kInfinity, at::kFloat), at::full({1, K}, kInfinity, at::kFloat)};
   float* high = range.high.data_ptr<float>();
   float* low = range.low.data_ptr<float>();
-  at::parallel_for(0, K, std::max<int64_t>(256, row_grain(M)),
-                   [&](int64_t begin, int64_t end) { widen_columns(x_MK, begin, end, high, low); });
+  parallel_for(0, K, std::max<int64_t>(256, row_grain(M)),
+               [&](int64_t begin, int64_t end) { widen_columns(x_MK, begin, end, high, low); });
   return range;
 }
 
@@ -64,7 +64,7 @@ ActivationRange token_range(const at::Tensor& x_MK) {
   float* high = range.high.data_ptr<float>();
   float* low = range.low.data_ptr<float>();
   const ElementReader x(x_MK);
-  at::parallel_for(0, M, row_grain(K), [&](int64_t begin, int64_t end) {
+  parallel_for(0, M, row_grain(K), [&](int64_t begin, int64_t end) {
     for (int64_t m = begin; m < end; ++m)
       row_extremes(x, m, K, high[m], low[m]);
   });
@@ -97,7 +97,7 @@ struct GridReader {
 // Calls fn(row) for every row, over several threads.
 template <typename Fn>
 void for_each_row(const at::Tensor& x_MK, Fn fn) {
-  at::parallel_for(0, x_MK.size(0), row_grain(x_MK.size(1)), [&](int64_t begin, int64_t end) {
+  parallel_for(0, x_MK.size(0), row_grain(x_MK.size(1)), [&](int64_t begin, int64_t end) {
     for (int64_t m = begin; m < end; ++m)
       fn(m);
   });

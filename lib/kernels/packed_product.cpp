@@ -89,7 +89,7 @@ at::Tensor product(const at::Tensor& x, int64_t N, const cpu::ProductWeight& wei
   const cpu::ProductOutput out{y.mutable_data_ptr(), element_of(x.scalar_type()), N};
   const int64_t grain = std::max<int64_t>(8, kMinTaskProducts / (weight.columns * input.raw.tokens));
   parallel_for(0, N, grain,
-                   [&](int64_t begin, int64_t end) { version.kernel(weight, input.raw, out, begin, end); });
+               [&](int64_t begin, int64_t end) { version.kernel(weight, input.raw, out, begin, end); });
   return y;
 }
 

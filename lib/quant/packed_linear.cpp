@@ -4,6 +4,9 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "core/error.h"
+#include "kernels/packed_product.h"
+#include "kernels/scratch.h"
+#include "quant/normal_float.h"
 
 namespace qslaw {
 namespace {
@@ -17,6 +20,25 @@ constexpr int64_t kTileElements = int64_t{1} << 22;
 
 int64_t tile_rows(const PackedWeight& weight) {
   return std::max<int64_t>(64, kTileElements / std::max<int64_t>(weight.columns(), 1));
+}
+
+// Rows begin..end-1 as dense weights, in the one buffer that all layers share: valid until the next call.
+// Fresh memory would be cleared by the system, page by page, for every tile of every product.
+at::Tensor dense_tile(const PackedWeight& weight, at::ScalarType dtype, int64_t begin, int64_t end) {
+  at::Tensor tile = scratch_matrix(end - begin, weight.columns(), weight.codes.options().dtype(dtype));
+  weight.dequantize_into(begin, end, tile);
+  return tile;
+}
+
+// The product over packed codes alone.
+at::Tensor few_token_product(const PackedWeight& weight, const at::Tensor& x) {
+  if (weight.kind == CodeKind::uniform) return packed_product(x, weight.codes, weight.grid, weight.bits);
+  return packed_table_product(x, weight.codes, weight.absmax(), normal_float_table(weight.bits), weight.bits);
+}
+
+bool few_tokens(const PackedWeight& weight, const at::Tensor& x) {
+  const Codes kind = weight.kind == CodeKind::uniform ? Codes::uniform : Codes::table;
+  return packed_product_pays(x, kind, weight.bits);
 }
 
 struct HeldWeight : torch::CustomClassHolder {
@@ -40,11 +62,13 @@ struct PackedProduct : torch::autograd::Function<PackedProduct> {
 }  // namespace
 
 at::Tensor packed_forward(const PackedWeight& weight, const at::Tensor& x) {
+  if (few_tokens(weight, x)) return few_token_product(weight, x);
   const int64_t N = weight.rows(), step = tile_rows(weight);
-  if (N <= step) return at::linear(x, weight.dequantize(x.scalar_type()));
+  if (N <= step) return at::linear(x, dense_tile(weight, x.scalar_type(), 0, N));
   std::vector<at::Tensor> parts;
   for (int64_t begin = 0; begin < N; begin += step) {
-    parts.push_back(at::linear(x, weight.dequantize(x.scalar_type(), begin, std::min(begin + step, N))));
+    const int64_t end = std::min(begin + step, N);
+    parts.push_back(at::linear(x, dense_tile(weight, x.scalar_type(), begin, end)));
   }
   return at::cat(parts, -1);
 }
@@ -55,7 +79,7 @@ at::Tensor packed_input_gradient(const PackedWeight& weight, const at::Tensor& g
   for (int64_t begin = 0; begin < N; begin += step) {
     const int64_t end = std::min(begin + step, N);
     const at::Tensor part = at::matmul(gradient.narrow(-1, begin, end - begin),
-                                       weight.dequantize(gradient.scalar_type(), begin, end));
+                                       dense_tile(weight, gradient.scalar_type(), begin, end));
     total = total.defined() ? total.add_(part) : part;
   }
   return total;

@@ -80,17 +80,19 @@ int64_t PackedWeight::bytes() const {
   return total;
 }
 
-at::Tensor PackedWeight::dequantize(at::ScalarType dtype, int64_t begin, int64_t end) const {
-  const int64_t count = end - begin;
-  const at::Tensor part = codes.narrow(0, begin, count);
-  if (kind == CodeKind::uniform) {
-    return dequantize_packed(part, {grid.scale.narrow(0, begin, count), grid.zero.narrow(0, begin, count)},
-                             bits, dtype);
-  }
-  const at::Tensor absmax =
-      dequantize_absmax(absmax_codes, nested_absmax, absmax_offset).narrow(0, begin, count);
-  return dequantize_table(part, absmax.contiguous(), normal_float_table(bits).to(codes.device()), bits,
-                          dtype);
+void PackedWeight::dequantize_into(int64_t begin, int64_t end, at::Tensor& out) const {
+  if (kind == CodeKind::uniform) return dequantize_packed_into(codes, grid, bits, begin, end, out);
+  dequantize_table_into(codes, absmax(), normal_float_table(bits).to(codes.device()), bits, begin, end, out);
+}
+
+at::Tensor PackedWeight::dequantize(at::ScalarType dtype) const {
+  at::Tensor out = at::empty({rows(), columns()}, codes.options().dtype(dtype));
+  dequantize_into(0, rows(), out);
+  return out;
+}
+
+at::Tensor PackedWeight::absmax() const {
+  return dequantize_absmax(absmax_codes, nested_absmax, absmax_offset);
 }
 
 PackedWeight PackedWeight::to(at::Device device) const {

@@ -33,9 +33,12 @@ struct PackedWeight {
   int64_t rows() const { return codes.size(0); }
   int64_t columns() const { return codes.size(1) * 8 / bits; }
   int64_t bytes() const;
-  /// Rows begin..end-1 as weights, [end - begin, K].
-  at::Tensor dequantize(at::ScalarType dtype, int64_t begin, int64_t end) const;
-  at::Tensor dequantize(at::ScalarType dtype) const { return dequantize(dtype, 0, rows()); }
+  /// Rows begin..end-1 as weights into `out`, contiguous [end - begin, K].
+  void dequantize_into(int64_t begin, int64_t end, at::Tensor& out) const;
+  /// All of them, [N, K].
+  at::Tensor dequantize(at::ScalarType dtype) const;
+  /// normal_float only: float32 [N, K / 64].
+  at::Tensor absmax() const;
   PackedWeight to(at::Device device) const;
 };
 
