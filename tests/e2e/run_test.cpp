@@ -204,7 +204,6 @@ TEST_CASE("run does every stage, and later only what has changed") {
   CHECK(before == after);
   CHECK_THAT(second.out, Catch::StartsWith("ScienceQA, percent\n") && !Catch::Contains("peak host memory"));
   CHECK_THAT(first.out, Catch::Contains(second.out));
-  CHECK(second.seconds < first.seconds);
 
   RunAgain again(out);
   touch(experiment.data("heldout.json"));

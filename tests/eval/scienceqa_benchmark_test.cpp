@@ -86,7 +86,7 @@ void let_answer_letters(EvalCase& eval, const std::vector<LoadedSample>& prompts
   std::vector<at::Tensor> states;
   for (const LoadedSample& prompt : prompts) {
     const at::Tensor x = embed_batch(eval.model, eval.alone(prompt));
-    states.push_back(llama_hidden(eval.model.language, x, false)[0][-1]);
+    states.push_back(llama_hidden(eval.model.language, x, Checkpointing::none)[0][-1]);
   }
   const at::Tensor mean = at::stack(states).mean(0);
   at::manual_seed(8);
