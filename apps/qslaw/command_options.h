@@ -12,6 +12,7 @@ inline constexpr const char* kReportCommand = "report";
 struct CommandOptions {
   std::string command;  // "quantize", ..., "run", "report"
   std::filesystem::path recipe;
+  std::string recipe_text;                     // the recipe's bytes, read once
   std::vector<std::filesystem::path> folders;  // report: finished runs
   std::vector<std::string> overrides;          // --set key.sub=value
   std::filesystem::path out;                   // --out: instead of the recipe's output; report: the page

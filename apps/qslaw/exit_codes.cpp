@@ -12,4 +12,11 @@ int complain(const std::string& message, int code) {
   return code;
 }
 
+int after_output(int code) {
+  std::cout.flush();
+  if (code != 0 || std::cout) return code;
+  return complain("[output] expected a standard output that can be written, got an error (is the disk full?)",
+                  kUserError);
+}
+
 }  // namespace qslaw

@@ -6,6 +6,10 @@ namespace qslaw {
 
 inline constexpr int kUserError = 2, kBug = 1, kStopped = 75;
 
+/// `code`, or kUserError with a message when it is 0 but standard output could not be written: a cut table or
+/// JSON object must not pass for a result.
+int after_output(int code);
+
 /// Prints "error: MESSAGE" and returns `code`.
 int complain(const std::string& message, int code);
 

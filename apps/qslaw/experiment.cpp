@@ -178,7 +178,7 @@ at::ScalarType parse_dtype(const std::string& name) {
 Experiment open_experiment(const CommandOptions& options) {
   Experiment experiment;
   experiment.options = options;
-  experiment.recipe = read_recipe(options.recipe, options.overrides);
+  experiment.recipe = parse_recipe(options.recipe_text, options.recipe, options.overrides);
   if (!options.out.empty()) experiment.recipe.output = fs::absolute(options.out).lexically_normal();
   experiment.device = resolve_device(options.device);
   experiment.dtype = parse_dtype(experiment.recipe.model.dtype);

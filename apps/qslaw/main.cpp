@@ -14,20 +14,29 @@
 namespace qslaw {
 namespace {
 
+template <typename Function>
+Function find(void* library, const char* name) {
+  const auto found = reinterpret_cast<Function>(dlsym(library, name));
+  require(found != nullptr, "program", "expected ", name, " in ", kProgramLibrary, ", got none");
+  return found;
+}
+
 decltype(&qslaw_run_program) load_program() {
   const auto path = library_path(kProgramLibrary);
   void* library =
       dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);  // LibTorch's CUDA side wants its symbols global
   require(library != nullptr, "program", "expected to load ", kProgramLibrary,
           " from beside the program or its ../lib, got: ", library ? "" : dlerror());
-  const auto run = reinterpret_cast<decltype(&qslaw_run_program)>(dlsym(library, kProgramSymbol));
-  require(run != nullptr, "program", "expected ", kProgramSymbol, " in ", path.string(), ", got none");
-  return run;
+  const std::string build = find<decltype(&qslaw_program_build)>(library, kBuildSymbol)();
+  require(build == QSLAW_BUILD, "program", "expected ", path.string(), " of build ", QSLAW_BUILD,
+          ", got one of ", build);
+  return find<decltype(&qslaw_run_program)>(library, kProgramSymbol);
 }
 
-int run(const CommandOptions& options) {
+int run(CommandOptions& options) {
   try {
-    if (options.command != kReportCommand) validate_recipe(options.recipe, options.overrides);
+    if (options.command != kReportCommand)
+      options.recipe_text = validate_recipe(options.recipe, options.overrides);
     return load_program()(options);
   } catch (const UserError& error) {
     return complain(error.what(), kUserError);
@@ -42,6 +51,6 @@ int run(const CommandOptions& options) {
 int main(int argc, char** argv) {
   qslaw::CommandOptions options;
   int exit_code = 0;
-  if (!qslaw::read_command_line(argc, argv, options, exit_code)) return exit_code;
+  if (!qslaw::read_command_line(argc, argv, options, exit_code)) return qslaw::after_output(exit_code);
   return qslaw::run(options);
 }

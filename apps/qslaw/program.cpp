@@ -68,13 +68,18 @@ int guarded(const std::function<void()>& work) {
 }  // namespace
 }  // namespace qslaw
 
+const char* qslaw_program_build() {
+  return QSLAW_BUILD;
+}
+
 int qslaw_run_program(const qslaw::CommandOptions& options) {
   qslaw::set_quiet(options.quiet);
   qslaw::set_progress_hidden(options.quiet);
   qslaw::prepare_cpu();
   qslaw::watch_for_stop_signals();
-  return qslaw::guarded([&] {
+  const int code = qslaw::guarded([&] {
     if (options.threads > 0) at::set_num_threads(options.threads);
     qslaw::run_command(options);
   });
+  return qslaw::after_output(code);
 }

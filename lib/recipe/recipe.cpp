@@ -37,8 +37,9 @@ std::string to_yaml(const std::optional<T>& section) {
 
 }  // namespace
 
-Recipe read_recipe(const fs::path& file, const std::vector<std::string>& overrides) {
-  YamlNode root = read_yaml_file(file);
+Recipe parse_recipe(const std::string& text, const fs::path& file,
+                    const std::vector<std::string>& overrides) {
+  YamlNode root = parse_recipe_text(text, file);
   for (const std::string& argument : overrides)
     apply_override(root, argument);
   KeyNames known;
@@ -55,8 +56,14 @@ Recipe read_recipe(const fs::path& file, const std::vector<std::string>& overrid
   return recipe;
 }
 
-void validate_recipe(const fs::path& file, const std::vector<std::string>& overrides) {
-  read_recipe(file, overrides);
+Recipe read_recipe(const fs::path& file, const std::vector<std::string>& overrides) {
+  return parse_recipe(read_recipe_text(file), file, overrides);
+}
+
+std::string validate_recipe(const fs::path& file, const std::vector<std::string>& overrides) {
+  const std::string text = read_recipe_text(file);
+  parse_recipe(text, file, overrides);
+  return text;
 }
 
 std::string recipe_yaml(const Recipe& recipe) {

@@ -43,6 +43,10 @@ struct Recipe {
 /// answered with the nearest known one.
 Recipe read_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 
+/// The same of a file's bytes: a pipe can be read only once, and a file may change in between.
+Recipe parse_recipe(const std::string& text, const std::filesystem::path& file,
+                    const std::vector<std::string>& overrides);
+
 /// The complete recipe, defaults included, as YAML that read_recipe accepts.
 std::string recipe_yaml(const Recipe& recipe);
 

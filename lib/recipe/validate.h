@@ -6,7 +6,7 @@
 
 namespace qslaw {
 
-/// Throws what read_recipe (recipe.h) throws.
-void validate_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+/// Throws what read_recipe (recipe.h) throws. Returns the file's bytes, for parse_recipe.
+std::string validate_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides);
 
 }  // namespace qslaw

@@ -176,14 +176,19 @@ const YamlNode* YamlNode::find(std::string_view key) const {
   return nullptr;
 }
 
-YamlNode read_yaml_file(const fs::path& file) {
+std::string read_recipe_text(const fs::path& file) {
   const std::string name = one_line(file.string(), 1000);
   std::error_code error;
   const fs::file_status status = fs::status(file, error);
   if (!fs::exists(status))
     fail("recipe", "expected a recipe file, got a path that does not exist (", name, ")");
   if (fs::is_directory(status)) fail("recipe", "expected a recipe file, got a folder (", name, ")");
-  YamlNode root = parse(read_file(file), {name, true, fs::absolute(file).parent_path()});
+  return read_file(file);
+}
+
+YamlNode parse_recipe_text(const std::string& text, const fs::path& file) {
+  const std::string name = one_line(file.string(), 1000);
+  YamlNode root = parse(text, {name, true, fs::absolute(file).parent_path()});
   if (root.kind == YamlNode::Kind::null)
     fail("recipe", "expected a map of keys, got an empty file (", name, ")");
   if (root.kind != YamlNode::Kind::map) fail_at(root, "", "expected a map of keys, got ", describe(root));

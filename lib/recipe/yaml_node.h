@@ -24,10 +24,13 @@ struct YamlNode {
   const YamlNode* find(std::string_view key) const;
 };
 
-/// Reads a recipe's file; its root is a map. UserError naming file and line for a missing file, a folder,
+/// A recipe's bytes. UserError for a missing file and a folder.
+std::string read_recipe_text(const std::filesystem::path& file);
+
+/// The recipe in `text`, which was read from `file`; its root is a map. UserError naming file and line for
 /// invalid UTF-8, tabs as indentation, bad syntax, duplicate keys, several documents, an empty file or a root
 /// that is not a map.
-YamlNode read_yaml_file(const std::filesystem::path& file);
+YamlNode parse_recipe_text(const std::string& text, const std::filesystem::path& file);
 
 /// Applies "key.sub=value" (the value is YAML; lists by index). Maps on the way are made when absent, so that
 /// an unknown key is reported by whoever reads the tree. UserError for bad syntax, a list index out of range

@@ -1,7 +1,9 @@
 // What a user can get wrong: exit code 2 and one line that names the file, the key or the sample.
 #include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 
@@ -265,6 +267,28 @@ TEST_CASE("an output that cannot be written") {
   require_user_error(experiment.run("quantize", {"--out", below_a_file.string()}), {below_a_file.string()});
   fs::create_directories(experiment.output() / "quantize" / "log.txt");
   require_user_error(experiment.run("quantize"), {(experiment.output() / "quantize" / "log.txt").string()});
+}
+
+TEST_CASE("an output that cannot be written is no success") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize);
+  for (const std::string& arguments :
+       {std::string("--help"), "quantize --dry-run " + experiment.recipe().string()}) {
+    INFO(arguments);
+    const int status =
+        std::system((std::string(QSLAW_PROGRAM) + " " + arguments + " >/dev/full 2>/dev/null").c_str());
+    CHECK(WEXITSTATUS(status) == 2);
+  }
+}
+
+TEST_CASE("a recipe may come through a pipe") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize);
+  const std::string command =
+      "cat '" + experiment.recipe().string() + "' | " + QSLAW_PROGRAM +
+      " quantize /dev/stdin --dry-run --set model.path=" + (experiment.path() / "model").string() +
+      " --out " + experiment.output().string() + " >/dev/null";
+  CHECK(WEXITSTATUS(std::system(command.c_str())) == 0);
 }
 
 TEST_CASE("a full disk is reported and costs nothing but time") {
