@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "kernels/bit_mask.h"
 #include "model/random_tensor.h"
 
 namespace qslaw {
@@ -28,20 +29,20 @@ at::Tensor as_rows(const at::Tensor& x) {
   return x.reshape({-1, x.size(-1)});
 }
 
-at::Tensor mask_of(const at::Tensor& x, const LoraCall& call) {
-  return as_rows(dropout_mask(x, call.dropout, call.seed));
-}
-
 struct LoraProduct : torch::autograd::Function<LoraProduct> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& a_RK,
                             const at::Tensor& b_NR, const c10::intrusive_ptr<LoraCall>& call) {
     const at::Tensor y = call->base->forward(x);
     QSLAW_CHECK(y.is_contiguous());
-    const at::Tensor x_MK = as_rows(x);
-    const at::Tensor input_MK = call->dropout > 0 ? x_MK * mask_of(x, *call) : x_MK;
-    const at::Tensor low_MR = at::mm(input_MK, a_RK.to(x.scalar_type()).t());
+    at::Tensor input = x, bits;
+    if (call->dropout > 0) {
+      at::Tensor mask = dropout_mask(x, call->dropout, call->seed);
+      bits = compress_mask(mask);  // drawing it again would take longer than a product with A
+      input = mask.mul_(x);
+    }
+    const at::Tensor low_MR = at::mm(as_rows(input), a_RK.to(x.scalar_type()).t());
     as_rows(y).addmm_(low_MR, b_NR.to(x.scalar_type()).t(), 1.0, call->scaling);
-    context->save_for_backward({x, a_RK, b_NR, low_MR});
+    context->save_for_backward({x, a_RK, b_NR, low_MR, bits});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
     return y;
   }
@@ -50,21 +51,29 @@ struct LoraProduct : torch::autograd::Function<LoraProduct> {
     const auto saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &a_RK = saved[1], &b_NR = saved[2], &low_MR = saved[3];
     const auto call = c10::static_intrusive_pointer_cast<LoraCall>(context->saved_data["call"].toCapsule());
-    const at::Tensor dY_MN = as_rows(gradients[0]), x_MK = as_rows(x);
-    const at::Tensor mask_MK = call->dropout > 0 ? mask_of(x, *call) : at::Tensor();
+    const at::Tensor dY_MN = as_rows(gradients[0]);
     const at::Tensor dLow_MR = at::mm(dY_MN, b_NR.to(x.scalar_type())).mul_(call->scaling);
     const at::Tensor dB_NR = at::mm(dY_MN.t(), low_MR).to(b_NR.scalar_type()).mul_(call->scaling);
-    const at::Tensor dA_RK =
-        at::mm(dLow_MR.t(), mask_MK.defined() ? x_MK * mask_MK : x_MK).to(a_RK.scalar_type());
-    if (!context->needs_input_grad(0)) return {{}, dA_RK, dB_NR, {}};
-    const at::Tensor dX = call->base->input_gradient(gradients[0]);
-    const at::Tensor a = a_RK.to(x.scalar_type());
-    if (mask_MK.defined()) {
-      as_rows(dX).addcmul_(at::mm(dLow_MR, a), mask_MK);
-    } else {
-      as_rows(dX).addmm_(dLow_MR, a);
+    at::Tensor mask;
+    if (saved[4].defined()) mask = expand_mask(saved[4], x, 1.0 - call->dropout);
+    const at::Tensor input_MK = as_rows(mask.defined() ? x * mask : x);
+    const at::Tensor dA_RK = at::mm(dLow_MR.t(), input_MK).to(a_RK.scalar_type());
+    at::Tensor dX;
+    if (context->needs_input_grad(0)) {
+      dX = call->base->input_gradient(gradients[0]);
+      add_low_gradient(as_rows(dX), dLow_MR, a_RK.to(x.scalar_type()), mask);
     }
     return {dX, dA_RK, dB_NR, {}};
+  }
+
+  // dX += (dLow A) * mask, without a second tensor of dX's size where there is no mask.
+  static void add_low_gradient(at::Tensor dX_MK, const at::Tensor& dLow_MR, const at::Tensor& a_RK,
+                               const at::Tensor& mask) {
+    if (mask.defined()) {
+      dX_MK.addcmul_(at::mm(dLow_MR, a_RK), as_rows(mask));
+    } else {
+      dX_MK.addmm_(dLow_MR, a_RK);
+    }
   }
 };
 

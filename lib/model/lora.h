@@ -23,8 +23,7 @@ struct DropoutKey {
 };
 
 /// The product adds to base(x) in place, and its gradient to that of the base: nothing of the size of x or y
-/// is made besides, and x and A x are all that is kept (with dropout the mask is drawn again in the backward
-/// pass).
+/// is made besides, and x, A x and a bit per masked input are all that is kept.
 class LoraLinear final : public Linear {
  public:
   /// Kaiming-uniform(a = sqrt 5) A [R, K] and zero B [N, R], float32. `key` is shared by all LoRA linears of
