@@ -17,7 +17,7 @@ namespace {
 
 // Two phases of LoRA with dropout and a measurement after every step: 0, 1, ..., 6.
 struct Run {
-  explicit Run(const fs::path& folder)
+  explicit Run(const fs::path& folder, const std::string& states = "float32")
       : data(make_samples(
             12, [](int64_t) { return 6; }, [](int64_t) { return 2; })) {
     fs::create_directories(folder);
@@ -27,6 +27,7 @@ struct Run {
     task.groups = {lora_group(adapter, 0.01, 0.0)};
     task.phases = {phase_in_order(data, 3, 4), phase_in_order(data, 3, 4)};
     task.loop.save_every = 2;
+    task.optimizer.states = states;
     task.heldout_every = 1;
     task.heldout = [this] {
       if (measured++ == stop_within) throw Stopped("the measurement was stopped");
@@ -79,9 +80,9 @@ void require_same_end(const End& actual, const End& expected) {
   CHECK(actual.result.tokens == expected.result.tokens);
 }
 
-End uninterrupted() {
+End uninterrupted(const std::string& states = "float32") {
   const TemporaryFolder folder;
-  Run run(folder.path());
+  Run run(folder.path(), states);
   return finish(run, false);
 }
 
@@ -92,18 +93,19 @@ void cut_file(const fs::path& path) {
 }  // namespace
 
 TEST_CASE("a run stopped after any step, the last of a phase too, goes on to the same end") {
-  const End expected = uninterrupted();
+  const std::string states = GENERATE("float32", "int8");
+  const End expected = uninterrupted(states);
   CHECK(expected.metrics.size() == 6 + 7);
   const int step = GENERATE(range(1, 6));
   const TemporaryFolder folder;
   {
-    Run run(folder.path());
+    Run run(folder.path(), states);
     run.stop_behind = step;
     CHECK_THROWS_AS(train(run.task, false), Stopped);
     request_stop(false);
     CHECK(find_checkpoint(folder.path()) == folder.path() / ("checkpoint-" + std::to_string(step)));
   }
-  Run resumed(folder.path());
+  Run resumed(folder.path(), states);
   require_same_end(finish(resumed, true), expected);
 }
 
