@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Runs the demo's methods over bits, seeds and protocols and writes the table of docs/results.md.
 
-Protocols: `paper`, every method tunes for the same steps and QSLAW's warm-up comes on top; `matched`, methods without (or
-with a shorter) warm-up tune for as many more steps, so that all do the same number of optimizer steps on the new task's
-data and text together.
+Protocols: `paper`, every method tunes for the same steps and the warm-up comes on top; `matched`, methods without warm-up tune
+for as many more steps on the new task's data, so that all do the same number of optimizer steps. What they do not get is the
+warm-up's data (captions and text): the row with fixed scales gets that, and no scale learning.
 """
 import argparse
 import datetime
@@ -21,6 +21,7 @@ METHODS = {  # recipe -> (name in the table, whether bits matter, whether it war
     "qlora": ("QLoRA (NF + LoRA)", True, False),
     "rtn_lora": ("RTN + LoRA", True, False),
     "omniquant_lora": ("OmniQuant + LoRA", True, False),
+    "fixed_scales": ("same warm-up, scales fixed", True, True),
     "qslaw_pictures": ("QSLAW, pictures only", True, True),
     "w4": ("QSLAW", True, True),
 }
