@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
-#include "kernels/bit_mask.h"
+#include "kernels/dropout.h"
 #include "model/random_tensor.h"
 
 namespace qslaw {
@@ -29,20 +29,19 @@ at::Tensor as_rows(const at::Tensor& x) {
   return x.reshape({-1, x.size(-1)});
 }
 
+// What the product with A gets. Drawn again in the backward pass: that takes less than keeping it.
+at::Tensor dropped(const at::Tensor& x, const LoraCall& call) {
+  return call.dropout > 0 ? dropout(x, call.dropout, call.seed) : x;
+}
+
 struct LoraProduct : torch::autograd::Function<LoraProduct> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& a_RK,
                             const at::Tensor& b_NR, const c10::intrusive_ptr<LoraCall>& call) {
     const at::Tensor y = call->base->forward(x);
     QSLAW_CHECK(y.is_contiguous());
-    at::Tensor input = x, bits;
-    if (call->dropout > 0) {
-      at::Tensor mask = dropout_mask(x, call->dropout, call->seed);
-      bits = compress_mask(mask);  // drawing it again would take longer than a product with A
-      input = mask.mul_(x);
-    }
-    const at::Tensor low_MR = at::mm(as_rows(input), a_RK.to(x.scalar_type()).t());
+    const at::Tensor low_MR = at::mm(as_rows(dropped(x, *call)), a_RK.to(x.scalar_type()).t());
     as_rows(y).addmm_(low_MR, b_NR.to(x.scalar_type()).t(), 1.0, call->scaling);
-    context->save_for_backward({x, a_RK, b_NR, low_MR, bits});
+    context->save_for_backward({x, a_RK, b_NR, low_MR});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
     return y;
   }
@@ -54,23 +53,20 @@ struct LoraProduct : torch::autograd::Function<LoraProduct> {
     const at::Tensor dY_MN = as_rows(gradients[0]);
     const at::Tensor dLow_MR = at::mm(dY_MN, b_NR.to(x.scalar_type())).mul_(call->scaling);
     const at::Tensor dB_NR = at::mm(dY_MN.t(), low_MR).to(b_NR.scalar_type()).mul_(call->scaling);
-    at::Tensor mask;
-    if (saved[4].defined()) mask = expand_mask(saved[4], x, 1.0 - call->dropout);
-    const at::Tensor input_MK = as_rows(mask.defined() ? x * mask : x);
-    const at::Tensor dA_RK = at::mm(dLow_MR.t(), input_MK).to(a_RK.scalar_type());
+    const at::Tensor dA_RK = at::mm(dLow_MR.t(), as_rows(dropped(x, *call))).to(a_RK.scalar_type());
     at::Tensor dX;
     if (context->needs_input_grad(0)) {
       dX = call->base->input_gradient(gradients[0]);
-      add_low_gradient(as_rows(dX), dLow_MR, a_RK.to(x.scalar_type()), mask);
+      add_low_gradient(as_rows(dX), dLow_MR, a_RK.to(x.scalar_type()), *call);
     }
     return {dX, dA_RK, dB_NR, {}};
   }
 
-  // dX += (dLow A) * mask, without a second tensor of dX's size where there is no mask.
+  // dX += dropout(dLow A), without a second tensor of dX's size where nothing is dropped.
   static void add_low_gradient(at::Tensor dX_MK, const at::Tensor& dLow_MR, const at::Tensor& a_RK,
-                               const at::Tensor& mask) {
-    if (mask.defined()) {
-      dX_MK.addcmul_(at::mm(dLow_MR, a_RK), as_rows(mask));
+                               const LoraCall& call) {
+    if (call.dropout > 0) {
+      add_dropout(dX_MK, at::mm(dLow_MR, a_RK), call.dropout, call.seed);
     } else {
       dX_MK.addmm_(dLow_MR, a_RK);
     }

@@ -29,11 +29,4 @@ at::Tensor random_normal(const std::vector<int64_t>& shape, double deviation, ui
   return tensor;
 }
 
-at::Tensor dropout_mask(const at::Tensor& like, double rate, uint64_t seed) {
-  at::Generator generator = at::globalContext().defaultGenerator(like.device()).clone();
-  generator.set_current_seed(seed);
-  at::Tensor mask = at::empty_like(like).bernoulli_(1.0 - rate, generator);
-  return mask.div_(1.0 - rate);
-}
-
 }  // namespace qslaw

@@ -13,7 +13,4 @@ at::Tensor random_uniform(const std::vector<int64_t>& shape, double bound, uint6
 /// Normal with mean 0, float32, CPU.
 at::Tensor random_normal(const std::vector<int64_t>& shape, double deviation, uint64_t seed);
 
-/// Dropout mask for `like`: 0 with probability `rate`, else 1 / (1 - rate), in its dtype and on its device.
-at::Tensor dropout_mask(const at::Tensor& like, double rate, uint64_t seed);
-
 }  // namespace qslaw

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/random.h"
+#include "kernels/dropout.h"
 #include "model/lora.h"
 #include "model/random_tensor.h"
 #include "model_fixture.h"
@@ -37,7 +38,7 @@ TEST_CASE("LoRA in place agrees with separate operators") {
   const at::Tensor start = random_normal({B, T, K}, 1.0, 4).to(dtype),
                    dY = random_normal({B, T, N}, 1.0, 5).to(dtype);
   at::Tensor mask;
-  if (dropout > 0) mask = dropout_mask(start, dropout, mix_seed(7, hash_text(spec.name)));
+  if (dropout > 0) mask = qslaw::dropout(at::ones_like(start), dropout, mix_seed(7, hash_text(spec.name)));
   const auto run = [&](bool composed) {
     at::Tensor x = start.clone().requires_grad_(true);
     for (at::Tensor* factor : {&layer.a_RK(), &layer.b_NR()})
