@@ -5,6 +5,7 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -20,9 +21,10 @@ struct Passed {
   std::string reason;
 };
 
-/// What a worker made of one draw: a sample, or the error that `next` throws when the draw's turn comes.
+/// What a worker made of one draw: a sample, none where it was left out, or the error that `next` throws when
+/// the draw's turn comes.
 struct Outcome {
-  LoadedSample loaded;
+  std::optional<LoadedSample> loaded;
   std::vector<Passed> passed;
   std::exception_ptr error;
 };
@@ -71,7 +73,7 @@ struct Loader::State {
   void note_passed(const std::vector<Passed>& passed);
 };
 
-/// The draw's sample or, where bad ones are skipped, the first good one after it.
+/// The draw's sample or, where bad ones are skipped, the first good one after it or none.
 Outcome Loader::State::load(Draw draw) const {
   const Dataset& source = *sources[static_cast<size_t>(draw.source)];
   Outcome outcome;
@@ -81,9 +83,10 @@ Outcome Loader::State::load(Draw draw) const {
       return outcome;
     } catch (const UserError& error) {
       if (options.on_bad_sample == BadSamplePolicy::error) throw;
-      if (tried == source.size())
+      if (options.replace_skipped && tried == source.size())
         fail("data", "expected a good sample, got only bad ones; the last: ", error.what());
       outcome.passed.push_back({draw, error.what()});
+      if (!options.replace_skipped) return outcome;
       draw.index = (draw.index + 1) % source.size();
     }
   }
@@ -93,7 +96,7 @@ Outcome Loader::State::load_or_catch(Draw draw) const {
   try {
     return load(draw);
   } catch (...) {
-    return {{}, {}, std::current_exception()};
+    return {std::nullopt, {}, std::current_exception()};
   }
 }
 
@@ -167,7 +170,7 @@ std::vector<LoadedSample> Loader::next(int64_t count) {
   while (static_cast<int64_t>(samples.size()) < count && state_->deliver < state_->size()) {
     Outcome outcome = state_->take();
     state_->note_passed(outcome.passed);
-    samples.push_back(std::move(outcome.loaded));
+    if (outcome.loaded) samples.push_back(std::move(*outcome.loaded));
   }
   return samples;
 }

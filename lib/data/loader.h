@@ -15,6 +15,8 @@ struct LoaderOptions {
   int threads = 2;
   int64_t ahead = 64;  // samples prepared before they are asked for
   BadSamplePolicy on_bad_sample = BadSamplePolicy::error;
+  // Of skipped samples. Training wants as many samples as it planned; a measurement must count none twice.
+  bool replace_skipped = true;
 };
 
 class Loader {
@@ -26,12 +28,12 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// The next `count` draws of the plan (fewer at its end). With BadSamplePolicy::skip a bad sample is
-  /// replaced by the next good draw of the same source in index order, counted and logged; with error its
-  /// UserError is thrown here, and again by every later call.
+  /// The next `count` samples of the plan (fewer at its end). With BadSamplePolicy::skip a bad sample is
+  /// counted and logged, and replaced by the next good one of the same source in index order, or left out
+  /// unless `replace_skipped`; with error its UserError is thrown here, and again by every later call.
   std::vector<LoadedSample> next(int64_t count);
 
-  /// Bad samples replaced so far.
+  /// Bad samples replaced or left out so far.
   int64_t skipped() const;
   /// Seconds that `next` waited for the workers.
   double waited_s() const;

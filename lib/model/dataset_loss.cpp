@@ -27,11 +27,13 @@ DatasetLoss dataset_loss(const Llava& model, const Dataset& dataset, const Image
     plan.push_back({0, i});
   LoaderOptions loading;
   loading.on_bad_sample = options.on_bad_sample;
+  loading.replace_skipped = false;
   Loader loader({&dataset}, plan, 0, transform, loading);
   DatasetLoss total;
-  for (int64_t done = 0; done < count; done += options.batch_size) {
+  for (;;) {
     if (stop_requested()) throw Stopped("the measurement was stopped");
     const auto samples = loader.next(options.batch_size);
+    if (samples.empty()) break;
     const Batch batch = collate(samples, model.config.vision.features(), model.config.pad_token_id);
     const SampleSums sums = sum_by_sample(token_losses(model, batch), samples.size());
     for (size_t i = 0; i < samples.size(); ++i) {
@@ -43,6 +45,8 @@ DatasetLoss dataset_loss(const Llava& model, const Dataset& dataset, const Image
     }
   }
   total.skipped = loader.skipped();
+  require(total.samples > 0 || count == 0, "data", "expected a good sample to measure, got ", total.skipped,
+          " bad ones");
   if (total.samples > 0) total.sample_mean /= static_cast<double>(total.samples);
   return total;
 }

@@ -15,7 +15,7 @@ struct DatasetLoss {
   double nll = 0.0;
   int64_t tokens = 0;
   int64_t samples = 0;
-  int64_t skipped = 0;  // bad samples left out
+  int64_t skipped = 0;  // bad samples left out, none of them in another number
   double mean() const { return tokens > 0 ? nll / static_cast<double>(tokens) : 0.0; }
   /// Mean of each sample's own mean.
   double sample_mean = 0.0;
@@ -29,6 +29,7 @@ struct DatasetLossOptions {
   std::function<void(const std::string& id, int64_t tokens, double nll)> on_sample;
 };
 
+/// UserError for a bad sample unless they are skipped, and where no sample is good.
 DatasetLoss dataset_loss(const Llava& model, const Dataset& dataset, const ImageTransform& transform,
                          const DatasetLossOptions& options);
 

@@ -139,6 +139,26 @@ TEST_CASE("loader: skipping takes the next good index of the same source, the sa
   CHECK(loader.skipped() == 4);
 }
 
+TEST_CASE("loader: left out, a bad sample has no other in its place") {
+  const FakeDataset data(7, {1, 2, 6});
+  const std::vector<int64_t> expected = {0, 3, 4, 5};
+  for (int threads : {1, 4}) {
+    for (int64_t at_once : {1, 2, 9}) {
+      INFO(threads << " threads, " << at_once << " at once");
+      CHECK(run_plan(data, in_order(7), {threads, 3, BadSamplePolicy::skip, false}, at_once) == expected);
+    }
+  }
+  Loader loader({&data}, in_order(7), 0, {}, {3, 8, BadSamplePolicy::skip, false});
+  CHECK(next_indices(loader, 2) == std::vector<int64_t>{0, 3});
+  CHECK(loader.skipped() == 2);
+  next_indices(loader, 5);
+  CHECK(loader.skipped() == 3);
+  const FakeDataset bad(3, {0, 1, 2});
+  Loader nothing({&bad}, in_order(3), 0, {}, {3, 8, BadSamplePolicy::skip, false});
+  CHECK(nothing.next(2).empty());
+  CHECK(nothing.skipped() == 3);
+}
+
 TEST_CASE("loader: a skipped sample is logged once, however often it is met") {
   const auto path = std::filesystem::temp_directory_path() / concat("qslaw_loader_test_", ::getpid());
   {

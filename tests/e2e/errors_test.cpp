@@ -194,6 +194,29 @@ TEST_CASE("bad samples are named, or skipped and counted") {
   CHECK(json_file(experiment.output() / "tune" / "report.json").at("results").at("skipped_samples") == 1);
 }
 
+TEST_CASE("a held-out loss is that of the good samples alone") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune +
+                          "  heldout: {pictures: {kind: llava, path: data/heldout.json, images: "
+                          "data/pictures, max_length: 64, on_bad_sample: skip}}\n");
+  const auto loss_before = [&](const json& samples) {
+    write_text(experiment.data("heldout.json"), samples.dump());
+    require_success(experiment.run("tune", {"--set", "tune.max_steps=4"}));
+    const json results = json_file(experiment.output() / "tune" / "report.json").at("results");
+    return results.at("heldout").at("before").at("picture_loss").get<double>();
+  };
+  // Two neighbors are bad: neither they nor a good sample in their place count.
+  json samples = json_file(experiment.data("heldout.json")), good = json::array();
+  for (size_t i = 0; i < samples.size(); ++i) {
+    if (i == 2 || i == 3) {
+      samples[i]["image"] = "no such picture.png";
+    } else {
+      good.push_back(samples[i]);
+    }
+  }
+  CHECK(loss_before(samples) == loss_before(good));
+}
+
 TEST_CASE("data files that are missing, empty or no data") {
   const TinyExperiment experiment;
   experiment.write_recipe(kTune);

@@ -91,6 +91,47 @@ TEST_CASE("loss: the mean over all learned tokens, and each sample's own") {
   CHECK(eval.lines("two").size() == 2);
 }
 
+TEST_CASE("loss: bad samples are left out, none counts twice") {
+  const EvalCase eval;
+  const fs::path file = write_conversations(eval, 7);
+  const auto samples = load_conversations(eval, file);
+  json conversations = read_json(file);
+  // Neighbors, the last one, and one by its picture.
+  const std::vector<size_t> good = {0, 3, 5};
+  for (const size_t bad : {size_t{1}, size_t{2}, size_t{6}})
+    conversations[bad]["conversations"].erase(size_t{1});  // no answer
+  write_file_atomic(eval.path() / "broken.png", "no picture");
+  conversations[4]["image"] = (eval.path() / "broken.png").string();
+  write_json(file, conversations);
+  BenchmarkOptions options = benchmark("loss", file);
+  options.batch_size = 2;
+  CHECK_THROWS_AS(run_benchmark(options, eval.context()), UserError);
+  options.on_bad_sample = BadSamplePolicy::skip;
+  const json result = run_benchmark(options, eval.context());
+  const auto lines = eval.lines("loss");
+  REQUIRE(lines.size() == good.size());
+  double sum = 0.0, sample_means = 0.0;
+  int64_t tokens = 0;
+  for (size_t i = 0; i < good.size(); ++i) {
+    const auto [nll, count] = eval.nll(samples[good[i]]);
+    sum += nll;
+    tokens += count;
+    sample_means += nll / static_cast<double>(count) / static_cast<double>(good.size());
+    CHECK(lines[i].at("id") == samples[good[i]].sample.id);
+    CHECK(lines[i].at("nll").get<double>() == Approx(nll).epsilon(1e-5));
+  }
+  CHECK(result.at("n") == 3);
+  CHECK(result.at("skipped") == 4);
+  CHECK(result.at("tokens") == tokens);
+  CHECK(result.at("loss").get<double>() == Approx(sum / static_cast<double>(tokens)).epsilon(1e-5));
+  CHECK(result.at("sample_loss").get<double>() == Approx(sample_means).epsilon(1e-5));
+
+  for (const size_t left : good)
+    conversations[left]["image"] = (eval.path() / "broken.png").string();
+  write_json(file, conversations);
+  CHECK_THROWS_WITH(run_benchmark(options, eval.context()), Catch::Contains("got 7 bad ones"));
+}
+
 TEST_CASE("text_perplexity: exp of the mean over the whole windows of a text") {
   const EvalCase eval(1.0);  // the head as it is: a perplexity of the vocabulary's order
   constexpr int64_t kContext = 24;
