@@ -13,9 +13,8 @@ std::string without_place(const std::string& message) {
   return message.starts_with("[") && end != message.npos ? message.substr(end + 2) : message;
 }
 
-Encoded encode_at(const ConversationSample& conversation, const EncodingContext& context,
-                  const std::string& where) {
-  const bool move_image_first = conversation.pictures.size() == 1;
+Encoded encode_at(const ConversationSample& conversation, bool move_image_first,
+                  const EncodingContext& context, const std::string& where) {
   try {
     return encode_conversation(*context.tokenizer, context.template_kind, conversation.turns,
                                move_image_first);
@@ -50,11 +49,16 @@ Sample encode_sample(const ConversationSample& conversation, const EncodingConte
   // As written too: where a sample has one picture LLaVA drops a message's second "<image>". More likely than
   // not a picture is missing then, and the question is about both.
   require_one_image_each(count_images(conversation.turns), pictures, where);
-  Encoded encoded = encode_at(conversation, context, where);
+  const bool move_image_first = pictures == 1;
+  Encoded encoded = encode_at(conversation, move_image_first, context, where);
   require_one_image_each(std::count(encoded.ids.begin(), encoded.ids.end(), kImagePlaceholder), pictures,
                          where);
-  Sample sample{conversation.id, std::move(encoded.ids), std::move(encoded.labels), conversation.pictures,
-                before_answer(conversation.turns)};
+  Sample sample{conversation.id,
+                std::move(encoded.ids),
+                std::move(encoded.labels),
+                conversation.pictures,
+                before_answer(conversation.turns),
+                move_image_first};
   cut_to_length(sample, max_length, context.tokens_per_picture);
   if (context.supervised) require_supervised(sample, *context.tokenizer, where);
   return sample;

@@ -25,7 +25,8 @@ struct Sample {
   std::vector<int64_t> ids;     // placeholders not yet expanded
   std::vector<int64_t> labels;  // as in Encoded
   std::vector<std::filesystem::path> pictures;
-  std::vector<Turn> asked = {};  // the turns before the first answer, as written; empty for plain text
+  std::vector<Turn> asked = {};   // the turns before the first answer, as written; empty for plain text
+  bool move_image_first = false;  // how the turns were encoded (conversation.h)
   bool is_text() const { return pictures.empty(); }
 };
 

@@ -43,7 +43,7 @@ nlohmann::json prediction_line(const Question& question, const std::string& text
   const Sample& prompt = question.prompt.sample;
   nlohmann::json line = {{"id", prompt.id},
                          {"question", prompt.asked.back().text},
-                         {"prompt", prompt_text(template_kind, prompt.asked, prompt.pictures.size() == 1)},
+                         {"prompt", prompt_text(template_kind, prompt.asked, prompt.move_image_first)},
                          {"text", text},
                          {"parsed", text},
                          {"correct", is_right(question, text)},

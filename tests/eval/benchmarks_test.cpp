@@ -261,6 +261,38 @@ TEST_CASE("exact_match: a picture of a later question is not shown") {
   CHECK_FALSE(eval.lines("exact_match").at(0).contains("picture"));
 }
 
+TEST_CASE("exact_match: the prompt of a sample with several pictures is the text that was encoded") {
+  const EvalCase eval;
+  const fs::path file = write_conversations(eval, 2);
+  json conversations = read_json(file);
+  // One picture per question, the first behind its question: with one picture in all it would be moved.
+  json& turns = conversations[0]["conversations"];
+  turns = json::array({{{"from", "human"}, {"value", "Which digit?\n<image>"}},
+                       {{"from", "gpt"}, {"value", "4"}},
+                       {{"from", "human"}, {"value", "And <image> this?"}},
+                       {{"from", "gpt"}, {"value", "5"}}});
+  conversations[0]["image"] = json::array({conversations[0]["image"], conversations[1]["image"]});
+  write_json(file, conversations);
+  const LoadedSample given = prompt_of(load_conversations(eval, file).at(0));
+  REQUIRE(std::count(given.sample.ids.begin(), given.sample.ids.end(), kImagePlaceholder) == 1);
+  BenchmarkOptions options = benchmark("exact_match", file);
+  options.max_new_tokens = 1;
+  options.limit = 1;
+  CHECK(run_benchmark(options, eval.context()).at("n") == 1);
+  const std::string prompt = eval.lines("exact_match").at(0).at("prompt");
+  CHECK(prompt == vicuna_prompt("Which digit?\n<image>"));
+  // Encoded again as LLaVA's tokenizer_image_token does it.
+  const size_t picture = prompt.find("<image>");
+  REQUIRE(picture != std::string::npos);
+  std::vector<int64_t> ids = {eval.tokenizer.bos_id()};
+  for (const int64_t id : eval.tokenizer.encode(prompt.substr(0, picture)))
+    ids.push_back(id);
+  ids.push_back(kImagePlaceholder);
+  for (const int64_t id : eval.tokenizer.encode(prompt.substr(picture + std::string("<image>").size())))
+    ids.push_back(id);
+  CHECK(ids == given.sample.ids);
+}
+
 TEST_CASE("loss: doubled ids and answers of spaces are measured") {
   const EvalCase eval;
   const fs::path file = write_conversations(eval, 3);
