@@ -121,8 +121,12 @@ void save_checkpoint(const fs::path& folder, int64_t step, const std::vector<Par
     remove_checkpoint(path);
 }
 
+fs::path state_file(const fs::path& checkpoint) {
+  return checkpoint / kState;
+}
+
 nlohmann::json checkpoint_state(const fs::path& checkpoint) {
-  return read_json(checkpoint / kState);
+  return read_json(state_file(checkpoint));
 }
 
 nlohmann::json load_checkpoint(const fs::path& checkpoint, const std::vector<ParameterGroup>& groups,

@@ -28,6 +28,9 @@ void save_checkpoint(const std::filesystem::path& folder, int64_t step,
                      const std::vector<ParameterGroup>& groups, std::vector<AdamW>& optimizers,
                      const nlohmann::json& state);
 
+/// The file in a checkpoint that holds its state.
+std::filesystem::path state_file(const std::filesystem::path& checkpoint);
+
 /// The state that a checkpoint was saved with.
 nlohmann::json checkpoint_state(const std::filesystem::path& checkpoint);
 

@@ -1,11 +1,13 @@
 // Where a training run stands: what a checkpoint holds beside the tensors.
 #pragma once
 #include <cstdint>
+#include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
 
 namespace qslaw {
 
-/// With the run's fingerprint and a format number it is a checkpoint's state.json.
 struct Position {
   int64_t step = 0;  // optimizer steps over all phases
   size_t phase = 0;
@@ -18,10 +20,19 @@ struct Position {
   double last_loss = 0.0;
   bool measuring = false;  // stopped within the held-out measurement that belongs to this step
   nlohmann::json heldout_before;
-  nlohmann::json initial_hashes = nlohmann::json::object();
+  std::map<std::string, std::string> initial_hashes;  // of the trained tensors, by name
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Position, step, phase, phase_step, skipped, seconds, tokens,
-                                   peak_host_bytes, first_loss, last_loss, measuring, heldout_before,
-                                   initial_hashes)
+
+/// A checkpoint's state.json.
+struct RunState {
+  Position position;
+  std::string fingerprint;  // of recipe and data
+};
+
+nlohmann::json state_json(const RunState& state);
+
+/// The state that `checkpoint` was saved with. UserError naming the file when it was written in another
+/// format, is damaged, or holds no such state.
+RunState read_state(const std::filesystem::path& checkpoint);
 
 }  // namespace qslaw

@@ -44,11 +44,7 @@ class Trainer {
       total_steps_ += phase.steps;
     reset_optimizers();
     const auto checkpoint = resume ? find_checkpoint(task.folder) : std::nullopt;
-    if (checkpoint && is_this_run(*checkpoint)) {
-      restore(*checkpoint);
-    } else {
-      start_fresh();
-    }
+    if (!checkpoint || !goes_on(*checkpoint)) start_fresh();
     metrics_ = std::make_unique<MetricsWriter>(task.folder / "metrics.jsonl", position_.step);
   }
 
@@ -76,9 +72,19 @@ class Trainer {
     if (!task_.heldout) save();
   }
 
+  bool goes_on(const std::filesystem::path& checkpoint) {
+    const RunState state = read_state(checkpoint);
+    if (!is_this_run(state, checkpoint)) return false;
+    load_checkpoint(checkpoint, task_.groups, optimizers_);
+    position_ = state.position;
+    resumed_step_ = position_.step;
+    log_info(concat(task_.title, ": resumed at step ", position_.step, " of ", total_steps_));
+    return true;
+  }
+
   // Another run may take the place of one that has done no step.
-  bool is_this_run(const std::filesystem::path& checkpoint) const {
-    if (checkpoint_state(checkpoint).at("fingerprint") == task_.fingerprint) return true;
+  bool is_this_run(const RunState& state, const std::filesystem::path& checkpoint) const {
+    if (state.fingerprint == task_.fingerprint) return true;
     require(!has_progress(task_.folder), "resume",
             "expected the recipe and data that this run began with, got others (", checkpoint.string(),
             "); start over with --restart");
@@ -86,21 +92,13 @@ class Trainer {
     return false;
   }
 
-  void restore(const std::filesystem::path& checkpoint) {
-    position_ = load_checkpoint(checkpoint, task_.groups, optimizers_).get<Position>();
-    resumed_step_ = position_.step;
-    log_info(concat(task_.title, ": resumed at step ", position_.step, " of ", total_steps_));
-  }
-
   void save() {
     metrics_sync();
     Position saved = position_;
     saved.seconds += seconds_since(began_);
     saved.peak_host_bytes = peak_bytes();
-    nlohmann::json state = saved;
-    state["format"] = 1;
-    state["fingerprint"] = task_.fingerprint;
-    save_checkpoint(task_.folder, position_.step, task_.groups, optimizers_, state);
+    save_checkpoint(task_.folder, position_.step, task_.groups, optimizers_,
+                    state_json({saved, task_.fingerprint}));
   }
 
   void metrics_sync() {
@@ -295,7 +293,9 @@ class Trainer {
   void require_movement() {
     std::vector<std::string> unmoved;
     for_each_tensor([&](const std::string& name, const at::Tensor& tensor) {
-      if (position_.initial_hashes.value(name, "") == tensor_hash(tensor)) unmoved.push_back(name);
+      const auto before = position_.initial_hashes.find(name);
+      if (before != position_.initial_hashes.end() && before->second == tensor_hash(tensor))
+        unmoved.push_back(name);
     });
     if (unmoved.empty()) return;
     const size_t count = unmoved.size();

@@ -64,8 +64,8 @@ struct TrainResult {
 /// Runs the task to its end. A checkpoint is written before the first step, every `save_every` steps and on a
 /// stop signal (then Stopped is thrown). With `resume` it goes on at the newest checkpoint, if there is one,
 /// exactly as if it had never stopped. UserError for a non-finite loss or gradient (step, sample ids, first
-/// layer or tensor), for another fingerprint on resume unless no step was done, and when a trainable tensor
-/// has not moved by the end.
+/// layer or tensor), for a checkpoint that is damaged or of another format, for another fingerprint on resume
+/// unless no step was done, and when a trainable tensor has not moved by the end.
 TrainResult train(const TrainTask& task, bool resume);
 
 }  // namespace qslaw

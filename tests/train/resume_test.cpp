@@ -170,6 +170,47 @@ TEST_CASE("another fingerprint is refused on resume") {
   CHECK_THROWS_WITH(train(other.task, true), Catch::Contains("checkpoint-2") && Catch::Contains("--restart"));
 }
 
+TEST_CASE("a state that is damaged or of another format is refused, naming the file") {
+  const TemporaryFolder folder;
+  {
+    Run run(folder.path());
+    run.stop_behind = 2;
+    CHECK_THROWS_AS(train(run.task, false), Stopped);
+    request_stop(false);
+  }
+  const fs::path file = folder.path() / "checkpoint-2" / "state.json";
+  nlohmann::json state = nlohmann::json::parse(std::ifstream(file));
+  REQUIRE(state.at("format") == 1);
+  std::string says;
+  SECTION("another format") {
+    state["format"] = 2;
+    says = "expected a checkpoint of format 1, got 2";
+  }
+  SECTION("no format") {
+    state.erase("format");
+    says = "expected a checkpoint of format 1, got none";
+  }
+  SECTION("no object") {
+    state = nlohmann::json::array();
+    says = "got none";
+  }
+  SECTION("a key is missing") {
+    const std::string key = GENERATE("fingerprint", "step", "heldout_before", "initial_hashes");
+    state.erase(key);
+    says = key;
+  }
+  SECTION("a value of another type") {
+    const std::string key = GENERATE("fingerprint", "phase_step", "measuring", "initial_hashes");
+    state[key] = nlohmann::json::array({1});
+    says = "got a damaged one: type must be";
+  }
+  std::ofstream(file) << state;
+  Run resumed(folder.path());
+  CHECK_THROWS_AS(train(resumed.task, true), UserError);
+  CHECK_THROWS_WITH(train(resumed.task, true), Catch::StartsWith("[resume] ") && Catch::Contains(says) &&
+                                                   Catch::Contains(file.string()));
+}
+
 TEST_CASE("where no step was done another fingerprint starts over") {
   const End expected = uninterrupted();
   const TemporaryFolder folder;
