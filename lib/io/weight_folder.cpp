@@ -38,12 +38,23 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   return map;
 }
 
+// The name of torch's own weights, the first of several files; "" when there are none.
+std::string torch_weights(const fs::path& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("pytorch_model") && name.ends_with(".bin")) names.insert(name);
+  }
+  return names.empty() ? "" : *names.begin();
+}
+
 [[noreturn]] void fail_no_weights(const fs::path& folder) {
   require(fs::is_directory(folder), "weights", "expected a model folder, got ", folder.string(),
           fs::exists(folder) ? " (a file)" : " (which does not exist)");
-  fail("weights", "expected ", kSingleFile, " or ", kIndexFile, " in ", folder.string(), ", got neither",
-       fs::exists(folder / "pytorch_model.bin") ? " (pytorch_model.bin: convert it to safetensors first)"
-                                                : "");
+  const std::string torch = torch_weights(folder);
+  require(torch.empty(), "weights", "expected safetensors, got ", torch, kConvertHint, " (", folder.string(),
+          ")");
+  fail("weights", "expected ", kSingleFile, " or ", kIndexFile, " in ", folder.string(), ", got neither");
 }
 
 std::string nearest_tensor(const std::string& name, const std::vector<std::string>& names) {

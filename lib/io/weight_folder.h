@@ -11,6 +11,9 @@
 
 namespace qslaw {
 
+/// Behind messages about torch's .bin files, which are not read because a pickle may run code.
+inline constexpr const char* kConvertHint = "; convert it, see docs/howto-llava.md";
+
 /// Tensors by name over one or many files, remembering which were taken so that leftovers can be named.
 class WeightFolder {
  public:

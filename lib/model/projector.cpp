@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "io/weight_folder.h"
 #include "model/random_tensor.h"
 
 namespace qslaw {
@@ -85,6 +86,8 @@ Projector fresh_projector(ProjectorKind kind, int64_t vision_width, int64_t widt
 
 Projector read_projector(const std::filesystem::path& path, ProjectorKind kind, int64_t vision_width,
                          int64_t width) {
+  require(path.extension() != ".bin", "projector", "expected safetensors, got ", path.filename().string(),
+          kConvertHint, " (", path.string(), ")");
   const SafetensorsFile file(path);
   if (kind == ProjectorKind::linear) refuse_second_layer(file);
   Projector projector{kind, {}, {}};

@@ -165,9 +165,40 @@ TEST_CASE("no weights, no folder, only torch's .bin") {
   DamagedModel model;
   fs::remove(model.path() / "model.safetensors");
   check_says(model.error(), {"model.safetensors", model.path().string(), "neither"});
-  std::ofstream(model.path() / "pytorch_model.bin") << "x";
-  check_says(model.error(), {"pytorch_model.bin", "convert"});
+  std::ofstream(model.path() / "pytorch_model-00001-of-00002.bin") << "x";
+  std::ofstream(model.path() / "pytorch_model-00002-of-00002.bin") << "y";
+  std::ofstream(model.path() / "pytorch_model.bin.index.json") << "{}";
+  check_says(model.error(), {"expected safetensors, got pytorch_model-00001-of-00002.bin; convert it",
+                             "docs/howto-llava.md", model.path().string()});
   REQUIRE_THROWS_AS(read_config(source_of(model.path() / "nowhere")), UserError);
+}
+
+TEST_CASE("an original LLaVA folder: what to give instead, and what to convert") {
+  const fs::path original = model_fixture("original");
+  const auto error_of = [](const ModelSource& source) -> std::string {
+    try {
+      load_dense(source);
+    } catch (const UserError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  check_says(error_of(source_of(original)), {"expected model_type llava, got \"llava_llama\"",
+                                             "model.language, model.vision and model.projector",
+                                             "docs/howto-llava.md", (original / "config.json").string()});
+  ModelSource parts = three_parts_source();
+  parts.language = original;
+  check_says(error_of(parts),
+             {"expected safetensors, got pytorch_model.bin; convert it, see docs/howto-llava.md",
+              original.string()});
+  // Before anything is loaded too.
+  CHECK_THROWS_WITH(check_weight_names(parts, read_config(parts)),
+                    Catch::Contains("expected safetensors, got pytorch_model.bin; convert it"));
+  parts = three_parts_source();
+  parts.projector = model_fixture("three_parts") / "mm_projector.bin";
+  check_says(error_of(parts),
+             {"expected safetensors, got mm_projector.bin; convert it, see docs/howto-llava.md",
+              parts.projector.string()});
 }
 
 TEST_CASE("a configuration with wrong types or values is named by file and key") {
