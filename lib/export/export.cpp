@@ -16,8 +16,8 @@ namespace {
 
 struct ExportFormat {
   const char* name;
-  void (*write)(const ExportTask& task,
-                const fs::path& folder);  // UserError before anything is written, if it can
+  // UserError before anything is written, if it can. Returns what is to be reported.
+  nlohmann::json (*write)(const ExportTask& task, const fs::path& folder);
 };
 
 // To add a format: lib/export/<format>.cpp with a function declared in formats.h, a row here and in options.h
@@ -60,11 +60,13 @@ nlohmann::json export_model(const ExportTask& task) {
   for (const std::string& name : task.options.formats) {
     const fs::path path = task.folder / name;
     StagedFolder folder(path);
-    find_format(name).write(task, folder.path());
+    nlohmann::json result = find_format(name).write(task, folder.path());
     folder.publish();
     const int64_t bytes = folder_bytes(path);
     log_info(concat("exported ", name, " to ", path.string(), " (", format_bytes(bytes), ")"));
-    written[name] = {{"path", path.string()}, {"bytes", bytes}};
+    result["path"] = path.string();
+    result["bytes"] = bytes;
+    written[name] = result;
   }
   return written;
 }

@@ -27,8 +27,8 @@ struct ExportTask {
 };
 
 /// Writes every format of `task.options`, in their order. Each folder appears whole, in place of an older
-/// one, or not at all. Returns {"<format>": {"path", "bytes"}}. UserError when a format cannot hold the
-/// model.
+/// one, or not at all. Returns {"<format>": {"path", "bytes", and what the format reports}}. UserError when a
+/// format cannot hold the model.
 nlohmann::json export_model(const ExportTask& task);
 
 }  // namespace qslaw

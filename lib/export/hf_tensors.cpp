@@ -18,9 +18,15 @@ class TensorList {
  public:
   explicit TensorList(at::ScalarType dtype) : dtype_(dtype) {}
 
-  void add(const std::string& name, std::vector<int64_t> shape, const std::function<at::Tensor()>& make) {
-    tensors_.push_back({name, dtype_, std::move(shape), [name, dtype = dtype_, make] {
-                          const at::Tensor tensor = make().to(dtype);
+  using Compare = std::function<void(const at::Tensor& made, const at::Tensor& written)>;
+
+  void add(const std::string& name, std::vector<int64_t> shape, const std::function<at::Tensor()>& make,
+           const Compare& compare = {}) {
+    tensors_.push_back({name, dtype_, std::move(shape), [name, dtype = dtype_, make, compare] {
+                          at::Tensor made = make();
+                          const at::Tensor tensor = made.to(dtype);
+                          if (compare) compare(made, tensor);
+                          made.reset();  // so that what follows needs no more memory than without it
                           require(at::isfinite(tensor).all().item<bool>(), "export", "tensor ", name,
                                   ": expected finite values in ", c10::toString(dtype), ", got others");
                           return tensor;
@@ -49,7 +55,8 @@ void add_vocabulary_table(TensorList& list, const std::string& name, const at::T
   list.add(name, {rows, table_VD.size(1)}, [table_VD, rows] { return extend_rows(table_VD, rows); });
 }
 
-void add_linears(TensorList& list, Llava& model, const std::map<std::string, const LoraLinear*>& unmerged) {
+void add_linears(TensorList& list, Llava& model, const std::map<std::string, const LoraLinear*>& unmerged,
+                 RoundingErrors& errors) {
   const auto specs = linear_specs(model.config.language);
   size_t next = 0;
   for (LlamaBlock& block : model.language.blocks) {
@@ -59,7 +66,11 @@ void add_linears(TensorList& list, Llava& model, const std::map<std::string, con
       const Linear* source = lora == unmerged.end() ? linear->get() : &lora->second->base();
       const std::string name =
           written_names().language + spec.name.substr(std::string("model.").size()) + ".weight";
-      list.add(name, {spec.rows, spec.columns}, [source] { return source->dense_weight(at::kFloat); });
+      list.add(
+          name, {spec.rows, spec.columns}, [source] { return source->dense_weight(at::kFloat); },
+          [layer = spec.name, &errors](const at::Tensor& made, const at::Tensor& written) {
+            errors.add(layer, made, written);
+          });
     }
   }
 }
@@ -109,7 +120,7 @@ at::ScalarType export_dtype(const ExportOptions& options) {
   return at::kBFloat16;
 }
 
-std::vector<StreamedTensor> hf_tensors(const ExportTask& task, bool merge_adapter) {
+std::vector<StreamedTensor> hf_tensors(const ExportTask& task, bool merge_adapter, RoundingErrors& errors) {
   auto& model =
       const_cast<Llava&>(*task.model);  // the lists of slots are made for writers too; here they are read
   std::map<std::string, const LoraLinear*> unmerged;
@@ -119,7 +130,7 @@ std::vector<StreamedTensor> hf_tensors(const ExportTask& task, bool merge_adapte
   }
   TensorList list(export_dtype(task.options));
   add_language_rest(list, model);
-  add_linears(list, model, unmerged);
+  add_linears(list, model, unmerged, errors);
   for (const auto& [name, tensor] : projector_slots(model))
     list.add(name, *tensor);
   add_vision(list, task, model);

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "export/export.h"
+#include "export/rounding_errors.h"
 #include "io/safetensors.h"
 
 namespace qslaw {
@@ -14,8 +15,9 @@ int64_t exported_vocab(const LlavaConfig& config);
 
 /// Every tensor that LlavaForConditionalGeneration has, under the names of written_names(), in the task's
 /// dtype; with the adapter merged, or without it. The makers are UserErrors for values that the dtype cannot
-/// hold. REQUIRES: the task's model outlives them.
-std::vector<StreamedTensor> hf_tensors(const ExportTask& task, bool merge_adapter);
+/// hold, and add what the decoder's linears lose to `errors`. REQUIRES: the task's model and `errors` outlive
+/// them.
+std::vector<StreamedTensor> hf_tensors(const ExportTask& task, bool merge_adapter, RoundingErrors& errors);
 
 /// "bfloat16", "float16" or "float32" as a type. REQUIRES: checked options.
 at::ScalarType export_dtype(const ExportOptions& options);

@@ -94,13 +94,14 @@ void warn_about_base(const ExportTask& task) {
 
 }  // namespace
 
-void write_peft(const ExportTask& task, const fs::path& folder) {
+nlohmann::json write_peft(const ExportTask& task, const fs::path& folder) {
   warn_about_base(task);
   std::map<std::string, std::string> metadata;
   if (!task.base_sha256.empty()) metadata["base_sha256"] = task.base_sha256;
   write_safetensors(folder / "adapter_model.safetensors", peft_tensors(task), metadata);
   write_json(folder / "adapter_config.json", adapter_config(task));
   write_file_atomic(folder / "README.md", readme(task));
+  return nlohmann::json::object();
 }
 
 }  // namespace qslaw

@@ -5,6 +5,7 @@
 #include "core/files.h"
 #include "core/key_error.h"
 #include "export/hf_files.h"
+#include "export/rounding_errors.h"
 #include "export/staged_folder.h"
 #include "export_fixture.h"
 #include "io/json.h"
@@ -118,6 +119,64 @@ TEST_CASE("config.json says what was written") {
   CHECK(text["rope_scaling"]["original_max_position_embeddings"] == 32);
   CHECK_FALSE(text["rope_scaling"].contains("rope_theta"));
   CHECK(text["rope_parameters"] == config.source["text_config"]["rope_parameters"]);
+}
+
+TEST_CASE("what rounding to 16 bits costs is reported for each linear's weight as it was merged") {
+  TemporaryFolder folder;
+  const Trained trained = trained_model(source_of(model_fixture("gqa")));
+  const auto specs = linear_specs(trained.model.config.language);
+  REQUIRE(specs.size() == trained.adapter.size());
+  // A base that 16 bits do not hold either.
+  at::NoGradGuard no_grad;
+  for (LoraLinear* layer : trained.adapter)
+    dynamic_cast<DenseLinear&>(const_cast<Linear&>(layer->base())).weight().mul_(0.7);
+  const std::string dtype = GENERATE("bfloat16", "float16");
+  const auto results = export_model(export_task(trained, folder.path(), {"hf", "hf_base", "peft"}, dtype));
+  CHECK(results.at("peft").size() == 2);  // path and bytes
+  for (const std::string format : {"hf", "hf_base"}) {
+    INFO(format << " " << dtype);
+    const SafetensorsFile file(folder.path() / format / "model.safetensors");
+    double sum = 0.0, largest = 0.0;
+    std::map<std::string, double> errors;
+    for (size_t i = 0; i < specs.size(); ++i) {
+      LoraLinear& layer = *trained.adapter[i];
+      at::Tensor weight = layer.base().dense_weight(at::kFloat).to(at::kDouble);
+      if (format == "hf") {
+        weight = weight + trained.lora.alpha / static_cast<double>(trained.lora.rank) *
+                              at::mm(layer.b_NR().to(at::kDouble), layer.a_RK().to(at::kDouble));
+      }
+      const std::string name = "language_model." + specs[i].name + ".weight";
+      const at::Tensor written = file.tensor(name).to(at::kDouble);
+      const double error = ((written - weight).square().sum() / weight.square().sum()).sqrt().item<double>();
+      sum += error;
+      largest = std::max(largest, error);
+      errors[specs[i].name] = error;
+    }
+    const auto& result = results.at(format);
+    // The merge itself is in float32: 1e-7 against 2e-4 and more.
+    CHECK(largest > 1e-4);
+    CHECK(result.at("rounding_error_mean").get<double>() ==
+          Approx(sum / static_cast<double>(specs.size())).epsilon(1e-3));
+    CHECK(result.at("rounding_error_max").get<double>() == Approx(largest).epsilon(1e-3));
+    CHECK(errors.at(result.at("rounding_error_max_layer")) == Approx(largest).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("a float32 export rounds nothing") {
+  TemporaryFolder folder;
+  const Trained trained = trained_model(source_of(model_fixture("gqa")));
+  const auto results = export_model(export_task(trained, folder.path(), {"hf"}));
+  CHECK(results.at("hf").at("rounding_error_mean") == 0.0);
+  CHECK(results.at("hf").at("rounding_error_max") == 0.0);
+}
+
+TEST_CASE("a rounding error is the same over many rows as over few") {
+  at::manual_seed(3);
+  const at::Tensor weight = at::randn({3000, 1024}), rounded = weight.to(at::kBFloat16);  // three tiles
+  const at::Tensor lost = rounded.to(at::kDouble) - weight.to(at::kDouble);
+  CHECK(rounding_error(weight, rounded) ==
+        Approx((lost.norm() / weight.to(at::kDouble).norm()).item<double>()).epsilon(1e-5));
+  CHECK(rounding_error(at::zeros({3, 2}), at::zeros({3, 2})) == 0.0);
 }
 
 TEST_CASE("every written tensor is one that transformers' own checkpoint has") {
