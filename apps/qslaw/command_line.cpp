@@ -37,8 +37,13 @@ void add_stage_flags(CLI::App& command, CommandOptions& options) {
   command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
   CLI::Option* resume = command.add_flag("--resume", options.resume, "go on with a run that was stopped");
   command.add_flag("--restart", options.restart, "start over, whatever is there")->excludes(resume);
-  command.add_flag("-n,--dry-run", options.dry_run,
-                   "check everything, print the full recipe and memory estimates, compute nothing");
+  CLI::Option* dry_run =
+      command.add_flag("-n,--dry-run", options.dry_run,
+                       "check everything, print the full recipe and memory estimates, compute nothing");
+  command
+      .add_flag("--all-samples", options.all_samples,
+                "with --dry-run: look at every sample and decode every picture, not at about 500 and headers")
+      ->needs(dry_run);
 }
 
 // What CLI11 says of a command line without a known command does not name the unknown one.

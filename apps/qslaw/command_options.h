@@ -21,6 +21,7 @@ struct CommandOptions {
   bool resume = false;
   bool restart = false;
   bool dry_run = false;
+  bool all_samples = false;  // only beside dry_run
   bool json = false;
   bool quiet = false;
 };

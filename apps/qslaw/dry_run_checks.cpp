@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <tuple>
 
 #include "assemble.h"
 #include "core/error.h"
@@ -19,6 +20,28 @@ namespace {
 
 constexpr int64_t kSpeedRounds = 2;  // the first is not counted
 
+// What --all-samples adds in front of check_samples, which then has nothing new to say of bad ones.
+void decode_if_asked(const StageRun& run, int64_t count, const SampleSource& sample, CheckOptions& options) {
+  if (!run.experiment.options.all_samples) return;
+  decode_samples(options, count, sample);
+  options.log_bad = false;
+}
+
+// The same with what a plan draws, once each and in the order of the data sets.
+void decode_draws_if_asked(const StageRun& run, const std::vector<const Dataset*>& sources,
+                           std::vector<Draw> plan, CheckOptions& options) {
+  if (!run.experiment.options.all_samples) return;
+  std::sort(plan.begin(), plan.end(), [](const Draw& a, const Draw& b) {
+    return std::tie(a.source, a.index) < std::tie(b.source, b.index);
+  });
+  plan.erase(std::unique(plan.begin(), plan.end()), plan.end());
+  const auto sample = [&](int64_t i) {
+    const Draw& draw = plan[static_cast<size_t>(i)];
+    return sources[static_cast<size_t>(draw.source)]->at(draw.index);
+  };
+  decode_if_asked(run, static_cast<int64_t>(plan.size()), sample, options);
+}
+
 void check_quantize(const StageRun& run, const LlavaConfig& config) {
   const Recipe& recipe = run.experiment.recipe;
   const QuantizeOptions& options = *recipe.quantize;
@@ -28,8 +51,24 @@ void check_quantize(const StageRun& run, const LlavaConfig& config) {
   if (!options.calibration) return;
   const Tokenizer tokenizer = load_tokenizer(recipe.model, config);
   const EncodingContext context = encoding_context(tokenizer, recipe.model.template_name, config);
-  for (const CalibrationShare& share : calibration_shares(*options.calibration))
-    check_dataset(run.stage, share.data, *open_calibration(share, context), context);
+  size_t number = 0;
+  for (const CalibrationShare& share : calibration_shares(*options.calibration)) {
+    const auto dataset = open_calibration(share, context);
+    CheckOptions checks{run.stage, context.tokens_per_picture, share.data.on_bad_sample};
+    const auto draws = calibration_draws(share, number++, dataset->size(), recipe.seed);
+    decode_draws_if_asked(run, {dataset.get()}, draws, checks);
+    check_samples(checks, dataset->size(), [&](int64_t i) { return dataset->at(i); });
+  }
+}
+
+void check_dataset(const StageRun& run, const DataOptions& options, const EncodingContext& context) {
+  const auto dataset = make_dataset(options, context);
+  const auto& path = options.path.empty() ? options.problems : options.path;
+  require(dataset->size() > 0, "data", "expected samples in ", path.string(), ", got none");
+  const auto sample = [&](int64_t i) { return dataset->at(i); };
+  CheckOptions checks{run.stage, context.tokens_per_picture, options.on_bad_sample};
+  decode_if_asked(run, dataset->size(), sample, checks);
+  check_samples(checks, dataset->size(), sample);
 }
 
 void check_heldout(const StageRun& run, const LlavaConfig& config, const HeldoutOptions& heldout) {
@@ -37,7 +76,7 @@ void check_heldout(const StageRun& run, const LlavaConfig& config, const Heldout
   const Tokenizer tokenizer = load_tokenizer(model, config);
   const EncodingContext context = encoding_context(tokenizer, model.template_name, config);
   for (const auto* options : {&heldout.text, &heldout.pictures}) {
-    if (*options) check_dataset(run.stage, **options, *make_dataset(**options, context), context);
+    if (*options) check_dataset(run, **options, context);
   }
 }
 
@@ -55,11 +94,12 @@ DataShape check_training(const StageRun& run, const LlavaConfig& config,
   DataShape shape;
   for (const TrainPhase& phase : data.phases()) {
     const auto draws = static_cast<int64_t>(phase.plan.size());
-    const CheckedSamples checked =
-        check_samples({run.stage, config.vision.features(), phase.on_bad_sample}, draws, [&](int64_t i) {
-          const Draw& draw = phase.plan[static_cast<size_t>(i)];
-          return phase.sources[static_cast<size_t>(draw.source)]->at(draw.index);
-        });
+    CheckOptions checks{run.stage, config.vision.features(), phase.on_bad_sample};
+    decode_draws_if_asked(run, phase.sources, phase.plan, checks);
+    const CheckedSamples checked = check_samples(checks, draws, [&](int64_t i) {
+      const Draw& draw = phase.plan[static_cast<size_t>(i)];
+      return phase.sources[static_cast<size_t>(draw.source)]->at(draw.index);
+    });
     add_samples(shape, draws, checked.mean_tokens, checked.mean_learned);
     shape.longest = std::max(shape.longest, checked.longest);
     shape.steps += phase.steps;
@@ -76,43 +116,50 @@ void add_prompts(DataShape& shape, int64_t count, const CheckedSamples& prompts,
   shape.batch_tokens = std::max(shape.batch_tokens, held);
 }
 
-void check_scienceqa(const BenchmarkOptions& benchmark, const EncodingContext& context, DataShape& shape) {
+void check_scienceqa(const StageRun& run, const BenchmarkOptions& benchmark, const EncodingContext& context,
+                     DataShape& shape) {
   const std::vector<ScienceQaProblem> problems = benchmark_problems(benchmark);
   if (problems.empty()) return;
   const auto count = static_cast<int64_t>(problems.size());
-  const CheckOptions options{"eval", context.tokens_per_picture, benchmark.on_bad_sample, count};
-  const CheckedSamples prompts = check_samples(options, count, [&](int64_t i) {
+  CheckOptions options{"eval", context.tokens_per_picture, benchmark.on_bad_sample, count};
+  const auto sample = [&](int64_t i) {
     const ScienceQaProblem& problem = problems[static_cast<size_t>(i)];
     Sample prompt;
     prompt.id = problem.id;
     prompt.ids = scienceqa_prompt(problem, benchmark, *context.tokenizer, context.template_kind);
     if (!problem.picture.empty()) prompt.pictures.push_back(problem.picture);
     return prompt;
-  });
+  };
+  decode_if_asked(run, count, sample, options);
+  const CheckedSamples prompts = check_samples(options, count, sample);
   add_prompts(shape, count, prompts, benchmark.max_new_tokens, benchmark.batch_size);
 }
 
-void check_benchmark_data(const BenchmarkOptions& benchmark, const EncodingContext& context,
-                          DataShape& shape) {
+void check_benchmark_data(const StageRun& run, const BenchmarkOptions& benchmark,
+                          const EncodingContext& context, DataShape& shape) {
   const auto dataset = make_dataset(benchmark_data(benchmark), context);
   require(dataset->size() > 0, "data", "expected samples in ", benchmark.path.string(), ", got none");
   const bool answers = benchmark.kind == "exact_match";
   QuestionReader questions(*dataset, *context.tokenizer, benchmark.path);
   const int64_t count = benchmark.limit > 0 ? std::min(benchmark.limit, dataset->size()) : dataset->size();
-  const CheckedSamples prompts =
-      check_samples({"eval", context.tokens_per_picture, benchmark.on_bad_sample}, count,
-                    [&](int64_t i) { return answers ? questions.at(i).prompt.sample : dataset->at(i); });
+  const auto sample = [&](int64_t i) { return answers ? questions.at(i).prompt.sample : dataset->at(i); };
+  CheckOptions options{"eval", context.tokens_per_picture, benchmark.on_bad_sample};
+  options.one_by_one = answers;  // the reader remembers the ids before
+  decode_if_asked(run, count, sample, options);
+  const CheckedSamples prompts = check_samples(options, count, sample);
   add_prompts(shape, count, prompts, answers ? benchmark.max_new_tokens : 0, benchmark.batch_size);
 }
 
-void check_benchmark(const BenchmarkOptions& benchmark, const EncodingContext& context, DataShape& shape) {
-  if (benchmark.kind == "scienceqa") return check_scienceqa(benchmark, context, shape);
-  if (has_data(benchmark)) return check_benchmark_data(benchmark, context, shape);
+void check_benchmark(const StageRun& run, const BenchmarkOptions& benchmark, const EncodingContext& context,
+                     DataShape& shape) {
+  if (benchmark.kind == "scienceqa") return check_scienceqa(run, benchmark, context, shape);
+  if (has_data(benchmark)) return check_benchmark_data(run, benchmark, context, shape);
   const auto tokens = static_cast<double>(benchmark.prompt_tokens);
   add_prompts(shape, kSpeedRounds, {1, benchmark.prompt_tokens, tokens, 0.0}, benchmark.new_tokens, 1);
 }
 
-DataShape check_eval(const Recipe& recipe, const LlavaConfig& config) {
+DataShape check_eval(const StageRun& run, const LlavaConfig& config) {
+  const Recipe& recipe = run.experiment.recipe;
   DataShape shape;
   std::unique_ptr<Tokenizer> tokenizer;
   if (needs_model(*recipe.eval))
@@ -124,7 +171,7 @@ DataShape check_eval(const Recipe& recipe, const LlavaConfig& config) {
       continue;
     }
     const auto& name = benchmark.template_name.empty() ? recipe.model.template_name : benchmark.template_name;
-    check_benchmark(benchmark, encoding_context(*tokenizer, name, config), shape);
+    check_benchmark(run, benchmark, encoding_context(*tokenizer, name, config), shape);
   }
   return shape;
 }
@@ -138,7 +185,7 @@ DataShape check_stage_data(const StageRun& run, const LlavaConfig& config) {
     return check_training(run, config, recipe.warmup->phases, recipe.warmup->loop, recipe.warmup->heldout);
   if (run.stage == "tune")
     return check_training(run, config, {recipe.tune->phase}, recipe.tune->loop, recipe.tune->heldout);
-  return run.stage == "eval" ? check_eval(recipe, config) : DataShape{};
+  return run.stage == "eval" ? check_eval(run, config) : DataShape{};
 }
 
 }  // namespace qslaw

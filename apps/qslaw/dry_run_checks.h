@@ -1,4 +1,5 @@
-// What --dry-run finds out about a stage's data: samples encoded, headers of their pictures read.
+// What --dry-run finds out about a stage's data: samples encoded, headers of their pictures read, or with
+// --all-samples all of them decoded.
 #pragma once
 #include "model/config.h"
 #include "recipe/estimate.h"
@@ -8,9 +9,10 @@ namespace qslaw {
 
 /// Opens every data set of the stage and checks up to 500 of its samples, evenly spread: of training the
 /// draws of each phase, of calibration, held-out and benchmark sets the samples themselves, of ScienceQA
-/// benchmarks all problems. Bad ones are logged; UserError naming the first unless the set's on_bad_sample is
-/// skip and some are sound. `config` is not looked at for an eval that needs no model. Returns what the
-/// estimate needs.
+/// benchmarks all problems. With --all-samples every sample is looked at that the stage will read: of
+/// training and calibration what is drawn, once each. Bad ones are logged; UserError naming the first unless
+/// the set's on_bad_sample is skip and some are sound. `config` is not looked at for an eval that needs no
+/// model. Returns what the estimate needs.
 DataShape check_stage_data(const StageRun& run, const LlavaConfig& config);
 
 }  // namespace qslaw

@@ -5,25 +5,33 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/interrupt.h"
 #include "core/log.h"
+#include "core/progress.h"
 #include "io/image.h"
+#include "kernels/parallel.h"
 
 namespace qslaw {
 namespace {
 
 constexpr size_t kShownProblems = 20;
+constexpr int64_t kChunk = 256;  // samples decoded between two looks at progress and stop signals
 
 void add_to_mean(double& mean, int64_t count, double value) {
   mean += (value - mean) / static_cast<double>(count);
 }
 
-void check_pictures(const Sample& sample) {
+void check_pictures(const Sample& sample, void (*check)(const std::filesystem::path&)) {
   try {
     for (const auto& picture : sample.pictures)
-      check_image_header(picture);
+      check(picture);
   } catch (const UserError& problem) {  // a picture only knows its path
     throw UserError(concat(problem.what(), " (sample ", sample.id, ")"));
   }
+}
+
+void decode_picture(const std::filesystem::path& path) {
+  read_image(path);
 }
 
 void add_sample(CheckedSamples& checked, const Sample& sample, int64_t tokens_per_picture) {
@@ -37,27 +45,60 @@ void add_sample(CheckedSamples& checked, const Sample& sample, int64_t tokens_pe
               static_cast<double>(static_cast<int64_t>(sample.labels.size()) - unlearned));
 }
 
-void require_sound(const CheckOptions& options, int64_t sound, const std::vector<std::string>& problems) {
+void log_problems(const std::vector<std::string>& problems) {
   for (size_t i = 0; i < std::min(problems.size(), kShownProblems); ++i)
     log_warning(problems[i]);
   if (problems.size() > kShownProblems)
     log_warning(concat("... and ", problems.size() - kShownProblems, " more"));
+}
+
+void require_sound(const CheckOptions& options, int64_t sound, const std::vector<std::string>& problems) {
+  if (options.log_bad) log_problems(problems);
   if (problems.empty() || (options.on_bad_sample == BadSamplePolicy::skip && sound > 0)) return;
   fail(options.stage, "expected ", sound > 0 ? "sound samples" : "a sound sample", ", got ", problems.size(),
        " bad among ", problems.size() + static_cast<size_t>(sound), " checked, first: ", problems.front());
 }
 
+void for_each(int64_t begin, int64_t end, bool one_by_one, const std::function<void(int64_t)>& work) {
+  const auto range = [&work](int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; ++i)
+      work(i);
+  };
+  if (one_by_one) return range(begin, end);
+  parallel_for(begin, end, 1, range);
+}
+
+// What is wrong with samples begin..end-1, "" for a sound one: by number, whichever thread looked at it.
+std::vector<std::string> decode_chunk(int64_t begin, int64_t end, bool one_by_one,
+                                      const SampleSource& sample) {
+  const auto count = static_cast<size_t>(end - begin);
+  std::vector<Sample> samples(count);
+  std::vector<std::string> problems(count);
+  const auto noting = [&](int64_t i, const auto& look) {
+    const auto place = static_cast<size_t>(i - begin);
+    try {
+      look(samples[place]);
+    } catch (const UserError& problem) {
+      problems[place] = problem.what();
+    }
+  };
+  for_each(begin, end, one_by_one, [&](int64_t i) { noting(i, [&](Sample& at) { at = sample(i); }); });
+  // A bad sample has no pictures.
+  for_each(begin, end, false,
+           [&](int64_t i) { noting(i, [](Sample& at) { check_pictures(at, decode_picture); }); });
+  return problems;
+}
+
 }  // namespace
 
-CheckedSamples check_samples(const CheckOptions& options, int64_t count,
-                             const std::function<Sample(int64_t)>& sample) {
+CheckedSamples check_samples(const CheckOptions& options, int64_t count, const SampleSource& sample) {
   CheckedSamples checked;
   std::vector<std::string> problems;
   const int64_t step = std::max<int64_t>(1, count / options.at_most);
   for (int64_t i = 0; i < count; i += step) {
     try {
       const Sample found = sample(i);
-      check_pictures(found);
+      check_pictures(found, check_image_header);
       add_sample(checked, found, options.tokens_per_picture);
     } catch (const UserError& problem) {
       problems.emplace_back(problem.what());
@@ -67,12 +108,18 @@ CheckedSamples check_samples(const CheckOptions& options, int64_t count,
   return checked;
 }
 
-void check_dataset(const std::string& stage, const DataOptions& options, const Dataset& dataset,
-                   const EncodingContext& context) {
-  const auto& path = options.path.empty() ? options.problems : options.path;
-  require(dataset.size() > 0, "data", "expected samples in ", path.string(), ", got none");
-  check_samples({stage, context.tokens_per_picture, options.on_bad_sample}, dataset.size(),
-                [&](int64_t i) { return dataset.at(i); });
+void decode_samples(const CheckOptions& options, int64_t count, const SampleSource& sample) {
+  std::vector<std::string> problems;
+  Progress progress(options.stage + ": looking at", count, "samples");
+  for (int64_t begin = 0; begin < count; begin += kChunk) {
+    if (stop_requested()) throw Stopped("the dry run was stopped");
+    const int64_t end = std::min(count, begin + kChunk);
+    for (std::string& problem : decode_chunk(begin, end, options.one_by_one, sample)) {
+      if (!problem.empty()) problems.push_back(std::move(problem));
+    }
+    progress.update(end);
+  }
+  require_sound(options, count - static_cast<int64_t>(problems.size()), problems);
 }
 
 }  // namespace qslaw

@@ -1,4 +1,4 @@
-// Looks at samples without computing: encodes them and reads the headers of their pictures.
+// Looks at samples without computing: encodes them, and reads the headers of their pictures or all of them.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -12,7 +12,9 @@ struct CheckOptions {
   std::string stage;               // in messages
   int64_t tokens_per_picture = 0;  // that a placeholder expands to
   BadSamplePolicy on_bad_sample = BadSamplePolicy::error;
-  int64_t at_most = 500;  // about so many samples are looked at, evenly spread
+  int64_t at_most = 500;    // check_samples: about so many are looked at, evenly spread
+  bool log_bad = true;      // false where decode_samples has named them
+  bool one_by_one = false;  // samples are asked for on one thread, in order
 };
 
 /// Of the sound ones among the samples looked at; tokens with pictures expanded.
@@ -23,13 +25,16 @@ struct CheckedSamples {
   double mean_learned = 0.0;
 };
 
-/// Looks at samples 0..count-1 of `sample`, which throws UserError for a bad one. Bad ones are logged;
-/// UserError with the first of them unless they are skipped and some are sound.
-CheckedSamples check_samples(const CheckOptions& options, int64_t count,
-                             const std::function<Sample(int64_t)>& sample);
+/// Gives a sample by its number, or throws UserError for a bad one.
+using SampleSource = std::function<Sample(int64_t)>;
 
-/// The same with a whole data set. UserError also when it is empty.
-void check_dataset(const std::string& stage, const DataOptions& options, const Dataset& dataset,
-                   const EncodingContext& context);
+/// Looks at samples 0..count-1. Bad ones are logged, the first 20; UserError with the first of them unless
+/// they are skipped and some are sound.
+CheckedSamples check_samples(const CheckOptions& options, int64_t count, const SampleSource& sample);
+
+/// The same for every sample, with every picture decoded, on all threads and with progress. What is said does
+/// not depend on their number. Throws Stopped when a stop was asked for. REQUIRES: `sample` is thread safe
+/// unless it is asked one by one.
+void decode_samples(const CheckOptions& options, int64_t count, const SampleSource& sample);
 
 }  // namespace qslaw

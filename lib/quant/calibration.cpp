@@ -9,12 +9,14 @@
 namespace qslaw {
 namespace {
 
-std::vector<LoadedSample> draw_samples(const CalibrationShare& share, const EncodingContext& context,
-                                       const ImageTransform& transform, uint64_t seed) {
+std::vector<LoadedSample> draw_samples(const CalibrationShare& share, size_t number,
+                                       const EncodingContext& context, const ImageTransform& transform,
+                                       uint64_t seed) {
   const auto dataset = open_calibration(share, context);
   LoaderOptions options;
   options.on_bad_sample = share.data.on_bad_sample;
-  Loader loader({dataset.get()}, plan_single(dataset->size(), share.samples, seed), 0, transform, options);
+  Loader loader({dataset.get()}, calibration_draws(share, number, dataset->size(), seed), 0, transform,
+                options);
   return loader.next(share.samples);
 }
 
@@ -54,12 +56,17 @@ std::unique_ptr<Dataset> open_calibration(const CalibrationShare& share, Encodin
   return dataset;
 }
 
+std::vector<Draw> calibration_draws(const CalibrationShare& share, size_t number, int64_t size,
+                                    uint64_t seed) {
+  return plan_single(size, share.samples, mix_seed(seed, number + 1));
+}
+
 std::vector<Batch> calibration_batches(const CalibrationOptions& options, const EncodingContext& context,
                                        const ImageTransform& transform, int64_t batch_size, int64_t pad_id,
                                        uint64_t seed) {
   std::vector<std::vector<LoadedSample>> drawn;
   for (const CalibrationShare& share : calibration_shares(options))
-    drawn.push_back(draw_samples(share, context, transform, mix_seed(seed, drawn.size() + 1)));
+    drawn.push_back(draw_samples(share, drawn.size(), context, transform, seed));
   const std::vector<LoadedSample> samples = interleave(std::move(drawn));
   std::vector<Batch> batches;
   for (size_t i = 0; i < samples.size(); i += static_cast<size_t>(batch_size)) {

@@ -5,6 +5,7 @@
 
 #include "data/batch.h"
 #include "data/image_transform.h"
+#include "data/plan.h"
 #include "model/llava.h"
 #include "quant/options.h"
 
@@ -21,6 +22,10 @@ std::vector<CalibrationShare> calibration_shares(const CalibrationOptions& optio
 /// Opens a share's data set; samples need no token to learn, as calibration looks at no labels. UserError
 /// when it has fewer samples than are to be drawn.
 std::unique_ptr<Dataset> open_calibration(const CalibrationShare& share, EncodingContext context);
+
+/// Which samples of share `number`, of `size` in all, the seed draws.
+std::vector<Draw> calibration_draws(const CalibrationShare& share, size_t number, int64_t size,
+                                    uint64_t seed);
 
 /// Calibration samples in batches of `batch_size`, drawn by the seed. kind mix: every other sample is text.
 std::vector<Batch> calibration_batches(const CalibrationOptions& options, const EncodingContext& context,
