@@ -57,6 +57,34 @@ TEST_CASE("a packed language model reads back byte for byte") {
   }
 }
 
+TEST_CASE("codes are packed as the examples of docs/formats.md say") {
+  struct Example {
+    int bits;
+    std::vector<uint8_t> codes, bytes;
+  };
+  const std::vector<Example> examples = {{2, {1, 2, 3, 0}, {0x39}},
+                                         {3, {1, 2, 3, 4, 5, 6, 7, 0}, {0xD1, 0x58, 0x1F}},
+                                         {4, {10, 3}, {0x3A}},
+                                         {8, {200, 7}, {0xC8, 0x07}}};
+  const std::string docs = read_file(std::string(QSLAW_SOURCE) + "/docs/formats.md");
+  for (const Example& example : examples) {
+    INFO(example.bits << " bits");
+    const at::Tensor codes = at::tensor(example.codes, at::kByte).unsqueeze(0);
+    const at::Tensor packed = pack_codes(codes, example.bits);
+    CHECK(at::equal(packed, at::tensor(example.bytes, at::kByte).unsqueeze(0)));
+    CHECK(at::equal(unpack_codes(packed, example.bits, codes.size(1)), codes));
+    std::string row = concat("| ", example.bits, " |"), bytes;
+    for (const uint8_t code : example.codes)
+      row += concat(" ", static_cast<int>(code));
+    for (const uint8_t byte : example.bytes) {
+      for (const int digit : {byte / 16, byte % 16})
+        bytes += "0123456789ABCDEF"[digit];
+      bytes += ' ';
+    }
+    CHECK(docs.find(row + " | `" + bytes.substr(0, bytes.size() - 1) + "` |") != std::string::npos);
+  }
+}
+
 TEST_CASE("bytes per weight are the code's bits plus six bytes per group") {
   const PackedLanguage language = make_language(4);
   const int64_t weights = 24 * 64 + 10 * 128;
