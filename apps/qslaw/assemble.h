@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "artifacts.h"
 #include "data/dataset.h"
 #include "data/image_transform.h"
-#include "experiment.h"
 #include "io/tokenizer.h"
 #include "model/lora.h"
 #include "quant/packed_weight.h"

@@ -12,6 +12,8 @@
 #include "eval/benchmark.h"
 #include "recipe/paths.h"
 #include "stage_checks.h"
+#include "stage_inputs.h"
+#include "stage_state.h"
 
 namespace fs = std::filesystem;
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "experiment.h"
+#include "artifacts.h"
 #include "model/config.h"
 #include "quant/packed_weight.h"
 

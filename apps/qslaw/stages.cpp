@@ -9,6 +9,8 @@
 #include "core/log.h"
 #include "kernels/device_memory.h"
 #include "report/host_memory.h"
+#include "stage_inputs.h"
+#include "stage_state.h"
 #include "train/checkpoint.h"
 
 namespace qslaw {

@@ -1,0 +1,84 @@
+#include "stage_state.h"
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "report/stage_report.h"
+#include "stage_inputs.h"
+#include "train/checkpoint.h"
+
+namespace fs = std::filesystem;
+
+namespace qslaw {
+namespace {
+
+// Of every stage; the report first, because it says that the others are sound. What an earlier method left
+// would be taken for the present one's.
+constexpr const char* kResultFiles[] = {"report.json",           "language.safetensors", "model.safetensors",
+                                        "projector.safetensors", "adapter.safetensors",  "gamma.safetensors"};
+
+void require_same_inputs(const std::string& stage, const fs::path& folder, const std::string& inputs) {
+  const std::string changed = changed_input(folder, inputs);
+  require(changed.empty(), stage, "expected the inputs that this run began with, got ", changed,
+          "; set it back, or start over with --restart (", folder.string(), ")");
+}
+
+// A finished result may have cost days: when another recipe or file replaces it, the newest is kept beside
+// it. But exports, which may be large, are soon written again.
+void keep_aside(const std::string& stage, const fs::path& folder, const std::string& inputs) {
+  const std::string reason =
+      fs::exists(folder / kInputsFile) ? changed_input(folder, inputs) : "no inputs.txt";
+  const fs::path kept = folder.string() + ".previous";
+  if (stage != "export") {
+    fs::remove_all(kept);
+    fs::rename(folder, kept);
+  }
+  log_info(concat(stage, ": its inputs have changed (", reason, "), starting over",
+                  stage == "export" ? "" : "; the earlier result is kept in " + kept.string()));
+}
+
+// Whether the stage goes on with the unfinished run in its folder, if there is one. One that has done neither
+// a step nor a block (a first sample was bad, say) has nothing to lose, so it is not asked about.
+bool goes_on(const Experiment& experiment, const std::string& stage, const std::string& inputs) {
+  const fs::path folder = experiment.folder(stage);
+  const bool resume = experiment.options.resume;
+  if (has_progress(folder)) {
+    require(resume, stage,
+            "expected --resume to go on or --restart to start over, got neither for an unfinished run in ",
+            folder.string());
+    require_same_inputs(stage, folder, inputs);
+    return true;
+  }
+  if (!resume || !find_checkpoint(folder)) return false;
+  if (read_file(folder / kInputsFile) == inputs) return true;
+  log_info(concat(stage, ": no step was done and the inputs have changed, starting over"));
+  return false;
+}
+
+}  // namespace
+
+StageState find_state(const Experiment& experiment, const std::string& stage, const std::string& inputs) {
+  const fs::path folder = experiment.folder(stage);
+  if (experiment.options.restart) return StageState::fresh;
+  if (is_stage_complete(folder)) {
+    const bool same = read_stage_report(folder).fingerprint == sha256(inputs);
+    return same ? StageState::complete : StageState::fresh;
+  }
+  return goes_on(experiment, stage, inputs) ? StageState::resumed : StageState::fresh;
+}
+
+StageState begin_stage(const Experiment& experiment, const std::string& stage, const std::string& inputs) {
+  const fs::path folder = experiment.folder(stage);
+  const StageState state = find_state(experiment, stage, inputs);
+  if (state != StageState::fresh) return state;
+  if (is_stage_complete(folder) && !experiment.options.restart) keep_aside(stage, folder, inputs);
+  make_folder(folder);
+  for (const char* file : kResultFiles)
+    fs::remove(folder / file);
+  remove_checkpoints(folder);
+  write_file_atomic(folder / kInputsFile, inputs);
+  write_file_atomic(folder / "recipe.yaml", recipe_yaml(experiment.recipe));
+  return StageState::fresh;
+}
+
+}  // namespace qslaw
