@@ -85,8 +85,6 @@ void remove_checkpoint(const fs::path& path) {
 }  // namespace
 
 std::optional<fs::path> find_checkpoint(const fs::path& folder) {
-  std::error_code ignored;
-  fs::remove_all(folder / kUnfinished, ignored);
   const auto found = list_checkpoints(folder);
   if (found.empty()) return std::nullopt;
   return found.back();

@@ -12,7 +12,8 @@
 
 namespace qslaw {
 
-/// The newest checkpoint folder below `folder`, if any. Leftovers of killed writes are removed.
+/// The newest checkpoint folder below `folder`, if any. Changes nothing: a dry run looks too, and another
+/// process may be writing. What a killed write left goes with the next save_checkpoint.
 std::optional<std::filesystem::path> find_checkpoint(const std::filesystem::path& folder);
 
 /// Where a stage that goes block by block keeps its finished blocks (quant/block_store.h); removed with the

@@ -280,10 +280,12 @@ TEST_CASE("a checkpoint gives back tensors, moments and state") {
   save_checkpoint(folder.path(), 8, saved, saved_optimizers, {{"step", 8}});
   save_checkpoint(folder.path(), 10, saved, saved_optimizers, {{"step", 10}});
   CHECK_FALSE(fs::exists(folder.path() / "checkpoint-8"));
+  CHECK_FALSE(fs::exists(folder.path() / "checkpoint.tmp"));
+  // A look changes nothing: another process may be writing there.
   fs::create_directories(folder.path() / "checkpoint.tmp");
   fs::create_directories(folder.path() / "checkpoint-x");
   REQUIRE(find_checkpoint(folder.path()) == folder.path() / "checkpoint-10");
-  CHECK_FALSE(fs::exists(folder.path() / "checkpoint.tmp"));
+  CHECK(fs::exists(folder.path() / "checkpoint.tmp"));
   const fs::path checkpoint = folder.path() / "checkpoint-10";
 
   const auto loaded = make();
@@ -317,6 +319,7 @@ TEST_CASE("a checkpoint gives back tensors, moments and state") {
   SECTION("removed") {
     remove_checkpoints(folder.path());
     CHECK_FALSE(find_checkpoint(folder.path()));
+    CHECK_FALSE(fs::exists(folder.path() / "checkpoint.tmp"));
     CHECK(fs::exists(folder.path() / "checkpoint-x"));  // not ours
   }
 }
