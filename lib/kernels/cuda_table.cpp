@@ -130,6 +130,17 @@ void load_cuda() {
   kernels();
 }
 
+int64_t cuda_device_count() {
+  const char* reason = "";
+  return kernels().device_count(&reason);
+}
+
+void require_device_index(int64_t index, int64_t count) {
+  const std::string last = count > 1 ? concat(" to cuda:", count - 1) : "";
+  require(index >= 0 && index < count, "device", "expected cuda:0", last, ", as this process sees ", count,
+          count == 1 ? " GPU" : " GPUs", ", got cuda:", index);
+}
+
 at::Tensor cuda_quantize_packed(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
                                 int bits) {
   const CudaShape shape = shape_of(weight_NK.size(0), weight_NK.size(1), grid.scale, bits);

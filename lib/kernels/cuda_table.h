@@ -10,6 +10,12 @@ namespace qslaw {
 /// (at::manual_seed does, too), because LibTorch keeps its first answer.
 void load_cuda();
 
+/// GPUs that this process sees. REQUIRES: load_cuda().
+int64_t cuda_device_count();
+
+/// UserError unless `index`, the N of `--device cuda:N`, is that of one of `count` GPUs.
+void require_device_index(int64_t index, int64_t count);
+
 /// True when the system has an NVIDIA driver: a look at /dev, so that `--device auto` costs a CPU machine
 /// nothing.
 bool has_nvidia_driver();

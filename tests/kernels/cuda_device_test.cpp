@@ -37,6 +37,16 @@ TEST_CASE("load_cuda works or names what is missing") {
   REQUIRE(cuda_problem() == problem);
 }
 
+TEST_CASE("a GPU is asked for by the number of one that is there") {
+  CHECK_NOTHROW(require_device_index(0, 1));
+  CHECK_NOTHROW(require_device_index(3, 4));
+  CHECK_THROWS_WITH(require_device_index(1, 1),
+                    "[device] expected cuda:0, as this process sees 1 GPU, got cuda:1");
+  CHECK_THROWS_WITH(require_device_index(9, 4),
+                    "[device] expected cuda:0 to cuda:3, as this process sees 4 GPUs, got cuda:9");
+  if (cuda_problem().empty()) CHECK(cuda_device_count() > 0);
+}
+
 TEST_CASE("a GPU's results equal the CPU's bit for bit") {
   if (const std::string problem = cuda_problem(); !problem.empty()) {
     WARN("not run: " << problem);
