@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/file_lock.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "kernels/device_memory.h"
@@ -34,6 +35,10 @@ StageOutcome run_stage(const Experiment& experiment, const std::string& stage) {
   require(experiment.has_section(stage), stage, "expected a section ", stage, " in the recipe, got none (",
           experiment.recipe.file.string(), ")");
   const auto folder = experiment.folder(stage);
+  make_folder(experiment.recipe.output);
+  const FileLock lock(experiment.lock_file(stage));
+  require(lock.held(), stage, "expected to be the only process that works in ", folder.string(),
+          ", got another one there; wait for its end, or give another --out");
   const std::string inputs = stage_inputs(experiment, stage), fingerprint = sha256(inputs);
   const StageState state = begin_stage(experiment, stage, inputs);
   if (state == StageState::complete) {

@@ -27,7 +27,8 @@ struct StageOutcome {
   bool ran = true;  // false: it was complete already
 };
 
-/// Runs one stage of the recipe, unless it is complete, and writes its report.
+/// Runs one stage of the recipe, unless it is complete, and writes its report. UserError while another
+/// process works in its folder.
 StageOutcome run_stage(const Experiment& experiment, const std::string& stage);
 
 /// Adds the SHA-256 of the stage's files to the report.

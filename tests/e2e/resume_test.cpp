@@ -144,6 +144,23 @@ TEST_CASE("an unfinished run is neither begun anew nor gone on with by accident"
   CHECK(repeatable_metrics(tune) == repeatable_metrics(expected / "tune"));
 }
 
+TEST_CASE("a second process is kept out of a stage's folder, a kill leaves it open") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(longer(kTune, 2000));
+  const fs::path tune = experiment.output() / "tune", lock = experiment.output() / "tune.lock";
+  RunningProgram program(experiment.arguments("tune"));
+  REQUIRE(wait_until(program, [&] { return count_lines(tune / "metrics.jsonl") >= 4; }));
+  for (const char* flag : {"--resume", "--restart"})
+    require_user_error(experiment.run("tune", {flag}), {"[tune]", "the only process", tune.string()});
+  require_success(experiment.run("tune", {"--resume", "--dry-run"}));
+  REQUIRE(program.running());
+  CHECK(fs::exists(lock));
+  program.send(SIGKILL);
+  CHECK(program.wait().signal == SIGKILL);
+  require_success(experiment.run("tune", {"--restart", "--set", "tune.max_steps=2"}));
+  CHECK_FALSE(fs::exists(lock));
+}
+
 TEST_CASE("a run that failed before its first step is not asked about") {
   const TinyExperiment experiment;
   experiment.write_recipe(kTune);

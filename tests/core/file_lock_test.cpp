@@ -1,0 +1,62 @@
+#include "core/file_lock.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <fstream>
+
+#include "core/error.h"
+#include "temporary_folder.h"
+
+using namespace qslaw;
+namespace fs = std::filesystem;
+
+TEST_CASE("a lock is held once and leaves no file") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "a.lock";
+  {
+    const FileLock lock(file);
+    CHECK(lock.held());
+    {
+      const FileLock second(file);
+      CHECK_FALSE(second.held());
+    }
+    // Somebody who does not hold it neither removes nor releases it.
+    CHECK(fs::exists(file));
+    CHECK_FALSE(FileLock(file).held());
+    CHECK(FileLock(folder.path() / "b.lock").held());
+  }
+  CHECK_FALSE(fs::exists(file));
+  std::ofstream(file) << "";  // as a killed process leaves it
+  CHECK(FileLock(file).held());
+  CHECK_FALSE(fs::exists(file));
+  CHECK_THROWS_AS(FileLock(folder.path() / "missing" / "a.lock"), UserError);
+}
+
+TEST_CASE("a killed process holds no lock") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "a.lock";
+  int ready[2] = {};
+  REQUIRE(::pipe(ready) == 0);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const FileLock lock(file);
+    const char held = lock.held() ? 'y' : 'n';
+    if (::write(ready[1], &held, 1) != 1) ::_exit(1);
+    for (;;)
+      ::pause();
+  }
+  char held = 'n';
+  REQUIRE(::read(ready[0], &held, 1) == 1);
+  CHECK(held == 'y');
+  CHECK_FALSE(FileLock(file).held());
+  ::kill(child, SIGKILL);
+  REQUIRE(::waitpid(child, nullptr, 0) == child);
+  CHECK(fs::exists(file));
+  CHECK(FileLock(file).held());
+  ::close(ready[0]);
+  ::close(ready[1]);
+}
