@@ -27,7 +27,9 @@ at::Device resolve_device(const std::string& name) {
                         name.find_first_not_of("0123456789", 5) == std::string::npos;
   require(name == "cuda" || numbered, "device", "expected auto, cpu, cuda or cuda:N, got ", name);
   load_cuda();
-  return {at::kCUDA, static_cast<c10::DeviceIndex>(numbered ? std::stoi(name.substr(5)) : 0)};
+  const int index = numbered ? std::stoi(name.substr(5)) : 0;
+  require_device_index(index, cuda_device_count());
+  return {at::kCUDA, static_cast<c10::DeviceIndex>(index)};
 }
 
 }  // namespace
