@@ -1,10 +1,17 @@
 #include "stage_inputs.h"
 
 #include <algorithm>
+#include <optional>
 #include <sstream>
+#include <vector>
 
+#include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "data/picture_names.h"
+#include "eval/benchmark.h"
+#include "quant/calibration.h"
+#include "recipe/paths.h"
 #include "report/stage_report.h"
 
 namespace fs = std::filesystem;
@@ -12,70 +19,157 @@ namespace fs = std::filesystem;
 namespace qslaw {
 namespace {
 
-// "path size time" of a file, or of every file directly in a folder.
+// Of one data set. Sizes and times of so many take a second where nothing of them is cached.
+constexpr int64_t kMostPictures = 10000;
+const char* const kDevice = "device ";
+
+// "path size time".
+void describe_file(const fs::path& path, std::string& out) {
+  std::error_code missing;
+  const auto size = fs::file_size(path, missing);
+  const auto time = missing ? fs::file_time_type() : fs::last_write_time(path, missing);
+  out += missing ? path.string() + " is missing\n"
+                 : concat(path.string(), " ", size, " ", time.time_since_epoch().count(), "\n");
+}
+
+// A file, or every file directly in a folder.
 void describe_path(const fs::path& path, std::string& out) {
   std::error_code ignored;
+  std::vector<fs::path> files;
   if (fs::is_directory(path, ignored)) {
-    std::vector<fs::path> files;
     for (const auto& entry : fs::directory_iterator(path)) {
       if (entry.is_regular_file()) files.push_back(entry.path());
     }
     std::sort(files.begin(), files.end());
-    for (const auto& file : files)
-      describe_path(file, out);
   } else if (fs::is_regular_file(path, ignored)) {
-    out += concat(path.string(), " ", fs::file_size(path), " ",
-                  fs::last_write_time(path).time_since_epoch().count(), "\n");
+    files = {path};
+  }
+  for (const auto& file : files)
+    describe_file(file, out);
+}
+
+// What a finished stage left; nothing of another folder.
+void describe_stage(const fs::path& folder, std::string& out) {
+  if (!is_stage_complete(folder)) return;
+  for (const auto& [file, hash] : read_stage_report(folder).files)
+    out += file + " " + hash + "\n";
+}
+
+DataOptions benchmark_pictures(const BenchmarkOptions& benchmark) {
+  DataOptions data;
+  if (has_data(benchmark)) data = benchmark_data(benchmark);
+  if (benchmark.kind == "scienceqa") {
+    data.kind = benchmark.kind;
+    data.problems = benchmark.problems;
+    data.splits = benchmark.splits;
+    data.split = benchmark.split;
+    data.images = benchmark.images;
+  }
+  data.limit = benchmark.limit;
+  return data;
+}
+
+// Of the stage, those that may name pictures.
+std::vector<DataOptions> picture_data(const Recipe& recipe, const std::string& stage) {
+  std::vector<DataOptions> all;
+  const auto add = [&all](const std::optional<DataOptions>& data) {
+    if (data) all.push_back(*data);
+  };
+  if (stage == "quantize" && recipe.quantize->calibration) {
+    for (const CalibrationShare& share : calibration_shares(*recipe.quantize->calibration))
+      add(share.data);
+  } else if (stage == "warmup") {
+    for (const PhaseOptions& phase : recipe.warmup->phases)
+      add(phase.pictures);
+    add(recipe.warmup->heldout.pictures);
+  } else if (stage == "tune") {
+    add(recipe.tune->phase.pictures);
+    add(recipe.tune->heldout.pictures);
+  } else if (stage == "eval") {
+    for (const BenchmarkOptions& benchmark : recipe.eval->benchmarks)
+      add(benchmark_pictures(benchmark));
+  }
+  return all;
+}
+
+// Those that the data names: a folder may hold other data's as well, outputs of this program, or half a
+// million.
+void describe_pictures(const DataOptions& data, std::string& out) {
+  try {
+    for (const fs::path& picture : named_pictures(data, kMostPictures))
+      describe_file(picture, out);
+  } catch (const UserError&) {
+    out += "data that cannot be read\n";  // the stage says why
   }
 }
 
-// Paths in a section's YAML are absolute: every token that names something on disk is an input.
-void describe_inputs(const std::string& yaml, std::string& out) {
-  size_t begin = 0;
-  while ((begin = yaml.find('/', begin)) != std::string::npos) {
-    size_t end = yaml.find_first_of("\"'\n", begin);
-    if (end == std::string::npos) end = yaml.size();
-    describe_path(yaml.substr(begin, end - begin), out);
-    begin = end;
+void describe_section(const Recipe& recipe, const std::string& section, std::string& out) {
+  out += section_yaml(recipe, section) + "\n";
+  for (const auto& [key, path] : section_paths(recipe, section)) {
+    if (key.ends_with(".images")) continue;
+    (key.starts_with("model.stages.") ? describe_stage : describe_path)(path, out);
   }
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);)
+    lines.push_back(line);
+  return lines;
+}
+
+bool is_file(const std::string& line) {
+  return line.starts_with("/");
 }
 
 // A line of stage_inputs as a message names it: a file without its size and time.
 std::string input_name(const std::string& line) {
-  if (line[0] == '/') return line.substr(0, line.rfind(' ', line.rfind(' ') - 1));
+  if (is_file(line)) return line.substr(0, line.rfind(' ', line.rfind(' ') - 1));
   return line.substr(std::min(line.find_first_not_of(" -"), line.size()));
+}
+
+// `was` and `is` are the first lines that differ.
+std::string describe_change(const std::string& was, const std::string& is, const std::string& now) {
+  if (is_file(was) && now.find("\n" + input_name(was) + " ") == std::string::npos)
+    return "no file " + input_name(was);
+  if (is_file(is)) return "the changed file " + input_name(is);
+  return input_name(is) + " for " + (is_file(was) ? "the file " : "") + input_name(was);
 }
 
 }  // namespace
 
 std::string stage_inputs(const Experiment& experiment, const std::string& stage) {
-  std::string inputs =
-      concat("version 1\nseed ", experiment.recipe.seed, "\ndevice ", experiment.device.type(), "\n");
-  for (const std::string& section : {std::string("model"), stage}) {
-    const std::string yaml = section_yaml(experiment.recipe, section);
-    inputs += yaml + "\n";
-    describe_inputs(yaml, inputs);
-  }
-  for (const std::string& before : experiment.base_stages(stage)) {
-    if (!is_stage_complete(experiment.folder(before))) continue;
-    for (const auto& [file, hash] : read_stage_report(experiment.folder(before)).files)
-      inputs += file + " " + hash + "\n";
-  }
+  const Recipe& recipe = experiment.recipe;
+  std::string inputs = concat("version 2\nseed ", recipe.seed, "\n", kDevice, experiment.device.type(), "\n");
+  describe_section(recipe, "model", inputs);
+  describe_section(recipe, stage, inputs);
+  for (const DataOptions& data : picture_data(recipe, stage))
+    describe_pictures(data, inputs);
+  for (const std::string& before : experiment.base_stages(stage))
+    describe_stage(experiment.folder(before), inputs);
   return inputs;
 }
 
-std::string changed_input(const fs::path& folder, const std::string& inputs) {
-  const std::string begun = read_file(folder / kInputsFile);
-  if (begun == inputs) return "";
-  std::istringstream before(begun), now(inputs);
-  std::string was, is;
-  do {
-    was = is = "nothing";
-    std::getline(before, was);
-    std::getline(now, is);
-  } while (was == is);
-  const bool is_file = is[0] == '/';
-  return concat(is_file ? "the changed file " : "", input_name(is), is_file ? "" : " for " + input_name(was));
+InputChange compare_inputs(const std::string& begun, const std::string& now) {
+  const auto was = lines_of(begun), is = lines_of(now);
+  const auto at = [](const std::vector<std::string>& lines, size_t i) {
+    return i < lines.size() ? lines[i] : "nothing";
+  };
+  InputChange change;
+  for (size_t i = 0; i < std::max(was.size(), is.size()); ++i) {
+    const std::string before = at(was, i), after = at(is, i);
+    if (before == after) continue;
+    change.only_device = before.starts_with(kDevice) && after.starts_with(kDevice);
+    change.what = describe_change(before, after, now);
+    if (!change.only_device) break;
+  }
+  return change;
+}
+
+InputChange changed_inputs(const fs::path& folder, const std::string& inputs) {
+  if (!fs::exists(folder / kInputsFile)) return {std::string("no ") + kInputsFile, false};
+  return compare_inputs(read_file(folder / kInputsFile), inputs);
 }
 
 }  // namespace qslaw

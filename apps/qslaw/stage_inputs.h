@@ -11,12 +11,19 @@ namespace qslaw {
 inline constexpr const char* kInputsFile = "inputs.txt";
 
 /// Everything that decides a stage's result, one thing per line: its resolved section, the model section,
-/// seed, the sizes and times of the files they name, and the reports of the stages before it. Its SHA-256 is
-/// the stage's fingerprint.
+/// seed, the sizes and times of the files they name, those of up to 10,000 pictures that each of its data
+/// sets names, and what the stages before it left. Its SHA-256 is the stage's fingerprint.
 std::string stage_inputs(const Experiment& experiment, const std::string& stage);
 
-/// The first input that is another one than when the stage in `folder` began: "bits: 3 for bits: 4"; empty
-/// when none is.
-std::string changed_input(const std::filesystem::path& folder, const std::string& inputs);
+/// How the present inputs differ from those that a stage began with.
+struct InputChange {
+  /// The first that is another one: "bits: 3 for bits: 4", "the changed file /data/a.json"; empty: none. The
+  /// device only where nothing else is.
+  std::string what;
+  bool only_device = false;
+};
+InputChange compare_inputs(const std::string& begun, const std::string& now);
+/// The same with the stage in `folder`.
+InputChange changed_inputs(const std::filesystem::path& folder, const std::string& inputs);
 
 }  // namespace qslaw

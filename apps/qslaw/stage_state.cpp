@@ -18,7 +18,7 @@ constexpr const char* kResultFiles[] = {"report.json",           "language.safet
                                         "projector.safetensors", "adapter.safetensors",  "gamma.safetensors"};
 
 void require_same_inputs(const std::string& stage, const fs::path& folder, const std::string& inputs) {
-  const std::string changed = changed_input(folder, inputs);
+  const std::string changed = changed_inputs(folder, inputs).what;
   require(changed.empty(), stage, "expected the inputs that this run began with, got ", changed,
           "; set it back, or start over with --restart (", folder.string(), ")");
 }
@@ -26,8 +26,7 @@ void require_same_inputs(const std::string& stage, const fs::path& folder, const
 // A finished result may have cost days: when another recipe or file replaces it, the newest is kept beside
 // it. But exports, which may be large, are soon written again.
 void keep_aside(const std::string& stage, const fs::path& folder, const std::string& inputs) {
-  const std::string reason =
-      fs::exists(folder / kInputsFile) ? changed_input(folder, inputs) : "no inputs.txt";
+  const std::string reason = changed_inputs(folder, inputs).what;
   const fs::path kept = folder.string() + ".previous";
   if (stage != "export") {
     fs::remove_all(kept);
@@ -49,10 +48,7 @@ bool goes_on(const Experiment& experiment, const std::string& stage, const std::
     require_same_inputs(stage, folder, inputs);
     return true;
   }
-  if (!resume || !find_checkpoint(folder)) return false;
-  if (read_file(folder / kInputsFile) == inputs) return true;
-  log_info(concat(stage, ": no step was done and the inputs have changed, starting over"));
-  return false;
+  return resume && find_checkpoint(folder) && changed_inputs(folder, inputs).what.empty();
 }
 
 }  // namespace
@@ -71,7 +67,10 @@ StageState begin_stage(const Experiment& experiment, const std::string& stage, c
   const fs::path folder = experiment.folder(stage);
   const StageState state = find_state(experiment, stage, inputs);
   if (state != StageState::fresh) return state;
-  if (is_stage_complete(folder) && !experiment.options.restart) keep_aside(stage, folder, inputs);
+  const bool complete = is_stage_complete(folder);
+  if (complete && !experiment.options.restart) keep_aside(stage, folder, inputs);
+  if (!complete && experiment.options.resume && find_checkpoint(folder))
+    log_info(concat(stage, ": no step was done and the inputs have changed, starting over"));
   make_folder(folder);
   for (const char* file : kResultFiles)
     fs::remove(folder / file);

@@ -1,7 +1,5 @@
 #include "recipe/paths.h"
 
-#include <algorithm>
-
 #include "recipe/field_reader.h"
 #include "recipe/fields.h"
 
@@ -10,11 +8,11 @@ namespace fs = std::filesystem;
 namespace qslaw {
 namespace {
 
-/// The visitor (see fields.h) that looks at every path that is set.
-class PathCheck {
+/// The visitor (see fields.h) that collects every path that is set.
+class PathList {
  public:
   static constexpr bool kReads = false;
-  PathCheck(std::string key, const fs::path& recipe) : key_(std::move(key)), recipe_(recipe) {}
+  PathList(std::string key, std::vector<NamedPath>& paths) : key_(std::move(key)), paths_(paths) {}
 
   template <class T>
   void operator()(const char* name, T&& value, const Use& use = {}) {
@@ -23,7 +21,7 @@ class PathCheck {
 
   template <HasFields T>
   void visit(const std::string& key, T& value) const {
-    PathCheck below(key, recipe_);
+    PathList below(key, paths_);
     fields(below, value);
   }
 
@@ -40,32 +38,42 @@ class PathCheck {
   }
 
   void visit(const std::string& key, const fs::path& path) const {
-    std::error_code unreachable;
-    require(path.empty() || fs::exists(path, unreachable), "recipe",
-            "expected a file or folder that exists, got ", path.string(), " (", recipe_.string(), ", key ",
-            key, ")");
+    if (!path.empty()) paths_.push_back({key, path});
   }
 
   template <class T>
   void visit(const std::string&, const T&) const {}  // no path
 
   std::string key_;
-  const fs::path& recipe_;
+  std::vector<NamedPath>& paths_;
 };
 
 }  // namespace
 
-void require_paths_exist(const Recipe& recipe, const std::vector<std::string>& sections) {
-  const PathCheck check("", recipe.file);
+std::vector<NamedPath> section_paths(const Recipe& recipe, const std::string& section) {
+  std::vector<NamedPath> paths;
+  const PathList list("", paths);
   Recipe copy = recipe;  // `fields` serves reading too, so it wants a value it could change
-  const auto look = [&](const char* name, auto& section) {
-    if (std::find(sections.begin(), sections.end(), name) != sections.end()) check.visit(name, section);
+  const auto look = [&](const char* name, auto& options) {
+    if (section == name) list.visit(name, options);
   };
+  look("model", copy.model);
   look("quantize", copy.quantize);
   look("warmup", copy.warmup);
   look("tune", copy.tune);
   look("eval", copy.eval);
   look("export", copy.export_);
+  return paths;
+}
+
+void require_paths_exist(const Recipe& recipe, const std::vector<std::string>& sections) {
+  for (const std::string& section : sections) {
+    for (const NamedPath& named : section_paths(recipe, section)) {
+      std::error_code unreachable;
+      require(fs::exists(named.path, unreachable), "recipe", "expected a file or folder that exists, got ",
+              named.path.string(), " (", recipe.file.string(), ", key ", named.key, ")");
+    }
+  }
 }
 
 }  // namespace qslaw

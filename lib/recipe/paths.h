@@ -1,11 +1,21 @@
 // The files and folders that a recipe names.
 #pragma once
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "recipe/recipe.h"
 
 namespace qslaw {
+
+/// A file or folder, and the key that names it ("eval.benchmarks.1.path").
+struct NamedPath {
+  std::string key;
+  std::filesystem::path path;
+};
+
+/// Those of a section ("model", "quantize", ...) that are set, in the order of its keys.
+std::vector<NamedPath> section_paths(const Recipe& recipe, const std::string& section);
 
 /// UserError naming key and path unless everything that these sections ("quantize", "tune", ...) read exists:
 /// asked before the first of several stages computes, so that the last one's missing file costs no hours. Of

@@ -155,10 +155,6 @@ class RunAgain {
 
 using Stages = std::set<std::string>;
 
-void touch(const fs::path& path) {
-  fs::last_write_time(path, fs::last_write_time(path) + std::chrono::seconds(10));
-}
-
 }  // namespace
 
 TEST_CASE("run does every stage, and later only what has changed") {

@@ -47,6 +47,8 @@ class TinyExperiment {
 std::string file_bytes(const std::filesystem::path& path);
 void write_text(const std::filesystem::path& path, const std::string& text);
 nlohmann::json json_file(const std::filesystem::path& path);
+/// Makes its time of last change ten seconds later.
+void touch(const std::filesystem::path& path);
 
 /// The lines of a stage's metrics.jsonl without what a clock or the memory decides.
 std::vector<nlohmann::json> repeatable_metrics(const std::filesystem::path& stage);

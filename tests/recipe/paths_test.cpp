@@ -34,3 +34,24 @@ export: {formats: [hf]}
   missing({"tune", "eval"}, "no_problems.json", "eval.benchmarks.1.problems");
   CHECK_NOTHROW(require_paths_exist(recipe, {"tune", "export"}));
 }
+
+TEST_CASE("paths: a section's are listed by their keys, the model's too") {
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "recipe.yaml") << R"(
+name: paths
+output: out
+model: {path: base, stages: [first, second]}
+eval: {benchmarks: [{kind: speed}, {kind: loss, path: a.json, images: pictures}]}
+)";
+  const Recipe recipe = read_recipe(folder.path() / "recipe.yaml");
+  const auto listed = [&](const std::string& section) {
+    std::vector<std::string> lines;
+    for (const auto& [key, path] : section_paths(recipe, section))
+      lines.push_back(key + " " + path.lexically_relative(folder.path()).string());
+    return lines;
+  };
+  using Lines = std::vector<std::string>;
+  CHECK(listed("model") == Lines{"model.path base", "model.stages.0 first", "model.stages.1 second"});
+  CHECK(listed("eval") == Lines{"eval.benchmarks.1.path a.json", "eval.benchmarks.1.images pictures"});
+  CHECK(listed("tune").empty());
+}
