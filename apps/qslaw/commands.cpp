@@ -92,6 +92,7 @@ void write_page(const Experiment& experiment) {
 
 void command_stage(const CommandOptions& options, const std::string& stage) {
   const Experiment experiment = open_experiment(options);
+  check_before_start(experiment, stage);
   const StageReport report = run_stage(experiment, stage).report;
   write_page(experiment);
   if (options.json) {

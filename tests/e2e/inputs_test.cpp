@@ -38,3 +38,14 @@ TEST_CASE("a picture in a folder of folders is an input, what the data does not 
   CHECK(fs::last_write_time(report) > done);
   CHECK_THAT(again.err, Catch::Contains("the changed file " + picture.string()));
 }
+
+TEST_CASE("one stage alone looks for all of its files before it begins") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(
+      "eval:\n  benchmarks:\n    - {kind: text_perplexity, path: data/text_heldout.txt, context: 32}\n"
+      "    - {kind: loss, path: data/heldout.json, images: data/pictures}\n");
+  fs::remove(experiment.data("heldout.json"));
+  require_user_error(experiment.run("eval"),
+                     {experiment.data("heldout.json").string(), "key eval.benchmarks.1.path"});
+  CHECK_FALSE(fs::exists(experiment.output()));
+}
