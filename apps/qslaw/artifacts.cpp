@@ -1,41 +1,59 @@
 #include "artifacts.h"
 
 #include "core/error.h"
-#include "report/stage_report.h"
 
 namespace fs = std::filesystem;
 
 namespace qslaw {
 namespace {
 
-void take(std::optional<fs::path>& slot, const fs::path& file) {
-  if (fs::exists(file)) slot = file;
+// A stage folder's files, over what came before. Those that its report names: another one would not be its.
+void add_stage(Artifacts& artifacts, const fs::path& folder, const StageReport& report) {
+  const auto take = [&](std::optional<fs::path>& slot, const char* file) {
+    if (report.files.count(file) > 0) slot = folder / file;
+  };
+  take(artifacts.packed, "language.safetensors");
+  take(artifacts.dense, "model.safetensors");
+  take(artifacts.projector, "projector.safetensors");
+  take(artifacts.adapter, "adapter.safetensors");
 }
 
-// A stage folder's files, over what came before.
-void add_stage(Artifacts& artifacts, const fs::path& folder) {
-  take(artifacts.packed, folder / "language.safetensors");
-  take(artifacts.dense, folder / "model.safetensors");
-  take(artifacts.projector, folder / "projector.safetensors");
-  take(artifacts.adapter, folder / "adapter.safetensors");
+void add_brought_stages(Artifacts& artifacts, const Experiment& experiment) {
+  for (const fs::path& folder : experiment.recipe.model.stages) {
+    require(is_stage_complete(folder), "model", "expected a finished stage folder, got ", folder.string(),
+            " (key model.stages)");
+    const StageReport report = read_stage_report(folder);
+    require_stage_files(folder, report, "put it back, or do that stage again (key model.stages)");
+    add_stage(artifacts, folder, report);
+  }
 }
 
 }  // namespace
 
+void require_stage_files(const fs::path& folder, const StageReport& report, const std::string& remedy) {
+  for (const auto& [file, hash] : report.files) {
+    std::error_code unreachable;
+    require(fs::exists(folder / file, unreachable), report.stage, "expected the file ", file,
+            " that the finished stage's report names, got none at ", (folder / file).string(), "; ", remedy);
+  }
+}
+
 Artifacts collect_artifacts(const Experiment& experiment, const std::string& stage) {
   Artifacts artifacts;
-  for (const fs::path& folder : experiment.recipe.model.stages) {
-    require(is_stage_complete(folder), "model", "expected a finished stage folder, got ", folder.string(),
-            " (key model.stages)");
-    add_stage(artifacts, folder);
-  }
+  add_brought_stages(artifacts, experiment);
   for (const std::string& before : experiment.base_stages(stage)) {
-    require(is_stage_complete(experiment.folder(before)), stage, "expected the recipe's ", before,
-            " stage to be complete, got no report in ", experiment.folder(before).string(), "; run `qslaw ",
-            before, "` first");
-    add_stage(artifacts, experiment.folder(before));
+    const fs::path folder = experiment.folder(before);
+    require(is_stage_complete(folder), stage, "expected the recipe's ", before,
+            " stage to be complete, got no report in ", folder.string(), "; run `qslaw ", before, "` first");
+    const StageReport report = read_stage_report(folder);
+    require_stage_files(folder, report, restart_remedy(before));
+    add_stage(artifacts, folder, report);
   }
   return artifacts;
+}
+
+std::string restart_remedy(const std::string& stage) {
+  return "put it back, or do the stage again with `qslaw " + stage + "` and --restart";
 }
 
 }  // namespace qslaw

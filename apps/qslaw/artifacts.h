@@ -5,6 +5,7 @@
 #include <string>
 
 #include "experiment.h"
+#include "report/stage_report.h"
 
 namespace qslaw {
 
@@ -16,7 +17,14 @@ struct Artifacts {
   std::optional<std::filesystem::path> adapter;    // tune lora: adapter.safetensors
 };
 
-/// UserError when an earlier stage of the recipe is not complete.
+/// UserError when an earlier stage of the recipe, or one of `model.stages`, is not complete or lacks a file:
+/// without it the stage would silently work on another model.
 Artifacts collect_artifacts(const Experiment& experiment, const std::string& stage);
+
+/// UserError naming the first file of the stage's report that is not there, and what to do.
+void require_stage_files(const std::filesystem::path& folder, const StageReport& report,
+                         const std::string& remedy);
+/// What to do about one of the recipe's own stages.
+std::string restart_remedy(const std::string& stage);
 
 }  // namespace qslaw

@@ -39,6 +39,10 @@ const std::vector<std::string>& stage_names() {
   return names;
 }
 
+bool leaves_model(const std::string& stage) {
+  return stage == "quantize" || stage == "warmup" || stage == "tune";
+}
+
 bool Experiment::has_section(const std::string& stage) const {
   return (stage == "quantize" && recipe.quantize) || (stage == "warmup" && recipe.warmup) ||
          (stage == "tune" && recipe.tune) || (stage == "eval" && recipe.eval) ||
@@ -47,9 +51,9 @@ bool Experiment::has_section(const std::string& stage) const {
 
 std::vector<std::string> Experiment::base_stages(const std::string& stage) const {
   std::vector<std::string> stages;
-  for (const std::string name : {"quantize", "warmup", "tune"}) {
+  for (const std::string& name : stage_names()) {
     if (name == stage) break;
-    if (has_section(name)) stages.push_back(name);
+    if (leaves_model(name) && has_section(name)) stages.push_back(name);
   }
   return stages;
 }

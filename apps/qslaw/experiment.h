@@ -13,6 +13,8 @@ namespace qslaw {
 
 /// The stages in the order in which `run` does them.
 const std::vector<std::string>& stage_names();
+/// Those that later ones build on.
+bool leaves_model(const std::string& stage);
 
 struct Experiment {
   Recipe recipe;

@@ -1,9 +1,9 @@
 #include "stage_state.h"
 
+#include "artifacts.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
-#include "report/stage_report.h"
 #include "stage_inputs.h"
 #include "train/checkpoint.h"
 
@@ -56,11 +56,12 @@ bool goes_on(const Experiment& experiment, const std::string& stage, const std::
 StageState find_state(const Experiment& experiment, const std::string& stage, const std::string& inputs) {
   const fs::path folder = experiment.folder(stage);
   if (experiment.options.restart) return StageState::fresh;
-  if (is_stage_complete(folder)) {
-    const bool same = read_stage_report(folder).fingerprint == sha256(inputs);
-    return same ? StageState::complete : StageState::fresh;
-  }
-  return goes_on(experiment, stage, inputs) ? StageState::resumed : StageState::fresh;
+  if (!is_stage_complete(folder))
+    return goes_on(experiment, stage, inputs) ? StageState::resumed : StageState::fresh;
+  const StageReport report = read_stage_report(folder);
+  if (report.fingerprint != sha256(inputs)) return StageState::fresh;
+  if (leaves_model(stage)) require_stage_files(folder, report, restart_remedy(stage));
+  return StageState::complete;
 }
 
 StageState begin_stage(const Experiment& experiment, const std::string& stage, const std::string& inputs) {

@@ -19,7 +19,48 @@ fs::path move_picture(const TinyExperiment& experiment, size_t index, const std:
   return moved;
 }
 
+// Without `file` both commands stop, the dry run too, and name it.
+void require_missed(const TinyExperiment& experiment, const std::vector<std::string>& commands,
+                    const fs::path& file) {
+  const std::string bytes = file_bytes(file);
+  const auto time = fs::last_write_time(file);
+  fs::remove(file);
+  INFO(file);
+  for (const std::string& command : commands) {
+    require_user_error(experiment.run(command, {"--dry-run"}), {file.string(), "got none"});
+    require_user_error(experiment.run(command), {file.string(), "got none"});
+  }
+  write_text(file, bytes);
+  fs::last_write_time(file, time);
+}
+
 }  // namespace
+
+TEST_CASE("a finished stage's file that is gone stops what would build on something else") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kWarmup + kTune + "eval: {benchmarks: [{kind: speed}]}\n");
+  for (const char* stage : {"quantize", "warmup", "tune"})
+    require_success(experiment.run(stage));
+  const fs::path out = experiment.output();
+  for (const char* file : {"warmup/language.safetensors", "warmup/projector.safetensors",
+                           "warmup/gamma.safetensors", "quantize/language.safetensors"})
+    require_missed(experiment, {"tune", "run"}, out / file);
+  for (const char* file : {"tune/adapter.safetensors", "tune/projector.safetensors"})
+    require_missed(experiment, {"eval", "run"}, out / file);
+
+  experiment.write_recipe("eval: {benchmarks: [{kind: speed, prompt_tokens: 8, new_tokens: 2}]}\n",
+                          "{path: model, random_weights: true, dtype: float32, stages: [out/warmup]}");
+  const std::vector<std::string> other = {"--out", (experiment.path() / "other").string()};
+  require_success(experiment.run("eval", other));
+  require_missed(experiment, {"eval", "run"}, out / "warmup" / "language.safetensors");
+
+  // It says what to do, and that works.
+  experiment.write_recipe(kQuantize + kWarmup);
+  fs::remove(out / "warmup" / "language.safetensors");
+  require_user_error(experiment.run("run"), {"[warmup]", "`qslaw warmup` and --restart"});
+  require_success(experiment.run("warmup", {"--restart"}));
+  require_success(experiment.run("run"));
+}
 
 TEST_CASE("a picture in a folder of folders is an input, what the data does not name is none") {
   const TinyExperiment experiment;
