@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "model/llava.h"
 
@@ -19,6 +20,9 @@ struct ModelSource {
   int64_t feature_layer = -2;   // three parts only
   bool random_weights = false;  // start from random weights: `path` needs only config.json and the tokenizer
   uint64_t seed = 42;           // fresh projector, random weights
+  // Files of tuned weights that take the place of the source's, a later file's that of an earlier one's;
+  // under the names that are written. Not a key of the recipe: earlier stages left them.
+  std::vector<std::filesystem::path> laid_over;
 
   /// Folder that holds the tokenizer.
   const std::filesystem::path& tokenizer_folder() const { return path.empty() ? language : path; }
@@ -33,7 +37,8 @@ void check_weight_names(const ModelSource& source, const LlavaConfig& config);
 
 /// Loads everything in `dtype` on `device`; the decoder's linears come from `maker`. Nothing is ever filled
 /// at random unless the source asks for it. UserError names a tensor that is missing, extra, of wrong shape
-/// or wrong dtype.
+/// or wrong dtype; so it does of the files laid over, where those that bring some of a projector must bring
+/// all.
 Llava load_llava(const ModelSource& source, const LlavaConfig& config, at::ScalarType dtype,
                  at::Device device, const LinearMaker& maker);
 
