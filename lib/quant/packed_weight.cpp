@@ -11,6 +11,7 @@ namespace qslaw {
 namespace {
 
 const char* const kFormatVersion = "1";
+const char* const kTunedBase = "tuned_base";
 
 std::string metadata_value(const SafetensorsFile& file, const char* key) {
   const auto found = file.metadata().find(key);
@@ -24,6 +25,20 @@ int64_t metadata_integer(const SafetensorsFile& file, const char* key) {
   require(!text.empty() && text.size() < 10 && text.find_first_not_of("0123456789") == std::string::npos,
           "packed", "expected a number as metadata ", key, ", got ", text, " (", file.path().string(), ")");
   return std::stoll(text);
+}
+
+PackedHeader header_of(const SafetensorsFile& file) {
+  require(metadata_value(file, "qslaw_packed") == kFormatVersion, "packed", "expected format version ",
+          kFormatVersion, ", got ", metadata_value(file, "qslaw_packed"), " (", file.path().string(), ")");
+  PackedHeader header;
+  header.method = metadata_value(file, "method");
+  header.kind = metadata_value(file, "codes") == "uniform" ? CodeKind::uniform : CodeKind::normal_float;
+  header.bits = static_cast<int>(metadata_integer(file, "bits"));
+  header.group_size = metadata_integer(file, "group_size");
+  if (file.metadata().count(kTunedBase) > 0) header.tuned_base = file.metadata().at(kTunedBase);
+  for (const auto& [name, entry] : file.entries())
+    header.bytes += static_cast<int64_t>(entry.end - entry.begin);
+  return header;
 }
 
 // Hands out the tensors of one file, checking shape and dtype and remembering which were used.
@@ -126,29 +141,28 @@ void write_packed_language(const std::filesystem::path& path, const PackedLangua
   }
   const bool uniform =
       language.weights.empty() || language.weights.begin()->second->kind == CodeKind::uniform;
-  write_safetensors(path, tensors,
-                    {{"qslaw_packed", kFormatVersion},
-                     {"method", language.method},
-                     {"codes", uniform ? "uniform" : "normal_float"},
-                     {"bits", std::to_string(language.bits)},
-                     {"group_size", std::to_string(language.group_size)}});
+  std::map<std::string, std::string> metadata = {{"qslaw_packed", kFormatVersion},
+                                                 {"method", language.method},
+                                                 {"codes", uniform ? "uniform" : "normal_float"},
+                                                 {"bits", std::to_string(language.bits)},
+                                                 {"group_size", std::to_string(language.group_size)}};
+  if (!language.tuned_base.empty()) metadata[kTunedBase] = language.tuned_base;
+  write_safetensors(path, tensors, metadata);
+}
+
+PackedHeader read_packed_header(const std::filesystem::path& path) {
+  return header_of(SafetensorsFile(path));
 }
 
 PackedLanguage read_packed_language(const std::filesystem::path& path, const std::vector<LinearSpec>& specs) {
   const SafetensorsFile file(path);
-  require(metadata_value(file, "qslaw_packed") == kFormatVersion, "packed", "expected format version ",
-          kFormatVersion, ", got ", metadata_value(file, "qslaw_packed"), " (", path.string(), ")");
-  PackedLanguage language;
-  language.method = metadata_value(file, "method");
-  language.bits = static_cast<int>(metadata_integer(file, "bits"));
-  language.group_size = metadata_integer(file, "group_size");
-  const bool uniform = metadata_value(file, "codes") == "uniform";
+  const PackedHeader header = header_of(file);
+  PackedLanguage language{header.method, header.bits, header.group_size, {}, header.tuned_base};
   PackedReader reader(file);
   for (const LinearSpec& spec : specs) {
     check_group_shape(spec.name, spec.columns, language.bits, language.group_size);
     language.weights[spec.name] = std::make_shared<PackedWeight>(
-        read_weight(reader, spec, uniform ? CodeKind::uniform : CodeKind::normal_float, language.bits,
-                    language.group_size));
+        read_weight(reader, spec, header.kind, language.bits, language.group_size));
   }
   reader.require_all_used();
   return language;

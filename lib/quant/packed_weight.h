@@ -48,9 +48,22 @@ struct PackedLanguage {
   int bits = 4;
   int64_t group_size = 128;
   std::map<std::string, std::shared_ptr<const PackedWeight>> weights;
+  std::string tuned_base = {};  // which fully tuned weights were packed; empty: the checkpoint's
 
   int64_t bytes() const;
 };
+
+/// What a packed file says of itself, without its tensors.
+struct PackedHeader {
+  std::string method;
+  CodeKind kind = CodeKind::uniform;
+  int bits = 4;
+  int64_t group_size = 128;
+  std::string tuned_base;
+  int64_t bytes = 0;  // of all tensors
+};
+/// UserError when it is no such file.
+PackedHeader read_packed_header(const std::filesystem::path& path);
 
 /// Writes / reads docs/formats.md's `language.safetensors`. Reading checks names and shapes against `specs`;
 /// UserError names what is missing, extra or of wrong shape.

@@ -14,7 +14,7 @@ namespace qslaw {
 
 /// What a method works on.
 struct QuantizeTask {
-  ModelSource source;
+  ModelSource source;  // with what earlier stages tuned laid over it
   LlavaConfig config;
   QuantizeOptions options;
   at::ScalarType dtype = at::kFloat;  // of activations, for methods that run the model

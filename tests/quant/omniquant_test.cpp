@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/interrupt.h"
+#include "model/named_tensors.h"
 #include "quant/calibration.h"
 #include "quant/packed_linear.h"
 #include "quant/quantize.h"
@@ -36,6 +37,27 @@ class OmniquantCase {
     task.options.group_size = kGroup;
     task.options.omniquant = {epochs, 0.02, 2};
     return task;
+  }
+
+  // Everything of a model of other weights, or its projector alone, in a file to be laid over this one.
+  std::filesystem::path other_weights(bool projector_alone) const {
+    Llava other =
+        load_llava(other_source(), config_, at::kFloat, at::kCPU, dense_maker(at::kFloat, at::kCPU));
+    NamedTensors tensors = projector_to_named(other.projector);
+    if (!projector_alone) {
+      for (const auto& slots : {language_slots(other), vision_slots(other)}) {
+        for (const auto& [name, tensor] : slots)
+          tensors.emplace_back(name, *tensor);
+      }
+    }
+    const auto file = folder_.path() / (projector_alone ? "projector.safetensors" : "all.safetensors");
+    write_safetensors(file, tensors);
+    return file;
+  }
+  ModelSource other_source() const {
+    ModelSource other = source_;
+    other.seed += 1;
+    return other;
   }
 
   Llava dense() const {
@@ -161,6 +183,33 @@ TEST_CASE("omniquant without epochs is the grid of ranges times sigmoid(4)") {
                       codes.view({spec.rows, -1})));
     }
   }
+}
+
+TEST_CASE("what is quantized are the weights that lie over the checkpoint's") {
+  const OmniquantCase omniquant;
+  const std::string method = GENERATE("rtn", "omniquant");
+  const auto batches = omniquant.calibration(calibration_of("llava", 4), 2);
+  QuantizeTask over = omniquant.task(method, 4, 2, batches), other = over;
+  over.source.laid_over = {omniquant.other_weights(false)};
+  other.source = omniquant.other_source();
+  const QuantizeResult actual = quantize_language(over), expected = quantize_language(other);
+  CHECK(actual.report == expected.report);
+  for (const auto& [name, weight] : expected.language.weights) {
+    INFO(name);
+    CHECK(at::equal(actual.language.weights.at(name)->codes, weight->codes));
+  }
+}
+
+TEST_CASE("calibration goes through the projector that lies over the checkpoint's") {
+  const OmniquantCase omniquant;
+  const std::string kind = GENERATE("text", "llava");
+  QuantizeTask plain = omniquant.task("omniquant", 3, 0, omniquant.calibration(calibration_of(kind, 4), 2));
+  QuantizeTask over = plain;
+  over.source.laid_over = {omniquant.other_weights(true)};
+  const auto loss = [](const QuantizeResult& result) {
+    return result.report.at("blocks").at(0).at("loss_before");
+  };
+  CHECK((loss(quantize_language(over)) == loss(quantize_language(plain))) == (kind == "text"));
 }
 
 TEST_CASE("calibration draws what its kind says") {

@@ -85,6 +85,26 @@ TEST_CASE("codes are packed as the examples of docs/formats.md say") {
   }
 }
 
+TEST_CASE("a packed file's header says what is in it") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "language.safetensors";
+  PackedLanguage language = make_language(3);
+  write_packed_language(path, language);
+  CHECK(read_packed_header(path).tuned_base.empty());
+  language.tuned_base = "a b";
+  write_packed_language(path, language);
+  const PackedHeader header = read_packed_header(path);
+  CHECK(header.method == "rtn");
+  CHECK(header.kind == CodeKind::uniform);
+  CHECK(header.bits == 3);
+  CHECK(header.group_size == 64);
+  CHECK(header.bytes == language.bytes());
+  CHECK(header.tuned_base == "a b");
+  CHECK(read_packed_language(path, two_specs()).tuned_base == "a b");
+  write_safetensors(path, {{"x", at::zeros({2})}});
+  CHECK_THROWS_WITH(read_packed_header(path), Catch::Contains(path.string()));
+}
+
 TEST_CASE("bytes per weight are the code's bits plus six bytes per group") {
   const PackedLanguage language = make_language(4);
   const int64_t weights = 24 * 64 + 10 * 128;
