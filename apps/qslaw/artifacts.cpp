@@ -1,6 +1,7 @@
 #include "artifacts.h"
 
 #include "core/error.h"
+#include "quant/packed_weight.h"
 
 namespace fs = std::filesystem;
 
@@ -12,8 +13,15 @@ void add_stage(Artifacts& artifacts, const fs::path& folder, const StageReport& 
   const auto take = [&](std::optional<fs::path>& slot, const char* file) {
     if (report.files.count(file) > 0) slot = folder / file;
   };
+  const auto dense = report.files.find("model.safetensors");
+  if (dense != report.files.end()) {
+    if (artifacts.packed)
+      fail("model", "expected a fully tuned model before the packed one that is made of it, got ",
+           (folder / dense->first).string(), " behind ", artifacts.packed->string());
+    artifacts.dense.push_back(folder / dense->first);
+    artifacts.tuned_base += (artifacts.tuned_base.empty() ? "" : " ") + dense->second;
+  }
   take(artifacts.packed, "language.safetensors");
-  take(artifacts.dense, "model.safetensors");
   take(artifacts.projector, "projector.safetensors");
   take(artifacts.adapter, "adapter.safetensors");
 }
@@ -26,6 +34,20 @@ void add_brought_stages(Artifacts& artifacts, const Experiment& experiment) {
     require_stage_files(folder, report, "put it back, or do that stage again (key model.stages)");
     add_stage(artifacts, folder, report);
   }
+}
+
+// Of a fully tuned model the packed weights are only the decoder's linears: embeddings, norms and head come
+// from the files of that stage, which must be the one.
+void require_packed_of_base(const Artifacts& artifacts) {
+  if (!artifacts.packed) return;
+  const std::string base = read_packed_header(*artifacts.packed).tuned_base;
+  if (base == artifacts.tuned_base) return;
+  const std::string packed = artifacts.packed->string();
+  if (artifacts.dense.empty())
+    fail("model", "expected the stage that tuned the model in full before its packed weights ", packed,
+         ", got none (key model.stages)");
+  fail("model", "expected packed weights of the fully tuned ", artifacts.dense.back().string(),
+       ", got those of ", base.empty() ? "the checkpoint" : "another one", ": ", packed);
 }
 
 }  // namespace
@@ -49,6 +71,7 @@ Artifacts collect_artifacts(const Experiment& experiment, const std::string& sta
     require_stage_files(folder, report, restart_remedy(before));
     add_stage(artifacts, folder, report);
   }
+  require_packed_of_base(artifacts);
   return artifacts;
 }
 

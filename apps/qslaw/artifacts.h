@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "experiment.h"
 #include "report/stage_report.h"
@@ -11,14 +12,17 @@ namespace qslaw {
 
 /// What a stage builds on: for each kind the newest of `model.stages` and this recipe's own earlier stages.
 struct Artifacts {
-  std::optional<std::filesystem::path> packed;     // quantize, warmup: language.safetensors
-  std::optional<std::filesystem::path> dense;      // tune full: model.safetensors
+  std::optional<std::filesystem::path> packed;  // quantize, warmup: language.safetensors
+  // tune full: model.safetensors, in order: a later one lacks the tower where that was not trained again.
+  std::vector<std::filesystem::path> dense;
+  std::string tuned_base;  // SHA-256 of each of `dense`; empty: the checkpoint's weights
   std::optional<std::filesystem::path> projector;  // warmup, tune: projector.safetensors
   std::optional<std::filesystem::path> adapter;    // tune lora: adapter.safetensors
 };
 
 /// UserError when an earlier stage of the recipe, or one of `model.stages`, is not complete or lacks a file:
-/// without it the stage would silently work on another model.
+/// without it the stage would silently work on another model. Also for packed weights of another base than
+/// the fully tuned model, if any, before them.
 Artifacts collect_artifacts(const Experiment& experiment, const std::string& stage);
 
 /// UserError naming the first file of the stage's report that is not there, and what to do.

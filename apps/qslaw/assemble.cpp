@@ -6,33 +6,12 @@
 #include "core/files.h"
 #include "data/preprocessor.h"
 #include "io/weight_folder.h"
-#include "model/named_tensors.h"
 #include "quant/packed_linear.h"
 
 namespace fs = std::filesystem;
 
 namespace qslaw {
 namespace {
-
-// Copies the tensors of a stage's file over the model's; every tensor must have a place.
-void overlay(const fs::path& path, const TensorSlots& slots, bool all) {
-  at::NoGradGuard no_grad;
-  const SafetensorsFile file(path);
-  size_t copied = 0;
-  for (const auto& [name, tensor] : slots) {
-    if (!file.has(name)) {
-      require(!all, "model", "expected tensor ", name, ", got none (", path.string(), ")");
-      continue;
-    }
-    const at::Tensor stored = file.tensor(name);
-    require(stored.sizes() == tensor->sizes(), "model", "tensor ", name, ": expected shape ", tensor->sizes(),
-            ", got ", stored.sizes(), " (", path.string(), ")");
-    tensor->copy_(stored);
-    ++copied;
-  }
-  require(copied == file.entries().size(), "model", "expected only the model's tensors, got ",
-          file.entries().size() - copied, " more (", path.string(), ")");
-}
 
 void overlay_adapter(const fs::path& path, AssembledModel& model, const std::string& base_sha256) {
   const SafetensorsFile file(path);
@@ -65,24 +44,20 @@ std::optional<PackedLanguage> read_packed(const LlavaConfig& config, const Artif
   return read_packed_language(*artifacts.packed, linear_specs(config.language));
 }
 
+ModelSource tuned_source(const Experiment& experiment, const Artifacts& artifacts) {
+  ModelSource source = experiment.recipe.model.source;
+  source.laid_over = artifacts.dense;
+  if (artifacts.projector) source.laid_over.push_back(*artifacts.projector);
+  return source;
+}
+
 Llava load_base(const Experiment& experiment, const LlavaConfig& config, const Artifacts& artifacts,
                 const LinearMaker& maker) {
-  Llava model =
-      load_llava(experiment.recipe.model.source, config, experiment.dtype, experiment.device, maker);
-  if (artifacts.dense) {
-    TensorSlots slots = language_slots(model);
-    const TensorSlots vision = vision_slots(model);
-    slots.insert(slots.end(), vision.begin(), vision.end());
-    overlay(*artifacts.dense, slots, /*all=*/false);
-  }
-  if (artifacts.projector) overlay(*artifacts.projector, projector_slots(model), /*all=*/true);
-  return model;
+  return load_llava(tuned_source(experiment, artifacts), config, experiment.dtype, experiment.device, maker);
 }
 
 AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& config,
                               const Artifacts& artifacts) {
-  require(!(artifacts.dense && artifacts.packed), "model",
-          "expected either a packed language model or a fully tuned one before this stage, got both");
   const auto packed = read_packed(config, artifacts);
   AssembledModel model;
   model.llava = load_base(
@@ -107,7 +82,8 @@ std::string base_hash(const Experiment& experiment, const Artifacts& artifacts) 
   std::string base = source.random_weights
                          ? concat("random weights of seed ", source.seed)
                          : WeightFolder::identity(source.path.empty() ? source.language : source.path);
-  if (artifacts.dense) base += sha256_file(*artifacts.dense);
+  for (const fs::path& dense : artifacts.dense)
+    base += sha256_file(dense);
   return sha256(base);
 }
 

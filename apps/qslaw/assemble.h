@@ -23,7 +23,11 @@ struct AssembledModel {
 /// The decoder's packed weights that a stage starts from, if any stage before it packed them.
 std::optional<PackedLanguage> read_packed(const LlavaConfig& config, const Artifacts& artifacts);
 
-/// Loads the model with linears from `maker` and lays the artifacts' dense weights and projector over it.
+/// The recipe's model with the artifacts' dense weights and projector over it: what is quantized, and what
+/// every later stage begins with.
+ModelSource tuned_source(const Experiment& experiment, const Artifacts& artifacts);
+
+/// Loads that with linears from `maker`.
 Llava load_base(const Experiment& experiment, const LlavaConfig& config, const Artifacts& artifacts,
                 const LinearMaker& maker);
 

@@ -41,6 +41,7 @@ LlavaConfig check_model(const Experiment& experiment, const std::string& only) {
   check_weight_names(recipe.model.source, config);
   image_transform(recipe.model, config.vision);
   const Artifacts artifacts = collect_artifacts(experiment, only.empty() ? stage_names().front() : only);
+  if (recipe.quantize && (only.empty() || only == "quantize")) require_quantize_base(artifacts);
   if (recipe.warmup && (only.empty() || only == "warmup")) {
     const bool is_made_first = only.empty() && recipe.quantize;
     require_warmup_base(is_made_first ? packed_base(*recipe.quantize) : packed_base(artifacts),

@@ -1,5 +1,5 @@
-// What would stop a stage later, found before the first one computes. Asked by every command that runs stages and
-// by --dry-run.
+// What would stop a stage later, found before the first one computes. Asked by every command that runs stages
+// and by --dry-run.
 #pragma once
 #include <string>
 #include <vector>

@@ -6,18 +6,21 @@ namespace qslaw {
 
 PackedBase packed_base(const Artifacts& artifacts) {
   if (!artifacts.packed) return {};
-  const SafetensorsFile file(*artifacts.packed);
-  const auto value = [&file](const char* key) {
-    const auto found = file.metadata().find(key);
-    require(found != file.metadata().end(), "packed", "expected a packed language model with metadata ", key,
-            ", got none (", file.path().string(), ")");
-    return found->second;
-  };
-  return {value("method"), value("codes") == "uniform" ? CodeKind::uniform : CodeKind::normal_float};
+  const PackedHeader header = read_packed_header(*artifacts.packed);
+  return {header.method, header.kind};
 }
 
 PackedBase packed_base(const QuantizeOptions& options) {
   return {options.method, options.method == "nf4" ? CodeKind::normal_float : CodeKind::uniform};
+}
+
+void require_quantize_base(const Artifacts& artifacts) {
+  require(!artifacts.packed, "quantize",
+          "expected a dense language model to quantize, got one that is packed: ",
+          artifacts.packed.value_or("").string());
+  require(!artifacts.adapter, "quantize", "expected a model without adapter to quantize, got ",
+          artifacts.adapter.value_or("").string(),
+          "; export it with format hf, which merges the adapter, and quantize that");
 }
 
 void require_warmup_base(const PackedBase& base, const WarmupOptions& options, const LlavaConfig& config) {
@@ -29,8 +32,6 @@ void require_warmup_base(const PackedBase& base, const WarmupOptions& options, c
 }
 
 void require_tune_base(const Artifacts& artifacts, bool is_packed, const TuneOptions& options) {
-  require(!(artifacts.dense && is_packed), "model",
-          "expected either a packed language model or a fully tuned one before this stage, got both");
   require(!(options.method == "full" && is_packed), "tune",
           "expected a dense language model for method full, got a packed one; use method lora");
   require(!artifacts.adapter, "tune", "expected a model without adapter, got one from an earlier stage");

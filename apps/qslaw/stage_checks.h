@@ -19,11 +19,14 @@ PackedBase packed_base(const Artifacts& artifacts);
 /// Of what a quantize section will make.
 PackedBase packed_base(const QuantizeOptions& options);
 
+/// UserError unless quantize can begin: earlier stages may have tuned the dense model, in full or its
+/// projector, but neither packed it nor put an adapter on it.
+void require_quantize_base(const Artifacts& artifacts);
+
 /// UserError unless warmup can begin: a packed base on a uniform grid, and blocks from `first_layer` on.
 void require_warmup_base(const PackedBase& base, const WarmupOptions& options, const LlavaConfig& config);
 
-/// UserError unless tune can begin: one base, packed or dense, that its method can change, and no adapter
-/// yet.
+/// UserError unless tune can begin: a base, packed or dense, that its method can change, and no adapter yet.
 void require_tune_base(const Artifacts& artifacts, bool is_packed, const TuneOptions& options);
 
 }  // namespace qslaw

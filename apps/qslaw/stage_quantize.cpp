@@ -3,6 +3,7 @@
 #include "assemble.h"
 #include "quant/calibration.h"
 #include "quant/quantize.h"
+#include "stage_checks.h"
 #include "stages.h"
 #include "train/checkpoint.h"
 
@@ -13,8 +14,11 @@ void run_quantize(const StageRun& run, StageReport& report) {
   const ModelOptions& model = experiment.recipe.model;
   const QuantizeOptions& options = *experiment.recipe.quantize;
   const LlavaConfig config = read_config(model.source);
+  const Artifacts artifacts = collect_artifacts(experiment, run.stage);
+  require_quantize_base(artifacts);
   QuantizeTask task{
-      model.source, config, options, experiment.dtype, experiment.device, {}, block_checkpoint(run.folder)};
+      tuned_source(experiment, artifacts), config, options, experiment.dtype, experiment.device, {},
+      block_checkpoint(run.folder)};
   if (options.calibration && options.method == "omniquant") {
     const Tokenizer tokenizer = load_tokenizer(model, config);
     task.calibration =
@@ -22,7 +26,8 @@ void run_quantize(const StageRun& run, StageReport& report) {
                             image_transform(model, config.vision), options.omniquant.batch_size,
                             config.pad_token_id, experiment.recipe.seed);
   }
-  const QuantizeResult result = quantize_language(task);
+  QuantizeResult result = quantize_language(task);
+  result.language.tuned_base = artifacts.tuned_base;
   write_packed_language(run.folder / "language.safetensors", result.language);
   report.results = result.report;
   report.memory.weights = result.language.bytes();
