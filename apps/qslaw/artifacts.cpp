@@ -1,7 +1,9 @@
 #include "artifacts.h"
 
 #include "core/error.h"
+#include "core/files.h"
 #include "quant/packed_weight.h"
+#include "stage_inputs.h"
 
 namespace fs = std::filesystem;
 
@@ -50,6 +52,22 @@ void require_packed_of_base(const Artifacts& artifacts) {
        ", got those of ", base.empty() ? "the checkpoint" : "another one", ": ", packed);
 }
 
+// `run` has just looked at every stage before, or done it anew. Another device is fine: a model may be tuned
+// on a GPU and measured on the CPU.
+void require_present_inputs(const Experiment& experiment, const std::string& stage, const std::string& before,
+                            const StageReport& report) {
+  if (experiment.options.command == "run") return;
+  const std::string inputs = stage_inputs(experiment, before);
+  if (report.fingerprint == sha256(inputs)) return;
+  const fs::path folder = experiment.folder(before);
+  const InputChange change = changed_inputs(folder, inputs);
+  if (change.only_device) return;
+  fail(stage, "expected the recipe's ", before,
+       " stage to be made of the present inputs, got one made of others (", change.what,
+       "); `qslaw run` does it anew; or set that back, or name ", folder.string(),
+       " in model.stages, which takes it as it is");
+}
+
 }  // namespace
 
 void require_stage_files(const fs::path& folder, const StageReport& report, const std::string& remedy) {
@@ -68,6 +86,7 @@ Artifacts collect_artifacts(const Experiment& experiment, const std::string& sta
     require(is_stage_complete(folder), stage, "expected the recipe's ", before,
             " stage to be complete, got no report in ", folder.string(), "; run `qslaw ", before, "` first");
     const StageReport report = read_stage_report(folder);
+    require_present_inputs(experiment, stage, before, report);
     require_stage_files(folder, report, restart_remedy(before));
     add_stage(artifacts, folder, report);
   }

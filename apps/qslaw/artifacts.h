@@ -21,7 +21,8 @@ struct Artifacts {
 };
 
 /// UserError when an earlier stage of the recipe, or one of `model.stages`, is not complete or lacks a file:
-/// without it the stage would silently work on another model. Also for packed weights of another base than
+/// without it the stage would silently work on another model. The same, but for `run`, when one of the
+/// recipe's own was made of other inputs than the present ones. Also for packed weights of another base than
 /// the fully tuned model, if any, before them.
 Artifacts collect_artifacts(const Experiment& experiment, const std::string& stage);
 

@@ -22,13 +22,14 @@ namespace {
 // Of one data set. Sizes and times of so many take a second where nothing of them is cached.
 constexpr int64_t kMostPictures = 10000;
 const char* const kDevice = "device ";
+const char* const kMissing = " is missing";
 
 // "path size time".
 void describe_file(const fs::path& path, std::string& out) {
   std::error_code missing;
   const auto size = fs::file_size(path, missing);
   const auto time = missing ? fs::file_time_type() : fs::last_write_time(path, missing);
-  out += missing ? path.string() + " is missing\n"
+  out += missing ? path.string() + kMissing + "\n"
                  : concat(path.string(), " ", size, " ", time.time_since_epoch().count(), "\n");
 }
 
@@ -131,8 +132,8 @@ std::string input_name(const std::string& line) {
 
 // `was` and `is` are the first lines that differ.
 std::string describe_change(const std::string& was, const std::string& is, const std::string& now) {
-  if (is_file(was) && now.find("\n" + input_name(was) + " ") == std::string::npos)
-    return "no file " + input_name(was);
+  const bool gone = is_file(was) && now.find("\n" + input_name(was) + " ") == std::string::npos;
+  if (gone || is.ends_with(kMissing)) return "the missing file " + input_name(gone ? was : is);
   if (is_file(is)) return "the changed file " + input_name(is);
   return input_name(is) + " for " + (is_file(was) ? "the file " : "") + input_name(was);
 }

@@ -23,6 +23,13 @@ void require_same_inputs(const std::string& stage, const fs::path& folder, const
           "; set it back, or start over with --restart (", folder.string(), ")");
 }
 
+// A GPU that cannot be loaded once (--device auto) must not cost a finished result.
+void require_same_device(const std::string& stage, const fs::path& folder, const std::string& inputs) {
+  const InputChange change = changed_inputs(folder, inputs);
+  require(!change.only_device, stage, "expected the device that this finished stage ran on, got ",
+          change.what, "; give its --device, or --restart to do it again (", folder.string(), ")");
+}
+
 // A finished result may have cost days: when another recipe or file replaces it, the newest is kept beside
 // it. But exports, which may be large, are soon written again.
 void keep_aside(const std::string& stage, const fs::path& folder, const std::string& inputs) {
@@ -59,7 +66,10 @@ StageState find_state(const Experiment& experiment, const std::string& stage, co
   if (!is_stage_complete(folder))
     return goes_on(experiment, stage, inputs) ? StageState::resumed : StageState::fresh;
   const StageReport report = read_stage_report(folder);
-  if (report.fingerprint != sha256(inputs)) return StageState::fresh;
+  if (report.fingerprint != sha256(inputs)) {
+    require_same_device(stage, folder, inputs);
+    return StageState::fresh;
+  }
   if (leaves_model(stage)) require_stage_files(folder, report, restart_remedy(stage));
   return StageState::complete;
 }

@@ -9,10 +9,13 @@ namespace qslaw {
 enum class StageState { fresh, resumed, complete };
 
 /// What begin_stage will find, without changing anything: complete with the same inputs; unfinished, and to
-/// go on with --resume; anything else starts over, as all does with --restart. UserError for a complete stage
-/// of which later ones need a file that is gone, for an unfinished run without --resume or --restart, and for
-/// one that was begun with other inputs, naming the first that differs. A run that has done neither a step
-/// nor a block is not asked about: it goes on with --resume and the same inputs, and starts over otherwise.
+/// go on with --resume; anything else starts over, as all does with --restart. UserError
+/// - for an unfinished run without --resume or --restart, and for one that was begun with other inputs,
+/// naming
+///   the first that differs. A run that has done neither a step nor a block is not asked about: it goes on
+///   with
+///   --resume and the same inputs, and starts over otherwise;
+/// - for a complete stage that has lost a file that later ones need, or that ran on another device.
 StageState find_state(const Experiment& experiment, const std::string& stage, const std::string& inputs);
 
 /// Prepares the stage's folder for what find_state says. A finished result that other inputs replace is kept

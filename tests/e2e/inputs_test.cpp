@@ -7,6 +7,8 @@ using nlohmann::json;
 
 namespace {
 
+const std::string kSpeed = "eval: {benchmarks: [{kind: speed, prompt_tokens: 8, new_tokens: 2}]}\n";
+
 // Gives a sample's picture another name; returns the new file.
 fs::path move_picture(const TinyExperiment& experiment, size_t index, const std::string& folder) {
   json samples = json_file(experiment.data("train.json"));
@@ -38,7 +40,7 @@ void require_missed(const TinyExperiment& experiment, const std::vector<std::str
 
 TEST_CASE("a finished stage's file that is gone stops what would build on something else") {
   const TinyExperiment experiment;
-  experiment.write_recipe(kQuantize + kWarmup + kTune + "eval: {benchmarks: [{kind: speed}]}\n");
+  experiment.write_recipe(kQuantize + kWarmup + kTune + kSpeed);
   for (const char* stage : {"quantize", "warmup", "tune"})
     require_success(experiment.run(stage));
   const fs::path out = experiment.output();
@@ -48,7 +50,7 @@ TEST_CASE("a finished stage's file that is gone stops what would build on someth
   for (const char* file : {"tune/adapter.safetensors", "tune/projector.safetensors"})
     require_missed(experiment, {"eval", "run"}, out / file);
 
-  experiment.write_recipe("eval: {benchmarks: [{kind: speed, prompt_tokens: 8, new_tokens: 2}]}\n",
+  experiment.write_recipe(kSpeed,
                           "{path: model, random_weights: true, dtype: float32, stages: [out/warmup]}");
   const std::vector<std::string> other = {"--out", (experiment.path() / "other").string()};
   require_success(experiment.run("eval", other));
@@ -89,4 +91,67 @@ TEST_CASE("one stage alone looks for all of its files before it begins") {
   require_user_error(experiment.run("eval"),
                      {experiment.data("heldout.json").string(), "key eval.benchmarks.1.path"});
   CHECK_FALSE(fs::exists(experiment.output()));
+}
+
+TEST_CASE("a stage alone refuses what another recipe or other files made") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kTune + kSpeed);
+  require_success(experiment.run("run"));
+  const auto refused = [&](std::vector<std::string> more, const std::vector<std::string>& parts) {
+    require_user_error(experiment.run("eval", more), parts);
+    more.push_back("--dry-run");
+    require_user_error(experiment.run("eval", more), parts);
+  };
+  refused({"--set", "quantize.bits=2"},
+          {"[eval]", "the recipe's quantize stage", "bits: 2 for bits: 4", "`qslaw run`", "model.stages"});
+  refused({"--set", "tune.lora.rank=8"}, {"[eval]", "the recipe's tune stage", "rank: 8 for rank: 4"});
+  refused({"--set", "seed=6"}, {"seed 6 for seed 5"});
+  require_success(experiment.run("eval", {"--set", "eval.benchmarks.0.new_tokens=3"}));
+  const fs::path data = experiment.data("train.json");
+  touch(data);
+  refused({}, {"the recipe's tune stage", "the changed file " + data.string(), "model.stages"});
+
+  // Both ways that it names.
+  experiment.write_recipe(
+      kSpeed, "{path: model, random_weights: true, dtype: float32, stages: [out/quantize, out/tune]}");
+  require_success(experiment.run("eval", {"--out", (experiment.path() / "other").string()}));
+  experiment.write_recipe(kQuantize + kTune + kSpeed);
+  require_success(experiment.run("run"));
+  require_success(experiment.run("eval"));
+}
+
+TEST_CASE("a file that is gone is named as such") {
+  const TinyExperiment experiment;
+  const fs::path picture = move_picture(experiment, 3, "coco");
+  experiment.write_recipe(kTune + kSpeed);
+  require_success(experiment.run("tune"));
+  fs::remove(picture);
+  require_user_error(experiment.run("eval"), {"the missing file " + picture.string()});
+  fs::remove(experiment.data("train.json"));
+  require_user_error(experiment.run("eval"), {"the missing file " + experiment.data("train.json").string()});
+}
+
+TEST_CASE("a finished stage of another device is not done again unasked") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kSpeed);
+  require_success(experiment.run("quantize"));
+  // As a GPU had left it.
+  const fs::path stage = experiment.output() / "quantize";
+  std::string inputs = file_bytes(stage / "inputs.txt");
+  inputs.replace(inputs.find("device cpu"), std::string("device cpu").size(), "device cuda");
+  write_text(stage / "inputs.txt", inputs);
+  json report = json_file(stage / "report.json");
+  report["fingerprint"] = "that of the GPU";
+  write_text(stage / "report.json", report.dump());
+
+  const auto untouched = file_times(stage);
+  for (const char* command : {"quantize", "run"}) {
+    require_user_error(experiment.run(command),
+                       {"[quantize]", "device cpu for device cuda", "--device", "--restart", stage.string()});
+  }
+  require_success(experiment.run("eval"));  // measured here, made there
+  CHECK(file_times(stage) == untouched);
+  // Not of the same inputs anyway.
+  require_success(experiment.run("quantize", {"--set", "quantize.bits=3"}));
+  CHECK(file_times(experiment.output() / "quantize.previous") == untouched);
 }
