@@ -14,6 +14,7 @@
 #include "stage_checks.h"
 #include "stage_inputs.h"
 #include "stage_state.h"
+#include "train/checkpoint.h"
 
 namespace fs = std::filesystem;
 
@@ -52,11 +53,26 @@ LlavaConfig check_model(const Experiment& experiment, const std::string& only) {
   return config;
 }
 
+// What an unfinished stage has done could not go on once a stage before it, which may take hours, has left
+// something else.
+void require_no_progress(const Experiment& experiment, const std::string& stage, const std::string& before) {
+  const fs::path folder = experiment.folder(stage);
+  if (is_stage_complete(folder) || !has_progress(folder)) return;
+  const std::string changed =
+      changed_inputs(experiment.folder(before), stage_inputs(experiment, before)).what;
+  fail(stage, "expected ", before, " to be as complete as when the unfinished run in ", folder.string(),
+       " began, got one to be done anew (", changed.empty() ? "unfinished" : changed,
+       "); set that back, or move ", folder.string(), " away to begin it anew, too");
+}
+
 // The first stage that is not complete decides whether the run may begin; what later ones find depends on it.
 void check_states(const Experiment& experiment, const std::vector<std::string>& stages) {
-  for (const std::string& stage : stages) {
-    if (find_state(experiment, stage, stage_inputs(experiment, stage)) != StageState::complete) return;
-  }
+  const auto first = std::find_if(stages.begin(), stages.end(), [&](const std::string& stage) {
+    return find_state(experiment, stage, stage_inputs(experiment, stage)) != StageState::complete;
+  });
+  if (first == stages.end() || experiment.options.restart) return;
+  for (auto later = first + 1; later != stages.end(); ++later)
+    require_no_progress(experiment, *later, *first);
 }
 
 }  // namespace

@@ -144,6 +144,34 @@ TEST_CASE("an unfinished run is neither begun anew nor gone on with by accident"
   CHECK(repeatable_metrics(tune) == repeatable_metrics(expected / "tune"));
 }
 
+TEST_CASE("an unfinished stage stops a run that would first do one before it anew") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + longer(kTune, 40));
+  REQUIRE(stop_at(experiment, "tune", 3, SIGTERM));
+  const fs::path out = experiment.output(), tune = out / "tune";
+  const auto untouched = file_times(out);
+  for (const std::vector<std::string>& flags : {std::vector<std::string>{"--resume"}, {}}) {
+    auto more = flags;
+    more.insert(more.end(), {"--set", "quantize.bits=3"});
+    const std::vector<std::string> parts = {"[tune]", "bits: 3 for bits: 4", "move " + tune.string()};
+    require_user_error(experiment.run("run", more), parts);
+    more.push_back("--dry-run");
+    require_user_error(experiment.run("run", more), parts);
+  }
+  CHECK(file_times(out) == untouched);
+  SECTION("set back") {
+    require_success(experiment.run("run", {"--resume"}));
+  }
+  SECTION("moved away") {
+    fs::rename(tune, out / "unfinished");
+    require_success(experiment.run("run", {"--set", "quantize.bits=3"}));
+  }
+  SECTION("or with --restart") {
+    require_success(experiment.run("run", {"--restart", "--set", "quantize.bits=3"}));
+  }
+  CHECK(fs::exists(tune / "report.json"));
+}
+
 TEST_CASE("a second process is kept out of a stage's folder, a kill leaves it open") {
   const TinyExperiment experiment;
   experiment.write_recipe(longer(kTune, 2000));
