@@ -10,6 +10,7 @@
 #include "preflight.h"
 #include "recipe/estimate.h"
 #include "report/table.h"
+#include "stage_checks.h"
 #include "stages.h"
 
 namespace qslaw {
@@ -37,16 +38,25 @@ void add_estimate(Table& table, const std::string& stage, const StageEstimate& e
                  seconds_cell(seconds)});
 }
 
+// Of `model.stages`; this recipe's own quantize section is known without a file.
+std::optional<PackedLinears> brought_linears(const Experiment& experiment,
+                                             const std::vector<std::string>& stages) {
+  if (!needs_model(experiment, stages)) return std::nullopt;
+  return packed_linears(collect_artifacts(experiment, stage_names().front()));
+}
+
 Table estimate_table(const Experiment& experiment, const std::vector<std::string>& stages,
                      const LlavaConfig& config) {
   Table table{"Estimated peak memory and time on " + experiment.device.str(),
               {"stage", "weights", "optimizer", "gradients", "activations", "peak", "steps", "time"},
               {}};
   const double flops_per_second = probe_flops(experiment);
+  const auto brought = brought_linears(experiment, stages);
   for (const std::string& stage : stages) {
     const StageRun run{experiment, stage, experiment.folder(stage), "", false, 0};
     const DataShape data = check_stage_data(run, config);
-    add_estimate(table, stage, estimate_stage(experiment.recipe, stage, config, data), flops_per_second);
+    add_estimate(table, stage, estimate_stage(experiment.recipe, stage, config, data, brought),
+                 flops_per_second);
   }
   return table;
 }

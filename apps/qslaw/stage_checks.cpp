@@ -14,6 +14,12 @@ PackedBase packed_base(const QuantizeOptions& options) {
   return {options.method, options.method == "nf4" ? CodeKind::normal_float : CodeKind::uniform};
 }
 
+std::optional<PackedLinears> packed_linears(const Artifacts& artifacts) {
+  if (!artifacts.packed) return std::nullopt;
+  const PackedHeader header = read_packed_header(*artifacts.packed);
+  return PackedLinears{header.bytes, header.group_size};
+}
+
 void require_quantize_base(const Artifacts& artifacts) {
   require(!artifacts.packed, "quantize",
           "expected a dense language model to quantize, got one that is packed: ",

@@ -1,10 +1,12 @@
 // What stops a stage and is known before anything is computed: asked by the stage itself and by --dry-run.
 #pragma once
+#include <optional>
 #include <string>
 
 #include "artifacts.h"
 #include "model/config.h"
 #include "quant/packed_weight.h"
+#include "recipe/estimate.h"
 
 namespace qslaw {
 
@@ -18,6 +20,9 @@ struct PackedBase {
 PackedBase packed_base(const Artifacts& artifacts);
 /// Of what a quantize section will make.
 PackedBase packed_base(const QuantizeOptions& options);
+
+/// Its sizes, for the estimates.
+std::optional<PackedLinears> packed_linears(const Artifacts& artifacts);
 
 /// UserError unless quantize can begin: earlier stages may have tuned the dense model, in full or its
 /// projector, but neither packed it nor put an adapter on it.

@@ -24,17 +24,12 @@ int64_t dtype_bytes(const Recipe& recipe) {
   return recipe.model.dtype == "float32" ? 4 : 2;
 }
 
-bool is_packed(const Recipe& recipe) {
-  return recipe.quantize.has_value() || !recipe.model.stages.empty();
-}
-
-// Codes, scales and zero points; without a quantize section the packed folder's sizes are taken as 4 bits in
-// groups of 128.
-int64_t packed_bytes(const Recipe& recipe, int64_t values) {
-  const QuantizeOptions options = recipe.quantize.value_or(QuantizeOptions{});
+// Codes, scales and zero points.
+PackedLinears packed_linears(const QuantizeOptions& options, int64_t values) {
   const double per_group = options.method == "nf4" ? 1.0 + 4.0 / 256 : 6.0;
-  return static_cast<int64_t>(static_cast<double>(values) *
-                              (options.bits / 8.0 + per_group / static_cast<double>(options.group_size)));
+  return {static_cast<int64_t>(static_cast<double>(values) *
+                               (options.bits / 8.0 + per_group / static_cast<double>(options.group_size))),
+          options.group_size};
 }
 
 // Tensors that one decoder block keeps for its backward pass, per token, in values of the compute dtype:
@@ -102,7 +97,7 @@ StageEstimate estimate_quantize(const Recipe& recipe, const LlavaConfig& config)
   const QuantizeOptions& options = *recipe.quantize;
   const ModelCounts counts = count_model(config);
   StageEstimate estimate;
-  estimate.weights = packed_bytes(recipe, counts.linears);
+  estimate.weights = packed_linears(options, counts.linears).bytes;
   estimate.activations =
       4 * 4 * counts.largest_linear;  // a layer in float32, dequantized, difference, its square
   estimate.flops = 20.0 * static_cast<double>(counts.linears);
@@ -118,16 +113,16 @@ StageEstimate estimate_quantize(const Recipe& recipe, const LlavaConfig& config)
   return estimate;
 }
 
-StageEstimate estimate_warmup(const Recipe& recipe, const LlavaConfig& config, const DataShape& data) {
+StageEstimate estimate_warmup(const Recipe& recipe, const LlavaConfig& config, const DataShape& data,
+                              const PackedLinears& packed) {
   const WarmupOptions& options = *recipe.warmup;
   const ModelCounts counts = count_model(config);
   const int64_t bytes = dtype_bytes(recipe), layers = config.language.layers;
   const int64_t scaled = counts.linears / layers * std::max<int64_t>(0, layers - options.first_layer);
-  const int64_t group = recipe.quantize ? recipe.quantize->group_size : 128;
   StageEstimate estimate;
-  estimate.weights = packed_bytes(recipe, counts.linears) + bytes * scaled +
-                     bytes * (counts.other_language + counts.vision + counts.projector);
-  add_trained(estimate, options.optimizer, scaled / group, 0);
+  estimate.weights =
+      packed.bytes + bytes * scaled + bytes * (counts.other_language + counts.vision + counts.projector);
+  add_trained(estimate, options.optimizer, scaled / packed.group_size, 0);
   if (options.train_projector) add_trained(estimate, options.optimizer, counts.projector, bytes);
   estimate.activations =
       training_activations(config, options.loop, data, bytes) + 3 * 4 * counts.largest_linear;
@@ -136,13 +131,13 @@ StageEstimate estimate_warmup(const Recipe& recipe, const LlavaConfig& config, c
   return estimate;
 }
 
-StageEstimate estimate_tune(const Recipe& recipe, const LlavaConfig& config, const DataShape& data) {
+StageEstimate estimate_tune(const Recipe& recipe, const LlavaConfig& config, const DataShape& data,
+                            int64_t linear_bytes) {
   const TuneOptions& options = *recipe.tune;
   const ModelCounts counts = count_model(config);
   const int64_t bytes = dtype_bytes(recipe), other = counts.other_language + counts.vision + counts.projector;
   StageEstimate estimate;
-  estimate.weights =
-      bytes * other + (is_packed(recipe) ? packed_bytes(recipe, counts.linears) : bytes * counts.linears);
+  estimate.weights = bytes * other + linear_bytes;
   if (options.method == "full") {
     add_trained(estimate, options.optimizer,
                 counts.linears + counts.other_language + (options.train_vision ? counts.vision : 0), bytes);
@@ -158,18 +153,30 @@ StageEstimate estimate_tune(const Recipe& recipe, const LlavaConfig& config, con
   return estimate;
 }
 
-StageEstimate estimate_inference(const Recipe& recipe, const LlavaConfig& config, const DataShape& data) {
+StageEstimate estimate_inference(const Recipe& recipe, const LlavaConfig& config, const DataShape& data,
+                                 int64_t linear_bytes) {
   const ModelCounts counts = count_model(config);
   const int64_t bytes = dtype_bytes(recipe);
   StageEstimate estimate;
-  estimate.weights = bytes * (counts.other_language + counts.vision + counts.projector) +
-                     (is_packed(recipe) ? packed_bytes(recipe, counts.linears) : bytes * counts.linears);
+  estimate.weights = bytes * (counts.other_language + counts.vision + counts.projector) + linear_bytes;
   const int64_t cache =
       2 * config.language.layers * config.language.kv_heads * config.language.head_size * bytes;
   estimate.activations = data.batch_tokens * cache + 2 * bytes * counts.largest_linear;
   estimate.flops =
       2.0 * static_cast<double>(counts.linears) * static_cast<double>(data.samples) * data.mean_tokens;
   return estimate;
+}
+
+StageEstimate estimate_model_stage(const Recipe& recipe, const std::string& stage, const LlavaConfig& config,
+                                   const DataShape& data, const std::optional<PackedLinears>& brought) {
+  const int64_t linears = count_model(config).linears;
+  const std::optional<PackedLinears> packed =
+      recipe.quantize ? packed_linears(*recipe.quantize, linears) : brought;
+  const int64_t linear_bytes = packed ? packed->bytes : dtype_bytes(recipe) * linears;
+  if (stage == "quantize") return estimate_quantize(recipe, config);
+  if (stage == "warmup") return estimate_warmup(recipe, config, data, packed.value_or(PackedLinears{}));
+  if (stage == "tune") return estimate_tune(recipe, config, data, linear_bytes);
+  return estimate_inference(recipe, config, data, linear_bytes);
 }
 
 }  // namespace
@@ -194,17 +201,10 @@ ModelCounts count_model(const LlavaConfig& config) {
 }
 
 StageEstimate estimate_stage(const Recipe& recipe, const std::string& stage, const LlavaConfig& config,
-                             const DataShape& data) {
+                             const DataShape& data, const std::optional<PackedLinears>& brought) {
   StageEstimate estimate;
-  if (stage == "quantize") {
-    estimate = estimate_quantize(recipe, config);
-  } else if (stage == "warmup") {
-    estimate = estimate_warmup(recipe, config, data);
-  } else if (stage == "tune") {
-    estimate = estimate_tune(recipe, config, data);
-  } else if (stage != "eval" || needs_model(*recipe.eval)) {
-    estimate = estimate_inference(recipe, config, data);
-  }
+  if (stage != "eval" || needs_model(*recipe.eval))
+    estimate = estimate_model_stage(recipe, stage, config, data, brought);
   estimate.program = kProgramBytes;
   return estimate;
 }

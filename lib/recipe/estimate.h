@@ -1,6 +1,7 @@
 // What a stage will need, from sizes alone: for `--dry-run`.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "model/config.h"
@@ -43,9 +44,15 @@ struct ModelCounts {
 };
 ModelCounts count_model(const LlavaConfig& config);
 
-/// Estimate of one stage; `config` is not looked at for an eval that needs no model. REQUIRES: the recipe has
-/// that section.
+/// The decoder's packed linears that `model.stages` bring.
+struct PackedLinears {
+  int64_t bytes = 0;  // codes, scales and zero points
+  int64_t group_size = 128;
+};
+
+/// Estimate of one stage; `config` is not looked at for an eval that needs no model. `brought`: none where
+/// `model.stages` leave the linears dense. REQUIRES: the recipe has that section.
 StageEstimate estimate_stage(const Recipe& recipe, const std::string& stage, const LlavaConfig& config,
-                             const DataShape& data);
+                             const DataShape& data, const std::optional<PackedLinears>& brought = {});
 
 }  // namespace qslaw

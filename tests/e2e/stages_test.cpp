@@ -102,3 +102,20 @@ TEST_CASE("packed weights go with the model that they were made of") {
   experiment.write_recipe(speed, with_stages("full/tune, tuned/quantize"));
   require_success(experiment.run("eval"));
 }
+
+TEST_CASE("a dry run knows how the stages of other runs left the linears") {
+  const TinyExperiment experiment;
+  make_stage(experiment, "pretrain", "tune", kTune, {"tune.method=projector", "tune.lora=null"});
+  make_stage(experiment, "two", "quantize", kQuantize, {"quantize.bits=2"});
+  const auto weights = [&](const std::string& stages) {
+    experiment.write_recipe(kTune, with_stages(stages));
+    const ProgramResult result = experiment.run("tune", {"--dry-run", "--json"});
+    require_success(result);
+    return json::parse(result.out).at("estimate").at("rows").at(0).at("weights").get<int64_t>();
+  };
+  const int64_t dense = weights("");
+  CHECK(weights("pretrain/tune") == dense);
+  const json results = json_file(experiment.path() / "two" / "quantize" / "report.json").at("results");
+  const int64_t packed = results.at("packed_bytes"), in_bfloat16 = results.at("dense_bytes");
+  CHECK(weights("two/quantize") == dense - 2 * in_bfloat16 + packed);  // float32 here
+}

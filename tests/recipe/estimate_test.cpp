@@ -1,0 +1,69 @@
+// What the estimates take the decoder's linears for.
+#include "recipe/estimate.h"
+
+#include <catch2/catch.hpp>
+
+#include "recipe_file.h"
+
+using namespace qslaw;
+
+namespace {
+
+// One block of width 64, two projector layers.
+LlavaConfig small_config() {
+  LlavaConfig config;
+  config.language.vocab = 100;
+  config.language.width = 64;
+  config.language.layers = 1;
+  config.language.heads = 2;
+  config.language.kv_heads = 2;
+  config.language.head_size = 32;
+  config.language.ffn = 128;
+  config.vision.width = 32;
+  config.vision.layers = 2;
+  config.vision.ffn = 64;
+  config.vision.image_size = 32;
+  config.vision.patch_size = 16;
+  return config;
+}
+
+constexpr int64_t kLinears = 4 * 64 * 64 + 3 * 64 * 128;
+const std::string kTune = "tune: {data: {kind: text, path: a.txt}}\n";
+
+int64_t weights(const std::string& sections, const std::string& stage,
+                const std::optional<PackedLinears>& brought = {}) {
+  const Recipe recipe = read_text(kHead + sections);
+  return estimate_stage(recipe, stage, small_config(), {}, brought).weights;
+}
+
+}  // namespace
+
+TEST_CASE("estimate: the linears of model.stages are dense, or what their file says") {
+  REQUIRE(count_model(small_config()).linears == kLinears);
+  const std::string stages = "  stages: [a]\n", eval = "eval: {benchmarks: [{kind: speed}]}\n",
+                    two_bits = "quantize: {bits: 2, group_size: 32}\n";
+  for (const auto& [section, stage] : {std::pair<std::string, std::string>{kTune, "tune"}, {eval, "eval"}}) {
+    INFO(stage);
+    const int64_t dense = weights(section, stage);  // in bfloat16
+    // A projector or a fully tuned model.
+    CHECK(weights(stages + section, stage) == dense);
+    CHECK(weights(stages + section, stage, PackedLinears{777, 32}) == dense - 2 * kLinears + 777);
+    // The recipe's own.
+    const int64_t own = kLinears / 4 + kLinears / 32 * 6;
+    CHECK(weights(two_bits + section, stage) == dense - 2 * kLinears + own);
+    CHECK(weights(stages + two_bits + section, stage) == dense - 2 * kLinears + own);
+  }
+}
+
+TEST_CASE("estimate: warmup learns a scale for each group of the packed file") {
+  const std::string warmup =
+      "  stages: [a]\nwarmup: {first_layer: 0, train_projector: false, phases: "
+      "[{text: {kind: text, path: a.txt}}]}\n";
+  const Recipe recipe = read_text(kHead + warmup);
+  for (const int64_t group : {32, 64, 128}) {
+    const StageEstimate estimate =
+        estimate_stage(recipe, "warmup", small_config(), {}, PackedLinears{1000, group});
+    CHECK(estimate.optimizer == 8 * (kLinears / group));
+    CHECK(estimate.gradients == 4 * (kLinears / group));
+  }
+}
