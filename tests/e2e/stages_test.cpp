@@ -103,7 +103,7 @@ TEST_CASE("packed weights go with the model that they were made of") {
   require_success(experiment.run("eval"));
 }
 
-TEST_CASE("a dry run knows how the stages of other runs left the linears") {
+TEST_CASE("linears that other runs left are estimated by what their files say") {
   const TinyExperiment experiment;
   make_stage(experiment, "pretrain", "tune", kTune, {"tune.method=projector", "tune.lora=null"});
   make_stage(experiment, "two", "quantize", kQuantize, {"quantize.bits=2"});
