@@ -174,7 +174,7 @@ TEST_CASE("an unfinished stage stops a run that would first do one before it ane
 
 TEST_CASE("a second process is kept out of a stage's folder, a kill leaves it open") {
   const TinyExperiment experiment;
-  experiment.write_recipe(longer(kTune, 2000));
+  experiment.write_recipe(longer(kTune, 20000));
   const fs::path tune = experiment.output() / "tune", lock = experiment.output() / "tune.lock";
   RunningProgram program(experiment.arguments("tune"));
   REQUIRE(wait_until(program, [&] { return count_lines(tune / "metrics.jsonl") >= 4; }));
