@@ -185,7 +185,7 @@ TEST_CASE("a second process is kept out of a stage's folder, a kill leaves it op
   CHECK(fs::exists(lock));
   program.send(SIGKILL);
   CHECK(program.wait().signal == SIGKILL);
-  require_success(experiment.run("tune", {"--restart", "--set", "tune.max_steps=2"}));
+  require_success(experiment.run("tune", {"--restart", "--set", "tune.max_steps=6"}));
   CHECK_FALSE(fs::exists(lock));
 }
 
