@@ -33,6 +33,16 @@ fs::path parent_of(const fs::path& path) {
   return parent.empty() ? fs::path(".") : parent;
 }
 
+// Behind links: the file is replaced, not a link to it. A device or a pipe would be replaced by a file.
+fs::path replaceable(const fs::path& path) {
+  std::error_code missing;
+  const fs::path target = fs::is_symlink(path, missing) ? fs::weakly_canonical(path, missing) : path;
+  const fs::file_status status = fs::status(target, missing);
+  if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status))
+    fail("write", "expected a regular file or a new one, got ", path.string());
+  return target;
+}
+
 class Sha256 {
  public:
   Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
@@ -69,8 +79,8 @@ std::string read_file(const fs::path& path) {
   return bytes;
 }
 
-void write_file_atomic(const fs::path& path, const std::function<void(std::ostream&)>& write) {
-  const fs::path temporary = path.string() + ".tmp";
+void write_file_atomic(const fs::path& name, const std::function<void(std::ostream&)>& write) {
+  const fs::path path = replaceable(name), temporary = path.string() + ".tmp";
   try {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
     if (!out) fail("write", "cannot create ", temporary.string(), ": ", std::strerror(errno));

@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -7,6 +9,7 @@
 #include "core/files.h"
 #include "core/random.h"
 #include "core/text.h"
+#include "temporary_folder.h"
 
 using namespace qslaw;
 namespace fs = std::filesystem;
@@ -65,6 +68,19 @@ TEST_CASE("a failed write leaves the old file and no temporary one") {
   CHECK_FALSE(fs::exists(folder / "b.tmp"));
   CHECK_THROWS_AS(read_file(folder), UserError);
   fs::remove_all(folder);
+}
+
+TEST_CASE("a link stays a link, a pipe stays a pipe") {
+  const TemporaryFolder holder;
+  const fs::path& folder = holder.path();
+  write_file_atomic(folder / "real", "old");
+  fs::create_symlink("real", folder / "link");
+  write_file_atomic(folder / "link", "new");
+  CHECK(fs::is_symlink(folder / "link"));
+  CHECK(read_file(folder / "real") == "new");
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(write_file_atomic(folder / "pipe", "x"), Catch::Contains("expected a regular file"));
+  CHECK(fs::is_fifo(folder / "pipe"));
 }
 
 TEST_CASE("a full disk is one clear error") {
