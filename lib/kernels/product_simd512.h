@@ -75,18 +75,5 @@ inline __m512i spread_by_12(__m512i bytes) {
   return _mm512_permutexvar_epi32(source, bytes);
 }
 
-inline void store_element(void* y, Element type, int64_t i, float value) {
-  if (type == Element::float32) {
-    static_cast<float*>(y)[i] = value;
-  } else if (type == Element::float16) {
-    static_cast<uint16_t*>(y)[i] = _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  } else {
-    uint32_t bits;
-    __builtin_memcpy(&bits, &value, sizeof(bits));
-    const uint32_t rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
-    static_cast<uint16_t*>(y)[i] = value != value ? 0x7FC0 : static_cast<uint16_t>(rounded);
-  }
-}
-
 }  // namespace
 }  // namespace qslaw::cpu
