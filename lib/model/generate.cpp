@@ -55,9 +55,8 @@ at::Tensor decode_step(const Llava& model, const at::Tensor& tokens_B, KvCache& 
   at::Tensor x = at::embedding(language.embedding_VD, tokens_B.unsqueeze(1)).to(model.dtype);
   const RopeTable rope =
       make_rope_table(language.rope_frequencies, cache.lengths().unsqueeze(1), x.scalar_type());
-  const at::Tensor mask = cache.decode_mask();
   for (size_t l = 0; l < language.blocks.size(); ++l) {
-    x = block_decode(language.blocks[l], language.config, x, rope, cache, static_cast<int64_t>(l), mask);
+    x = block_decode(language.blocks[l], language.config, x, rope, cache, static_cast<int64_t>(l));
   }
   cache.advance();
   return llama_logits(language, rms_norm(x.select(1, 0), language.norm_D, language.config.rms_eps));

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
+#include "kernels/decode_attention.h"
 
 namespace qslaw {
 
@@ -22,9 +23,8 @@ void KvCache::store_prompt(int64_t layer, const at::Tensor& keys_BHTS, const at:
 void KvCache::append(int64_t layer, const at::Tensor& keys_BH1S, const at::Tensor& values_BH1S) {
   const size_t l = static_cast<size_t>(layer);
   QSLAW_CHECK(longest_ < keys_[l].size(2));
-  const at::Tensor slots = lengths_B_.view({-1, 1, 1, 1}).expand_as(keys_BH1S);
-  keys_[l].scatter_(2, slots, keys_BH1S);
-  values_[l].scatter_(2, slots, values_BH1S);
+  store_token(keys_[l], keys_BH1S, lengths_B_);
+  store_token(values_[l], values_BH1S, lengths_B_);
 }
 
 at::Tensor KvCache::keys(int64_t layer) const {
@@ -35,18 +35,15 @@ at::Tensor KvCache::values(int64_t layer) const {
   return values_[static_cast<size_t>(layer)].narrow(2, 0, longest_ + 1);
 }
 
-at::Tensor KvCache::decode_mask() const {
-  const at::Tensor slots = at::arange(longest_ + 1, lengths_B_.options());
-  return (slots.unsqueeze(0) <= lengths_B_.unsqueeze(1)).view({-1, 1, 1, longest_ + 1});
-}
-
 void KvCache::set_lengths(const at::Tensor& lengths_B) {
   lengths_B_ = lengths_B.clone();
+  lengths_with_new_token_B_ = lengths_B_ + 1;
   longest_ = lengths_B.max().item<int64_t>();
 }
 
 void KvCache::advance() {
-  lengths_B_ = lengths_B_ + 1;
+  lengths_B_ = lengths_with_new_token_B_;
+  lengths_with_new_token_B_ = lengths_B_ + 1;
   ++longest_;
 }
 

@@ -23,18 +23,17 @@ class KvCache {
   /// Slots 0..limit-1 of a layer, limit = longest row + 1 during a decode step.
   at::Tensor keys(int64_t layer) const;
   at::Tensor values(int64_t layer) const;
-  /// [B, 1, 1, limit] bool: true where a row's slot holds a token it may attend to (its own new token
-  /// included).
-  at::Tensor decode_mask() const;
 
   void set_lengths(const at::Tensor& lengths_B);
   const at::Tensor& lengths() const { return lengths_B_; }
+  /// Slots that a row's new token attends to: its own included.
+  const at::Tensor& lengths_with_new_token() const { return lengths_with_new_token_B_; }
   /// Every row has one token more.
   void advance();
 
  private:
   std::vector<at::Tensor> keys_, values_;  // L x [B, Hkv, capacity, S]
-  at::Tensor lengths_B_;
+  at::Tensor lengths_B_, lengths_with_new_token_B_;
   int64_t longest_ = 0;
 };
 

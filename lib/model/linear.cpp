@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "kernels/dense_product.h"
+
 namespace qslaw {
 
 at::Tensor Linear::input_gradient(const at::Tensor& dY) const {
@@ -9,7 +11,7 @@ at::Tensor Linear::input_gradient(const at::Tensor& dY) const {
 }
 
 at::Tensor DenseLinear::forward(const at::Tensor& x) const {
-  return at::linear(x, weight_NK_.to(x.scalar_type()));
+  return dense_linear(x, weight_NK_.to(x.scalar_type()));
 }
 
 at::Tensor DenseLinear::dense_weight(at::ScalarType dtype) const {

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "kernels/decode_attention.h"
+#include "kernels/dense_product.h"
 #include "kernels/rms_norm.h"
 #include "kernels/swiglu.h"
 #include "model/checkpointing.h"
@@ -88,12 +90,11 @@ at::Tensor block_forward(const LlamaBlock& block, const LanguageConfig& config, 
 }
 
 at::Tensor block_decode(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_B1D,
-                        const RopeTable& rope, KvCache& cache, int64_t layer, const at::Tensor& mask) {
+                        const RopeTable& rope, KvCache& cache, int64_t layer) {
   const Projected p = project(block, config, rms_norm(x_B1D, block.input_norm_D, config.rms_eps), rope);
   cache.append(layer, p.k_BHTS, p.v_BHTS);
   const at::Tensor attended =
-      at::scaled_dot_product_attention(p.q_BHTS, repeat_kv(cache.keys(layer), config.heads),
-                                       repeat_kv(cache.values(layer), config.heads), mask);
+      decode_attention(p.q_BHTS, cache.keys(layer), cache.values(layer), cache.lengths_with_new_token());
   return second_half(block, config, add_attended(block, x_B1D, attended));
 }
 
@@ -115,7 +116,7 @@ at::Tensor llama_hidden(const Llama& model, const at::Tensor& x_BTD, Checkpointi
 }
 
 at::Tensor llama_logits(const Llama& model, const at::Tensor& hidden) {
-  return at::linear(hidden, model.head_VD.to(hidden.scalar_type())).to(at::kFloat);
+  return dense_linear(hidden, model.head_VD.to(hidden.scalar_type())).to(at::kFloat);
 }
 
 }  // namespace qslaw

@@ -42,9 +42,9 @@ std::vector<LinearSpec> linear_specs(const LanguageConfig& config);
 at::Tensor block_forward(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD,
                          const RopeTable& rope, KvCache* cache = nullptr, int64_t layer = 0);
 
-/// One new token per row over the cache. x_B1D; `mask` is cache.decode_mask().
+/// One new token per row over the cache. x_B1D.
 at::Tensor block_decode(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_B1D,
-                        const RopeTable& rope, KvCache& cache, int64_t layer, const at::Tensor& mask);
+                        const RopeTable& rope, KvCache& cache, int64_t layer);
 
 /// All blocks and the final norm over x_BTD.
 at::Tensor llama_hidden(const Llama& model, const at::Tensor& x_BTD, Checkpointing checkpointing);
