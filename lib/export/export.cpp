@@ -51,6 +51,14 @@ int64_t folder_bytes(const fs::path& folder) {
   return bytes;
 }
 
+// Beside the new ones they would pass for the same model's: a peft of an earlier run names its base by its
+// place, which now holds another.
+void remove_other_formats(const ExportTask& task) {
+  for (const ExportFormat& format : kFormats) {
+    if (!exports(task, format.name)) remove_with_leftovers(task.folder / format.name);
+  }
+}
+
 }  // namespace
 
 nlohmann::json export_model(const ExportTask& task) {
@@ -68,6 +76,7 @@ nlohmann::json export_model(const ExportTask& task) {
     result["bytes"] = bytes;
     written[name] = result;
   }
+  remove_other_formats(task);
   return written;
 }
 

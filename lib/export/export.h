@@ -27,7 +27,8 @@ struct ExportTask {
 };
 
 /// Writes every format of `task.options`, in their order. Each folder appears whole, in place of an older
-/// one, or not at all. Returns {"<format>": {"path", "bytes", and what the format reports}}. UserError when a
+/// one, or not at all; once all are there, formats that are not asked for are removed from `task.folder`.
+/// Returns {"<format>": {"path", "bytes", and what the format reports}}. UserError when a
 /// format cannot hold the model.
 nlohmann::json export_model(const ExportTask& task);
 

@@ -4,6 +4,9 @@
 
 namespace qslaw {
 
+/// Removes what is under that name, and what killed writers of it left beside it. UserError when it cannot.
+void remove_with_leftovers(const std::filesystem::path& final_path);
+
 /// Files are written to path() ("NAME.tmp"); publish() puts them in place of whatever NAME held. Without
 /// publish() nothing is left behind and NAME is untouched; a killed process leaves NAME.tmp, which the next
 /// one clears.

@@ -95,6 +95,24 @@ TEST_CASE("an older export is replaced whole, and kept when the new one fails") 
   CHECK(names_in(folder.path() / "hf") == complete);
 }
 
+TEST_CASE("formats that are not asked for are gone once the new ones are there") {
+  TemporaryFolder folder;
+  const Trained trained = trained_model(source_of(model_fixture("gqa")));
+  export_model(export_task(trained, folder.path(), {"hf", "hf_base", "peft"}));
+  write_text(folder.path() / "hf.tmp" / "left.txt", "from a killed run");
+  write_text(folder.path() / "hf_base.old" / "left.txt", "from a killed run");
+  write_text(folder.path() / "notes" / "mine.txt", "no export");
+  const ExportTask peft = export_task(trained, folder.path(), {"peft"});
+  fs::create_directories(folder.path() / "kept");
+  fs::rename(folder.path() / "peft", folder.path() / "kept" / "peft");
+  write_text(folder.path() / "peft", "a file");
+  CHECK_THROWS_WITH(export_model(peft), Catch::Contains("got a file"));
+  CHECK(fs::exists(folder.path() / "hf_base" / "config.json"));  // nothing is lost to a failure
+  fs::remove(folder.path() / "peft");
+  export_model(peft);
+  CHECK(names_in(folder.path()) == std::vector<std::string>{"kept", "notes", "peft"});
+}
+
 TEST_CASE("a file in the folder's place is refused") {
   TemporaryFolder folder;
   write_text(folder.path() / "hf", "a file");
