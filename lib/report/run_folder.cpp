@@ -23,6 +23,19 @@ std::string folder_name(const fs::path& path) {
   return (clean.has_filename() ? clean : clean.parent_path()).filename().string();
 }
 
+bool is_stage_folder(const fs::path& folder) {
+  const auto has = [&](const char* file) { return fs::exists(folder / file); };
+  return has("report.json") || has("metrics.jsonl") || has("inputs.txt");
+}
+
+void require_run_folder(const fs::path& path) {
+  require(fs::is_directory(path), "report", "expected a run's output folder, got ", path.string());
+  if (!is_stage_folder(path)) return;
+  const fs::path clean = (fs::absolute(path) / "").lexically_normal().parent_path();
+  fail("report", "expected a run's output folder, got the folder of one stage: ", path.string(),
+       "; the run's is ", clean.parent_path().string());
+}
+
 std::optional<RunStage> load_stage(const fs::path& folder, const std::string& name) {
   RunStage stage;
   stage.name = name;
@@ -86,10 +99,10 @@ std::vector<RunFolder> load_readable(const std::vector<fs::path>& paths) {
 }  // namespace
 
 RunFolder load_run(const fs::path& path) {
-  require(fs::is_directory(path), "report", "expected a run's output folder, got ", path.string());
   RunFolder run;
   run.path = path;
   try {
+    require_run_folder(path);
     load_stages(run);
   } catch (const fs::filesystem_error& problem) {  // of a stage's folder that the system does not let us see
     fail("report", "cannot read ", problem.path1().string(), ": ", problem.code().message());

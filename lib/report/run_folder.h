@@ -26,8 +26,8 @@ struct RunFolder {
   std::vector<RunStage> stages;  // those that left a report or metrics, in the order of `qslaw run`
 };
 
-/// Reads `path`/{quantize,warmup,tune,eval,export}. UserError when no stage left anything, or a file is
-/// malformed.
+/// Reads `path`/{quantize,warmup,tune,eval,export}. UserError when no stage left anything, `path` is itself a
+/// stage's folder, or a file is malformed.
 RunFolder load_run(const std::filesystem::path& path);
 
 /// The runs of several folders; runs of the same name get their folder's name appended. Of several, those

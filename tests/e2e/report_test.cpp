@@ -64,3 +64,16 @@ TEST_CASE("a comparison leaves out folders that hold no readable run, and names 
   require_user_error(compare({broken.string()}), {"report.json"});
   CHECK_FALSE(fs::exists(page));
 }
+
+TEST_CASE("a stage's folder is told from a run's, which is named") {
+  const TemporaryFolder folder;
+  const fs::path run = write_run(folder, "a", 50), eval = run / "eval";
+  for (const std::string& written : {eval.string(), eval.string() + "/", (eval / ".").string()})
+    require_user_error(run_program({"report", written}),
+                       {"[report]", "the folder of one stage: " + written, "the run's is " + run.string()});
+  fs::create_directories(run / "tune");  // stopped before its first step
+  write_text(run / "tune" / "inputs.txt", "version 2\n");
+  require_user_error(run_program({"report", (run / "tune").string()}), {"the run's is " + run.string()});
+  CHECK_FALSE(fs::exists(eval / "report.html"));
+  require_success(run_program({"report", run.string()}));
+}
