@@ -9,7 +9,7 @@
 #include "core/files.h"
 #include "core/text.h"
 #include "data/picture_names.h"
-#include "eval/benchmark.h"
+#include "eval/options.h"
 #include "quant/calibration.h"
 #include "recipe/paths.h"
 #include "report/stage_report.h"
@@ -56,20 +56,6 @@ void describe_stage(const fs::path& folder, std::string& out) {
     out += file + " " + hash + "\n";
 }
 
-DataOptions benchmark_pictures(const BenchmarkOptions& benchmark) {
-  DataOptions data;
-  if (has_data(benchmark)) data = benchmark_data(benchmark);
-  if (benchmark.kind == "scienceqa") {
-    data.kind = benchmark.kind;
-    data.problems = benchmark.problems;
-    data.splits = benchmark.splits;
-    data.split = benchmark.split;
-    data.images = benchmark.images;
-  }
-  data.limit = benchmark.limit;
-  return data;
-}
-
 // Of the stage, those that may name pictures.
 std::vector<DataOptions> picture_data(const Recipe& recipe, const std::string& stage) {
   std::vector<DataOptions> all;
@@ -87,8 +73,9 @@ std::vector<DataOptions> picture_data(const Recipe& recipe, const std::string& s
     add(recipe.tune->phase.pictures);
     add(recipe.tune->heldout.pictures);
   } else if (stage == "eval") {
-    for (const BenchmarkOptions& benchmark : recipe.eval->benchmarks)
-      add(benchmark_pictures(benchmark));
+    for (const BenchmarkOptions& benchmark : recipe.eval->benchmarks) {
+      if (has_data(benchmark)) add(benchmark_data(benchmark));
+    }
   }
   return all;
 }

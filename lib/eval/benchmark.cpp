@@ -33,21 +33,6 @@ TemplateKind benchmark_template(const BenchmarkOptions& options, const EvalConte
   return options.template_name.empty() ? context.template_kind : parse_template(options.template_name);
 }
 
-bool has_data(const BenchmarkOptions& options) {
-  return options.kind != "scienceqa" && options.kind != "speed";
-}
-
-DataOptions benchmark_data(const BenchmarkOptions& options) {
-  QSLAW_CHECK(has_data(options));
-  DataOptions data;
-  data.kind = options.kind == "text_perplexity" ? "text" : "llava";
-  data.path = options.path;
-  data.images = options.images;
-  data.max_length = options.context;
-  data.on_bad_sample = options.on_bad_sample;
-  return data;
-}
-
 std::vector<ScienceQaProblem> benchmark_problems(const BenchmarkOptions& options) {
   auto problems = read_scienceqa(options.problems, options.splits, options.split, options.images);
   if (options.limit > 0 && options.limit < static_cast<int64_t>(problems.size()))

@@ -47,11 +47,6 @@ nlohmann::json run_benchmark(const BenchmarkOptions& options, const EvalContext&
 /// The template the benchmark asks for, or the model's.
 TemplateKind benchmark_template(const BenchmarkOptions& options, const EvalContext& context);
 
-/// The data set behind loss, exact_match and text_perplexity. REQUIRES: one of these kinds.
-DataOptions benchmark_data(const BenchmarkOptions& options);
-/// True for the kinds that benchmark_data serves.
-bool has_data(const BenchmarkOptions& options);
-
 /// The problems of a scienceqa benchmark, as far as its `limit`. UserError as read_scienceqa's.
 std::vector<ScienceQaProblem> benchmark_problems(const BenchmarkOptions& options);
 /// What a scienceqa benchmark asks: the human's only turn, with "<image>" where the problem has a picture.

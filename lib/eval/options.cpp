@@ -18,17 +18,14 @@ void check_name(const std::string& name, const std::string& key) {
               "\"");
 }
 
-/// The sources have the rules of a data set of the same kind.
-void check_data(const BenchmarkOptions& options, const std::string& key, const std::string& data_kind) {
-  DataOptions data;
-  data.kind = data_kind;
-  data.path = options.path;
-  data.problems = options.problems;
-  data.splits = options.splits;
-  data.split = options.split;
-  data.prompt_format = options.prompt_format;
-  data.limit = options.limit;
-  check(data, key);
+// Kind of benchmark -> kind of its data.
+const std::map<std::string, std::string>& data_kinds() {
+  static const std::map<std::string, std::string> kinds = {{"scienceqa", "scienceqa"},
+                                                           {"exact_match", "llava"},
+                                                           {"loss", "llava"},
+                                                           {"text_perplexity", "text"},
+                                                           {"speed", ""}};
+  return kinds;
 }
 
 void check_numbers(const BenchmarkOptions& options, const std::string& key) {
@@ -43,24 +40,37 @@ void check_numbers(const BenchmarkOptions& options, const std::string& key) {
 }
 
 void check_benchmark(const BenchmarkOptions& options, const std::string& key) {
-  // Kind of benchmark -> kind of its data.
-  static const std::map<std::string, std::string> data_kinds = {{"scienceqa", "scienceqa"},
-                                                                {"exact_match", "llava"},
-                                                                {"loss", "llava"},
-                                                                {"text_perplexity", "text"},
-                                                                {"speed", ""}};
   std::vector<std::string> kinds;
-  for (const auto& [kind, unused] : data_kinds)
+  for (const auto& [kind, unused] : data_kinds())
     kinds.push_back(kind);
   require_one_of(key + ".kind", options.kind, kinds);
   check_name(options.name, key + ".name");
-  const std::string& data_kind = data_kinds.at(options.kind);
-  if (!data_kind.empty()) check_data(options, key, data_kind);
+  check_numbers(options, key);  // `context` before it is the data's max_length
+  if (has_data(options)) check(benchmark_data(options), key);
   if (!options.template_name.empty()) check_template(options.template_name, key + ".template");
-  check_numbers(options, key);
 }
 
 }  // namespace
+
+bool has_data(const BenchmarkOptions& options) {
+  const auto found = data_kinds().find(options.kind);
+  return found != data_kinds().end() && !found->second.empty();
+}
+
+DataOptions benchmark_data(const BenchmarkOptions& options) {
+  DataOptions data;
+  data.kind = data_kinds().at(options.kind);
+  data.path = options.path;
+  data.images = options.images;
+  data.problems = options.problems;
+  data.splits = options.splits;
+  data.split = options.split;
+  data.prompt_format = options.prompt_format;
+  data.limit = options.limit;
+  data.max_length = options.context;
+  data.on_bad_sample = options.on_bad_sample;
+  return data;
+}
 
 void check(const EvalOptions& options) {
   require_key(!options.benchmarks.empty(), "eval.benchmarks", "expected at least one benchmark, got none");

@@ -37,6 +37,11 @@ struct EvalOptions {
   std::vector<BenchmarkOptions> benchmarks;
 };
 
+/// The data set that a benchmark asks about. REQUIRES: has_data.
+DataOptions benchmark_data(const BenchmarkOptions& options);
+/// True for known kinds that ask about one: all but speed.
+bool has_data(const BenchmarkOptions& options);
+
 /// UserError for unknown kinds, files that a kind needs and the recipe does not name, and names used twice.
 /// Whether files exist is found when they are opened.
 void check(const EvalOptions& options);
