@@ -1,30 +1,40 @@
-// One process at a time.
+// Who may write and who reads, among processes.
 #pragma once
 #include <filesystem>
 
 namespace qslaw {
 
-/// A lock on a file that exists for this alone: made where it is missing, removed by the holder at its end.
-/// The system lets go of it with the process, however that ends, so that what a kill leaves is an empty file
-/// that stops nobody.
+/// Exclusive: no other holder. Shared: as many as like, but no exclusive one.
+enum class LockKind { exclusive, shared };
+
+/// A lock on a file that exists for this alone: made where it is missing, removed by the last holder at its
+/// end. The system lets go of it with the process, however that ends, so that what a kill leaves is an empty
+/// file that stops nobody.
 class FileLock {
  public:
-  /// Does not wait. UserError when the file cannot be made. Where the file system knows no locks it is held
-  /// all the same, after a warning.
-  explicit FileLock(std::filesystem::path file);
+  /// Gives up at once, or nearly so: within a tenth of a second others' looks at the lock are over. UserError
+  /// when the file cannot be made; a shared lock in a folder that may not be written is held without one.
+  /// Where the file system knows no locks it is held all the same, after a warning.
+  explicit FileLock(std::filesystem::path file, LockKind kind = LockKind::exclusive);
   ~FileLock();
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
 
-  /// False when somebody else holds it.
+  /// False when somebody else's lock forbids it.
   bool held() const { return held_; }
 
  private:
+  bool open();
   bool lock();
+  bool is_last_holder() const;
 
   std::filesystem::path file_;
-  int descriptor_ = -1;
+  LockKind kind_;
+  int descriptor_ = -1;  // -1: held without a file
   bool held_ = false;
 };
+
+/// Whether somebody holds the lock of that name exclusively. Makes no file.
+bool is_exclusively_locked(const std::filesystem::path& file);
 
 }  // namespace qslaw

@@ -3,9 +3,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <fstream>
+#include <thread>
 
 #include "core/error.h"
 #include "temporary_folder.h"
@@ -33,6 +35,56 @@ TEST_CASE("a lock is held once and leaves no file") {
   CHECK(FileLock(file).held());
   CHECK_FALSE(fs::exists(file));
   CHECK_THROWS_AS(FileLock(folder.path() / "missing" / "a.lock"), UserError);
+}
+
+TEST_CASE("a shared lock keeps out those that want it alone, and nobody else") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "a.lock";
+  CHECK_FALSE(is_exclusively_locked(file));
+  CHECK_FALSE(fs::exists(file));
+  {
+    const FileLock first(file, LockKind::shared);
+    {
+      const FileLock second(file, LockKind::shared);
+      CHECK(first.held());
+      CHECK(second.held());
+    }
+    CHECK(fs::exists(file));  // the first still holds it
+    CHECK_FALSE(FileLock(file).held());
+    CHECK_FALSE(is_exclusively_locked(file));
+    CHECK(fs::exists(file));
+  }
+  CHECK_FALSE(fs::exists(file));
+  {
+    const FileLock alone(file);
+    CHECK(alone.held());
+    CHECK_FALSE(FileLock(file, LockKind::shared).held());
+    CHECK(is_exclusively_locked(file));
+    CHECK(fs::exists(file));
+  }
+  CHECK_FALSE(fs::exists(file));
+}
+
+TEST_CASE("a lock that others only look at is had") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "a.lock";
+  std::ofstream(file) << "";
+  std::atomic<bool> done = false;
+  std::thread looker([&] {
+    while (!done)
+      is_exclusively_locked(file);
+  });
+  for (int i = 0; i < 200; ++i)
+    CHECK(FileLock(file).held());
+  done = true;
+  looker.join();
+  CHECK_FALSE(fs::exists(file));
+}
+
+TEST_CASE("a folder that may not be written is read without a lock, but not written") {
+  const fs::path file = "/sys/qslaw_test.lock";  // not by root either
+  CHECK(FileLock(file, LockKind::shared).held());
+  CHECK_THROWS_AS(FileLock(file), UserError);
 }
 
 TEST_CASE("a killed process holds no lock") {
