@@ -23,10 +23,6 @@ struct Experiment {
   at::ScalarType dtype = at::kFloat;
 
   std::filesystem::path folder(const std::string& stage) const { return recipe.output / stage; }
-  /// Locked while the stage runs. Beside its folder, which is renamed when a result is kept aside.
-  std::filesystem::path lock_file(const std::string& stage) const {
-    return recipe.output / (stage + ".lock");
-  }
   bool has_section(const std::string& stage) const;
   /// The recipe's own stages before `stage` that leave a model, in their order.
   std::vector<std::string> base_stages(const std::string& stage) const;

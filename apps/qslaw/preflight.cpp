@@ -13,6 +13,7 @@
 #include "recipe/paths.h"
 #include "stage_checks.h"
 #include "stage_inputs.h"
+#include "stage_locks.h"
 #include "stage_state.h"
 #include "train/checkpoint.h"
 
@@ -101,6 +102,7 @@ LlavaConfig check_before_start(const Experiment& experiment, const std::string& 
   for (const std::string& stage : stages)
     require_can_be_made(experiment.folder(stage));
   require_paths_exist(experiment.recipe, stages);
+  if (!experiment.options.dry_run) require_no_other_process(experiment, stages);
   check_states(experiment, stages);
   return needs_model(experiment, stages) ? check_model(experiment, only) : LlavaConfig{};
 }

@@ -74,10 +74,8 @@ StageState find_state(const Experiment& experiment, const std::string& stage, co
   return StageState::complete;
 }
 
-StageState begin_stage(const Experiment& experiment, const std::string& stage, const std::string& inputs) {
+void prepare_fresh(const Experiment& experiment, const std::string& stage, const std::string& inputs) {
   const fs::path folder = experiment.folder(stage);
-  const StageState state = find_state(experiment, stage, inputs);
-  if (state != StageState::fresh) return state;
   const bool complete = is_stage_complete(folder);
   if (complete && !experiment.options.restart) keep_aside(stage, folder, inputs);
   if (!complete && experiment.options.resume && find_checkpoint(folder))
@@ -88,7 +86,6 @@ StageState begin_stage(const Experiment& experiment, const std::string& stage, c
   remove_checkpoints(folder);
   write_file_atomic(folder / kInputsFile, inputs);
   write_file_atomic(folder / "recipe.yaml", recipe_yaml(experiment.recipe));
-  return StageState::fresh;
 }
 
 }  // namespace qslaw

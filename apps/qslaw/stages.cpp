@@ -5,12 +5,12 @@
 #include <map>
 
 #include "core/error.h"
-#include "core/file_lock.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "kernels/device_memory.h"
 #include "report/host_memory.h"
 #include "stage_inputs.h"
+#include "stage_locks.h"
 #include "stage_state.h"
 #include "train/checkpoint.h"
 
@@ -29,34 +29,28 @@ StageFunction stage_function(const std::string& stage) {
   return functions.at(stage);
 }
 
-}  // namespace
+// What the stage is found to be once its lock is had, which a complete one shares with others.
+StageState lock_stage(const Experiment& experiment, const std::string& stage, const std::string& inputs,
+                      StageLocks& locks) {
+  const StageState state = find_state(experiment, stage, inputs);
+  locks.take_own(state == StageState::complete ? LockKind::shared : LockKind::exclusive);
+  if (find_state(experiment, stage, inputs) != state) fail_in_use(stage, experiment.folder(stage));
+  return state;
+}
 
-StageOutcome run_stage(const Experiment& experiment, const std::string& stage) {
-  require(experiment.has_section(stage), stage, "expected a section ", stage, " in the recipe, got none (",
-          experiment.recipe.file.string(), ")");
+// Does the work of a stage whose folder is prepared, up to its report.
+StageReport do_stage(const Experiment& experiment, const std::string& stage, const std::string& fingerprint,
+                     bool resume) {
   const auto folder = experiment.folder(stage);
-  make_folder(experiment.recipe.output);
-  const FileLock lock(experiment.lock_file(stage));
-  require(lock.held(), stage, "expected to be the only process that works in ", folder.string(),
-          ", got another one there; wait for its end, or give another --out");
-  const std::string inputs = stage_inputs(experiment, stage), fingerprint = sha256(inputs);
-  const StageState state = begin_stage(experiment, stage, inputs);
-  if (state == StageState::complete) {
-    remove_checkpoints(folder);
-    log_info(concat(stage, ": complete already, nothing to do (", folder.string(), ")"));
-    return {read_stage_report(folder), false};
-  }
   const LogFile log((folder / "log.txt").string());
-  log_info(
-      concat(stage, ": ", state == StageState::resumed ? "going on" : "starting", " in ", folder.string()));
+  log_info(concat(stage, ": ", resume ? "going on" : "starting", " in ", folder.string()));
   const auto began = std::chrono::steady_clock::now();
   StageReport report = new_stage_report(stage, experiment.recipe.name);
   report.seed = experiment.recipe.seed;
   report.device = experiment.device.str();
   reset_peak_host_bytes();
   reset_peak_device_bytes(experiment.device);
-  stage_function(stage)(
-      {experiment, stage, folder, fingerprint, state == StageState::resumed, current_host_bytes()}, report);
+  stage_function(stage)({experiment, stage, folder, fingerprint, resume, current_host_bytes()}, report);
   if (report.seconds == 0) {
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   }
@@ -67,7 +61,27 @@ StageOutcome run_stage(const Experiment& experiment, const std::string& stage) {
   remove_checkpoints(folder);  // not before: a kill in between would cost the whole stage
   log_info(concat(stage, ": done in ", format_seconds(report.seconds), ", peak memory ",
                   format_bytes(report.peak_host_bytes)));
-  return {report, true};
+  return report;
+}
+
+}  // namespace
+
+StageOutcome run_stage(const Experiment& experiment, const std::string& stage) {
+  require(experiment.has_section(stage), stage, "expected a section ", stage, " in the recipe, got none (",
+          experiment.recipe.file.string(), ")");
+  const auto folder = experiment.folder(stage);
+  make_folder(experiment.recipe.output);
+  require_no_other_process(experiment, {stage});
+  StageLocks locks(experiment, stage);
+  const std::string inputs = stage_inputs(experiment, stage);
+  const StageState state = lock_stage(experiment, stage, inputs, locks);
+  if (state == StageState::complete) {
+    remove_checkpoints(folder);
+    log_info(concat(stage, ": complete already, nothing to do (", folder.string(), ")"));
+    return {read_stage_report(folder), false};
+  }
+  if (state == StageState::fresh) prepare_fresh(experiment, stage, inputs);
+  return {do_stage(experiment, stage, sha256(inputs), state == StageState::resumed), true};
 }
 
 void add_file_hashes(StageReport& report, const std::filesystem::path& folder,

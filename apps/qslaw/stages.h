@@ -28,7 +28,7 @@ struct StageOutcome {
 };
 
 /// Runs one stage of the recipe, unless it is complete, and writes its report. UserError while another
-/// process works in its folder.
+/// process works in its folder, builds on it, or writes what it builds on.
 StageOutcome run_stage(const Experiment& experiment, const std::string& stage);
 
 /// Adds the SHA-256 of the stage's files to the report.
