@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct Experiment {
   CommandOptions options;
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;
+  /// What stage_inputs has found out about each stage, to look once only.
+  mutable std::map<std::string, std::string> known_inputs;
 
   std::filesystem::path folder(const std::string& stage) const { return recipe.output / stage; }
   bool has_section(const std::string& stage) const;

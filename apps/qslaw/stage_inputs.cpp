@@ -125,15 +125,23 @@ std::string describe_change(const std::string& was, const std::string& is, const
   return input_name(is) + " for " + (is_file(was) ? "the file " : "") + input_name(was);
 }
 
-}  // namespace
-
-std::string stage_inputs(const Experiment& experiment, const std::string& stage) {
+// All but what the stages before it leave.
+std::string own_inputs(const Experiment& experiment, const std::string& stage) {
   const Recipe& recipe = experiment.recipe;
   std::string inputs = concat("version 2\nseed ", recipe.seed, "\n", kDevice, experiment.device.type(), "\n");
   describe_section(recipe, "model", inputs);
   describe_section(recipe, stage, inputs);
   for (const DataOptions& data : picture_data(recipe, stage))
     describe_pictures(data, inputs);
+  return inputs;
+}
+
+}  // namespace
+
+std::string stage_inputs(const Experiment& experiment, const std::string& stage) {
+  std::string& own = experiment.known_inputs[stage];
+  if (own.empty()) own = own_inputs(experiment, stage);
+  std::string inputs = own;
   for (const std::string& before : experiment.base_stages(stage))
     describe_stage(experiment.folder(before), inputs);
   return inputs;

@@ -1,4 +1,7 @@
 // What a stage depends on, and what happens when that has changed or is gone.
+#include <sys/inotify.h>
+#include <unistd.h>
+
 #include "tiny_experiment.h"
 
 namespace fs = std::filesystem;
@@ -20,6 +23,29 @@ fs::path move_picture(const TinyExperiment& experiment, size_t index, const std:
   write_text(experiment.data("train.json"), samples.dump());
   return moved;
 }
+
+// Counts how often a file is opened, by whomever.
+class OpenCounter {
+ public:
+  explicit OpenCounter(const fs::path& file) : queue_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
+    REQUIRE(::inotify_add_watch(queue_, file.c_str(), IN_OPEN | IN_CLOSE) >= 0);  // alone, opens are merged
+  }
+  ~OpenCounter() { ::close(queue_); }
+  OpenCounter(const OpenCounter&) = delete;
+  OpenCounter& operator=(const OpenCounter&) = delete;
+
+  /// Since the last call.
+  int count() const {
+    int opened = 0;
+    inotify_event event = {};  // of a watched file, which comes without a name
+    while (::read(queue_, &event, sizeof(event)) == sizeof(event))
+      opened += (event.mask & IN_OPEN) != 0;
+    return opened;
+  }
+
+ private:
+  int queue_;
+};
 
 // Without `file` both commands stop, the dry run too, and name it.
 void require_missed(const TinyExperiment& experiment, const std::vector<std::string>& commands,
@@ -154,4 +180,16 @@ TEST_CASE("a finished stage of another device is not done again unasked") {
   // Not of the same inputs anyway.
   require_success(experiment.run("quantize", {"--set", "quantize.bits=3"}));
   CHECK(file_times(experiment.output() / "quantize.previous") == untouched);
+}
+
+TEST_CASE("a stage's data is searched for its pictures once") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune + kSpeed);
+  const OpenCounter data(experiment.data("train.json"));
+  require_success(experiment.run("tune"));
+  CHECK(data.count() == 2);  // and read once to be trained on
+  require_success(experiment.run("run"));
+  CHECK(data.count() == 1);
+  require_success(experiment.run("eval", {"--set", "eval.benchmarks.0.new_tokens=3"}));
+  CHECK(data.count() == 1);
 }
