@@ -70,12 +70,18 @@ void require_present_inputs(const Experiment& experiment, const std::string& sta
 
 }  // namespace
 
-void require_stage_files(const fs::path& folder, const StageReport& report, const std::string& remedy) {
+std::string missing_file(const fs::path& folder, const StageReport& report) {
   for (const auto& [file, hash] : report.files) {
     std::error_code unreachable;
-    require(fs::exists(folder / file, unreachable), report.stage, "expected the file ", file,
-            " that the finished stage's report names, got none at ", (folder / file).string(), "; ", remedy);
+    if (!fs::exists(folder / file, unreachable)) return file;
   }
+  return "";
+}
+
+void require_stage_files(const fs::path& folder, const StageReport& report, const std::string& remedy) {
+  const std::string file = missing_file(folder, report);
+  require(file.empty(), report.stage, "expected the file ", file,
+          " that the finished stage's report names, got none at ", (folder / file).string(), "; ", remedy);
 }
 
 Artifacts collect_artifacts(const Experiment& experiment, const std::string& stage) {

@@ -26,6 +26,8 @@ struct Artifacts {
 /// the fully tuned model, if any, before them.
 Artifacts collect_artifacts(const Experiment& experiment, const std::string& stage);
 
+/// The first file of the stage's report that is not there; empty: all are.
+std::string missing_file(const std::filesystem::path& folder, const StageReport& report);
 /// UserError naming the first file of the stage's report that is not there, and what to do.
 void require_stage_files(const std::filesystem::path& folder, const StageReport& report,
                          const std::string& remedy);

@@ -30,16 +30,23 @@ void require_same_device(const std::string& stage, const fs::path& folder, const
           change.what, "; give its --device, or --restart to do it again (", folder.string(), ")");
 }
 
+// Why a complete stage starts over.
+std::string reason_to_start_over(const fs::path& folder, const std::string& inputs) {
+  const std::string changed = changed_inputs(folder, inputs).what;
+  if (!changed.empty()) return "its inputs have changed (" + changed + ")";
+  return "its file " + missing_file(folder, read_stage_report(folder)) + " is gone";
+}
+
 // A finished result may have cost days: when another recipe or file replaces it, the newest is kept beside
 // it. But exports, which may be large, are soon written again.
 void keep_aside(const std::string& stage, const fs::path& folder, const std::string& inputs) {
-  const std::string reason = changed_inputs(folder, inputs).what;
+  const std::string reason = reason_to_start_over(folder, inputs);
   const fs::path kept = folder.string() + ".previous";
   if (stage != "export") {
     fs::remove_all(kept);
     fs::rename(folder, kept);
   }
-  log_info(concat(stage, ": its inputs have changed (", reason, "), starting over",
+  log_info(concat(stage, ": ", reason, ", starting over",
                   stage == "export" ? "" : "; the earlier result is kept in " + kept.string()));
 }
 
@@ -70,7 +77,8 @@ StageState find_state(const Experiment& experiment, const std::string& stage, co
     require_same_device(stage, folder, inputs);
     return StageState::fresh;
   }
-  if (leaves_model(stage)) require_stage_files(folder, report, restart_remedy(stage));
+  if (!leaves_model(stage) && !missing_file(folder, report).empty()) return StageState::fresh;
+  require_stage_files(folder, report, restart_remedy(stage));
   return StageState::complete;
 }
 
