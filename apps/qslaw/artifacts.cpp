@@ -28,11 +28,25 @@ void add_stage(Artifacts& artifacts, const fs::path& folder, const StageReport& 
   take(artifacts.adapter, "adapter.safetensors");
 }
 
+// It would be moved away before it is read.
+void require_not_written(const Experiment& experiment, const fs::path& brought) {
+  for (const std::string& stage : stage_names()) {
+    std::error_code not_there;
+    require(!experiment.has_section(stage) || !fs::equivalent(brought, experiment.folder(stage), not_there),
+            "model", "expected stages of other runs, got the folder in which this recipe's ", stage,
+            " works: ", brought.string(), " (key model.stages); give another --out");
+  }
+}
+
 void add_brought_stages(Artifacts& artifacts, const Experiment& experiment) {
   for (const fs::path& folder : experiment.recipe.model.stages) {
     require(is_stage_complete(folder), "model", "expected a finished stage folder, got ", folder.string(),
             " (key model.stages)");
     const StageReport report = read_stage_report(folder);
+    require(leaves_model(report.stage), "model",
+            "expected a finished quantize, warmup or tune to build on, got the folder of ", report.stage, ": ",
+            folder.string(), " (key model.stages)");
+    require_not_written(experiment, folder);
     require_stage_files(folder, report, "put it back, or do that stage again (key model.stages)");
     add_stage(artifacts, folder, report);
   }

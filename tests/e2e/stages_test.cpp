@@ -119,3 +119,20 @@ TEST_CASE("linears that other runs left are estimated by what their files say") 
   const int64_t packed = results.at("packed_bytes"), in_bfloat16 = results.at("dense_bytes");
   CHECK(weights("two/quantize") == dense - 2 * in_bfloat16 + packed);  // float32 here
 }
+
+TEST_CASE("a stage that leaves no model is not built on, nor one that is to be written") {
+  const TinyExperiment experiment;
+  const std::string speed = "eval: {benchmarks: [{kind: speed, prompt_tokens: 8, new_tokens: 2}]}\n";
+  make_stage(experiment, "measured", "eval", speed);
+  make_stage(experiment, "written", "export", kExportHf);
+  for (const char* stage : {"measured/eval", "written/export"}) {
+    experiment.write_recipe(kQuantize, with_stages(stage));
+    for (const char* command : {"quantize", "run"})
+      require_both_stop(experiment, command, {"[model]", "quantize, warmup or tune", stage, "key model.stages"});
+  }
+  make_stage(experiment, "pretrain", "tune", kTune, {"tune.method=projector", "tune.lora=null"});
+  experiment.write_recipe(kTune, with_stages("pretrain/tune"));
+  require_user_error(experiment.run("tune", {"--out", (experiment.path() / "pretrain").string()}),
+                     {"[model]", "this recipe's tune", "pretrain/tune", "--out"});
+  CHECK(fs::exists(experiment.path() / "pretrain" / "tune" / "report.json"));
+}
