@@ -11,7 +11,10 @@ namespace qslaw {
 namespace {
 
 // A stage folder's files, over what came before. Those that its report names: another one would not be its.
-void add_stage(Artifacts& artifacts, const fs::path& folder, const StageReport& report) {
+void add_stage(Artifacts& artifacts, const fs::path& folder, const StageReport& report,
+               const std::string& remedy) {
+  for (const auto& [file, hash] : report.files)
+    artifacts.origins[folder / file] = {report.stage, hash, remedy};
   const auto take = [&](std::optional<fs::path>& slot, const char* file) {
     if (report.files.count(file) > 0) slot = folder / file;
   };
@@ -47,9 +50,18 @@ void add_brought_stages(Artifacts& artifacts, const Experiment& experiment) {
             "expected a finished quantize, warmup or tune to build on, got the folder of ", report.stage, ": ",
             folder.string(), " (key model.stages)");
     require_not_written(experiment, folder);
-    require_stage_files(folder, report, "put it back, or do that stage again (key model.stages)");
-    add_stage(artifacts, folder, report);
+    const std::string remedy = "put it back, or do that stage again (key model.stages)";
+    require_stage_files(folder, report, remedy);
+    add_stage(artifacts, folder, report, remedy);
   }
+}
+
+std::vector<fs::path> files_of(const Artifacts& artifacts) {
+  std::vector<fs::path> files = artifacts.dense;
+  for (const auto& file : {artifacts.packed, artifacts.projector, artifacts.adapter}) {
+    if (file) files.push_back(*file);
+  }
+  return files;
 }
 
 // Of a fully tuned model the packed weights are only the decoder's linears: embeddings, norms and head come
@@ -108,9 +120,20 @@ Artifacts collect_artifacts(const Experiment& experiment, const std::string& sta
     const StageReport report = read_stage_report(folder);
     require_present_inputs(experiment, stage, before, report);
     require_stage_files(folder, report, restart_remedy(before));
-    add_stage(artifacts, folder, report);
+    add_stage(artifacts, folder, report, restart_remedy(before));
   }
   require_packed_of_base(artifacts);
+  return artifacts;
+}
+
+Artifacts verified_artifacts(const Experiment& experiment, const std::string& stage) {
+  Artifacts artifacts = collect_artifacts(experiment, stage);
+  for (const fs::path& file : files_of(artifacts)) {
+    const ArtifactOrigin& origin = artifacts.origins.at(file);
+    const std::string hash = sha256_file(file);
+    require(hash == origin.sha256, stage, "expected the file that the finished ", origin.stage,
+            " stage left, SHA-256 ", origin.sha256, ", got ", hash, ": ", file.string(), "; ", origin.remedy);
+  }
   return artifacts;
 }
 

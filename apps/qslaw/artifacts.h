@@ -1,6 +1,7 @@
 // What a stage builds on.
 #pragma once
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,13 @@
 
 namespace qslaw {
 
+/// What is known of a file that a finished stage left.
+struct ArtifactOrigin {
+  std::string stage;
+  std::string sha256;
+  std::string remedy;  // what to do about a file that is not the stage's
+};
+
 /// What a stage builds on: for each kind the newest of `model.stages` and this recipe's own earlier stages.
 struct Artifacts {
   std::optional<std::filesystem::path> packed;  // quantize, warmup: language.safetensors
@@ -18,13 +26,18 @@ struct Artifacts {
   std::string tuned_base;  // SHA-256 of each of `dense`; empty: the checkpoint's weights
   std::optional<std::filesystem::path> projector;  // warmup, tune: projector.safetensors
   std::optional<std::filesystem::path> adapter;    // tune lora: adapter.safetensors
+  std::map<std::filesystem::path, ArtifactOrigin> origins;  // of these files, among others
 };
 
 /// UserError when an earlier stage of the recipe, or one of `model.stages`, is not complete or lacks a file:
 /// without it the stage would silently work on another model. The same, but for `run`, when one of the
 /// recipe's own was made of other inputs than the present ones. Also for packed weights of another base than
-/// the fully tuned model, if any, before them.
+/// the fully tuned model, if any, before them. Reads headers only.
 Artifacts collect_artifacts(const Experiment& experiment, const std::string& stage);
+
+/// The same for a stage that now reads them: their bytes, too, must be those that the stages' reports speak of.
+/// Reads every file once. UserError naming the first that is another one.
+Artifacts verified_artifacts(const Experiment& experiment, const std::string& stage);
 
 /// The first file of the stage's report that is not there; empty: all are.
 std::string missing_file(const std::filesystem::path& folder, const StageReport& report);

@@ -8,7 +8,7 @@ namespace qslaw {
 void run_export(const StageRun& run, StageReport& report) {
   const Experiment& experiment = run.experiment;
   const LlavaConfig config = read_config(experiment.recipe.model.source);
-  const Artifacts artifacts = collect_artifacts(experiment, run.stage);
+  const Artifacts artifacts = verified_artifacts(experiment, run.stage);
   AssembledModel model = assemble_model(experiment, config, artifacts);
   const ModelOptions& source = experiment.recipe.model;
   report.results = export_model({&model.llava, source.source, image_transform(source, config.vision),

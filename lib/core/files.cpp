@@ -6,9 +6,13 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 #include "core/error.h"
 
@@ -68,6 +72,35 @@ class Sha256 {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
 };
 
+// What tells a file from what it was.
+struct FileVersion {
+  uintmax_t size = 0;
+  fs::file_time_type time;
+  bool operator==(const FileVersion&) const = default;
+};
+
+// Files written within so little time of each other may have the same.
+constexpr std::chrono::milliseconds kClockTick(50);
+
+FileVersion file_version(const fs::path& path) {
+  std::error_code missing;
+  FileVersion version{fs::file_size(path, missing), {}};
+  version.time = fs::last_write_time(path, missing);
+  return version;
+}
+
+std::string hash_file(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) fail("read", "cannot open ", path.string(), ": ", std::strerror(errno));
+  Sha256 hash;
+  std::array<char, 1 << 16> buffer{};
+  while (in.read(buffer.data(), buffer.size()) || in.gcount() > 0) {
+    hash.update(buffer.data(), static_cast<size_t>(in.gcount()));
+  }
+  if (in.bad()) fail("read", "cannot read ", path.string(), ": ", std::strerror(errno));
+  return hash.hex();
+}
+
 }  // namespace
 
 std::string read_file(const fs::path& path) {
@@ -123,14 +156,18 @@ std::string sha256(std::string_view bytes) {
 }
 
 std::string sha256_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) fail("read", "cannot open ", path.string(), ": ", std::strerror(errno));
-  Sha256 hash;
-  std::array<char, 1 << 16> buffer{};
-  while (in.read(buffer.data(), buffer.size()) || in.gcount() > 0) {
-    hash.update(buffer.data(), static_cast<size_t>(in.gcount()));
+  static std::mutex mutex;
+  static std::map<fs::path, std::pair<FileVersion, std::string>> known;
+  const FileVersion version = file_version(path);
+  {
+    const std::lock_guard lock(mutex);
+    const auto found = known.find(path);
+    if (found != known.end() && found->second.first == version) return found->second.second;
   }
-  return hash.hex();
+  const std::string hash = hash_file(path);
+  const std::lock_guard lock(mutex);
+  if (fs::file_time_type::clock::now() - version.time > kClockTick) known[path] = {version, hash};
+  return hash;
 }
 
 }  // namespace qslaw

@@ -26,6 +26,8 @@ void make_folder(const std::filesystem::path& path);
 
 /// SHA-256 in hexadecimal.
 std::string sha256(std::string_view bytes);
+/// Of a file's bytes. Remembered while this process lives for a file of the same size and time, so that
+/// gigabytes are read once; but not of one that was written just now, which could change unnoticed.
 std::string sha256_file(const std::filesystem::path& path);
 
 }  // namespace qslaw

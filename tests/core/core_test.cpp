@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -17,6 +18,30 @@ namespace fs = std::filesystem;
 TEST_CASE("SHA-256 of the standard's examples (FIPS 180-2)") {
   CHECK(sha256("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   CHECK(sha256("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+TEST_CASE("a file is hashed again only when its size or time is another") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "a";
+  const auto write = [&](const std::string& bytes, fs::file_time_type time) {
+    std::ofstream(file) << bytes;
+    fs::last_write_time(file, time);
+  };
+  const auto now = fs::file_time_type::clock::now();
+  const auto just_now = now + std::chrono::hours(1), earlier = now - std::chrono::hours(1);
+  write("abc", just_now);
+  CHECK(sha256_file(file) == sha256("abc"));
+  write("abd", just_now);
+  CHECK(sha256_file(file) == sha256("abd"));
+
+  write("abe", earlier);
+  CHECK(sha256_file(file) == sha256("abe"));
+  write("abf", earlier);
+  CHECK(sha256_file(file) == sha256("abe"));  // remembered
+  write("abf", earlier + std::chrono::seconds(1));
+  CHECK(sha256_file(file) == sha256("abf"));
+  write("abfg", earlier + std::chrono::seconds(1));
+  CHECK(sha256_file(file) == sha256("abfg"));
 }
 
 TEST_CASE("SplitMix64 gives the published sequence") {

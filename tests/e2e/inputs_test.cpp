@@ -193,3 +193,39 @@ TEST_CASE("a stage's data is searched for its pictures once") {
   require_success(experiment.run("eval", {"--set", "eval.benchmarks.0.new_tokens=3"}));
   CHECK(data.count() == 1);
 }
+
+TEST_CASE("an artifact that is no longer what its stage left is not built on") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kTune + kSpeed);
+  require_success(experiment.run("run"));
+  const fs::path out = experiment.output();
+  // A byte of its data, its size and time as they were.
+  const auto damage = [&](const fs::path& file) {
+    const auto time = fs::last_write_time(file);
+    std::string bytes = file_bytes(file);
+    bytes.back() = static_cast<char>(bytes.back() ^ 1);
+    write_text(file, bytes);
+    fs::last_write_time(file, time);
+  };
+  const auto recorded = [&](const std::string& stage, const std::string& file) {
+    return json_file(out / stage / "report.json").at("files").at(file).get<std::string>();
+  };
+  const std::vector<std::string> changed = {"--set", "eval.benchmarks.0.new_tokens=3"};
+  const fs::path adapter = out / "tune" / "adapter.safetensors", packed = out / "quantize/language.safetensors";
+  damage(adapter);
+  for (const char* command : {"eval", "run"})
+    require_user_error(experiment.run(command, changed),
+                       {"[eval]", adapter.string(), "SHA-256 " + recorded("tune", "adapter.safetensors"), "got ",
+                        "`qslaw tune` and --restart"});
+  require_success(experiment.run("tune", {"--restart"}));
+  require_success(experiment.run("eval", changed));
+
+  damage(packed);
+  const std::string hash = recorded("quantize", "language.safetensors");
+  require_user_error(experiment.run("tune", {"--restart"}),
+                     {"[tune]", packed.string(), hash, "`qslaw quantize` and --restart"});
+  experiment.write_recipe(kSpeed,
+                          "{path: model, random_weights: true, dtype: float32, stages: [out/quantize]}");
+  require_user_error(experiment.run("eval", {"--out", (experiment.path() / "other").string()}),
+                     {"[eval]", packed.string(), hash, "do that stage again", "key model.stages"});
+}
