@@ -51,6 +51,10 @@ LlavaConfig check_model(const Experiment& experiment, const std::string& only) {
   }
   if (recipe.tune && (only.empty() || only == "tune"))
     require_tune_base(artifacts, artifacts.packed || (only.empty() && recipe.quantize), *recipe.tune);
+  if (recipe.export_ && (only.empty() || only == "export")) {
+    const bool tunes_adapter = only.empty() && recipe.tune && recipe.tune->method == "lora";
+    require_export_base(artifacts, artifacts.adapter || tunes_adapter, *recipe.export_);
+  }
   return config;
 }
 

@@ -1,5 +1,7 @@
 #include "stage_checks.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace qslaw {
@@ -41,6 +43,17 @@ void require_tune_base(const Artifacts& artifacts, bool is_packed, const TuneOpt
   require(!(options.method == "full" && is_packed), "tune",
           "expected a dense language model for method full, got a packed one; use method lora");
   require(!artifacts.adapter, "tune", "expected a model without adapter, got one from an earlier stage");
+}
+
+void require_export_base(const Artifacts& artifacts, bool has_adapter, const ExportOptions& options) {
+  const auto exports = [&](const char* format) {
+    return std::find(options.formats.begin(), options.formats.end(), format) != options.formats.end();
+  };
+  if (!exports("peft")) return;
+  require(has_adapter, "export", "expected a model with a LoRA adapter for the format peft, got none");
+  if (artifacts.dense.empty() || exports("hf_base")) return;
+  fail("export", "expected hf_base beside peft in export.formats, as the adapter belongs on the fully tuned ",
+       artifacts.dense.back().string(), " and not on the checkpoint, got peft without it");
 }
 
 }  // namespace qslaw

@@ -1,6 +1,7 @@
 #include "assemble.h"
 #include "core/files.h"
 #include "export/export.h"
+#include "stage_checks.h"
 #include "stages.h"
 
 namespace qslaw {
@@ -9,6 +10,7 @@ void run_export(const StageRun& run, StageReport& report) {
   const Experiment& experiment = run.experiment;
   const LlavaConfig config = read_config(experiment.recipe.model.source);
   const Artifacts artifacts = verified_artifacts(experiment, run.stage);
+  require_export_base(artifacts, artifacts.adapter.has_value(), *experiment.recipe.export_);
   AssembledModel model = assemble_model(experiment, config, artifacts);
   const ModelOptions& source = experiment.recipe.model;
   report.results = export_model({&model.llava, source.source, image_transform(source, config.vision),

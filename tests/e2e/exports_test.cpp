@@ -65,3 +65,39 @@ TEST_CASE("exports and predictions that are gone are made again, and nothing els
   require_success(experiment.run("export", dense));
   CHECK(fs::exists(out / "export" / "hf_base" / "config.json"));
 }
+
+TEST_CASE("an adapter on a fully tuned model is exported with that model as its base, or not at all") {
+  const TinyExperiment experiment;
+  const std::string weights = "{path: " + experiment.model_with_weights().string() + ", dtype: float32";
+  const fs::path full = experiment.path() / "full";
+  experiment.write_recipe(kTune, weights + "}");
+  require_success(experiment.run("tune", {"--set", "tune.method=full", "--set", "tune.lora=null", "--out", full}));
+  experiment.write_recipe(kTune + kExport, weights + ", stages: [full/tune]}");
+  const std::vector<std::string> alone = {"--set", "export.formats=[peft]"};
+  const std::vector<std::string> parts = {"[export]", "hf_base beside peft", (full / "tune/model.safetensors").string()};
+  require_user_error(experiment.run("run", {alone[0], alone[1], "--dry-run"}), parts);
+  require_user_error(experiment.run("run", alone), parts);
+  CHECK_FALSE(fs::exists(experiment.output()));
+  require_success(experiment.run("tune"));
+  require_user_error(experiment.run("export", alone), parts);
+  require_success(experiment.run("export"));
+  // What stands in for the checkpoint in hf_base is what was tuned.
+  const fs::path folder = experiment.output() / "export";
+  CHECK(json_file(folder / "peft" / "adapter_config.json").at("base_model_name_or_path") == "../hf_base");
+  const bool untuned = file_bytes(folder / "hf_base" / "model.safetensors") ==
+                       file_bytes(experiment.path() / "weights" / "export" / "hf" / "model.safetensors");
+  CHECK_FALSE(untuned);
+}
+
+TEST_CASE("format peft without an adapter is refused before anything runs") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  const std::vector<std::string> projector = {"--set", "tune.method=projector", "--set", "tune.lora=null"};
+  auto pretrain = projector;
+  pretrain.insert(pretrain.end(), {"--out", (experiment.path() / "pretrain").string()});
+  require_success(experiment.run("tune", pretrain));
+  experiment.write_recipe(kTune + kExport,
+                          "{path: model, random_weights: true, dtype: float32, stages: [pretrain/tune]}");
+  require_user_error(experiment.run("run", projector), {"[export]", "LoRA adapter", "peft"});
+  CHECK_FALSE(fs::exists(experiment.output()));
+}
