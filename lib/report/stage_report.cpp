@@ -2,7 +2,6 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "report/host_memory.h"
 
 #ifndef QSLAW_VERSION
 #define QSLAW_VERSION "unknown"
@@ -139,7 +138,6 @@ StageReport new_stage_report(const std::string& stage, const std::string& name) 
   report.name = name;
   report.version = program_version();
   report.git = program_git();
-  report.peak_host_bytes = peak_host_bytes();
   return report;
 }
 

@@ -40,7 +40,7 @@ struct StageReport {
 std::string program_version();
 std::string program_git();
 
-/// A report with stage, name, version, commit and the peak host memory so far filled in.
+/// A report with stage, name, version and commit filled in.
 StageReport new_stage_report(const std::string& stage, const std::string& name);
 
 /// Writes `folder`/report.json atomically. Call it last: a reader takes its presence for a finished stage.

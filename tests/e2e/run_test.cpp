@@ -231,6 +231,21 @@ TEST_CASE("quantize prints its errors by kind of linear, not every layer's") {
   CHECK(again.out == result.out);
 }
 
+TEST_CASE("each stage's peak of memory is its own") {
+  const TinyExperiment experiment;
+  json samples = json_file(experiment.data("train.json"));
+  constexpr size_t kUnused = 100 << 20;  // of the data file, which only tune reads
+  samples.at(0)["unused"] = std::string(kUnused, 'x');
+  write_text(experiment.data("train.json"), samples.dump());
+  experiment.write_recipe(kTune + "eval: {benchmarks: [{kind: speed, prompt_tokens: 8, new_tokens: 2}]}\n");
+  require_success(experiment.run("run"));
+  const auto peak = [&](const char* stage) {
+    const json report = json_file(experiment.output() / stage / "report.json");
+    return report.at("peak_host_bytes").get<int64_t>();
+  };
+  CHECK(peak("eval") < peak("tune") - static_cast<int64_t>(kUnused / 2));
+}
+
 TEST_CASE("flag --json prints one object and nothing else") {
   const TinyExperiment experiment;
   experiment.write_recipe(kQuantize + kTune);

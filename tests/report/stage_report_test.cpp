@@ -1,6 +1,9 @@
 #include "report/stage_report.h"
 
+#include <sys/mman.h>
+
 #include <cmath>
+#include <cstring>
 
 #include "report/host_memory.h"
 #include "report/report_files.h"
@@ -105,4 +108,15 @@ TEST_CASE("host memory grows with what the process touches") {
   }
   CHECK(peak_host_bytes() >= before + static_cast<int64_t>(kBlock / 2));
   CHECK(peak_host_bytes() >= current_host_bytes());
+}
+
+TEST_CASE("the peak of host memory starts anew from the present size") {
+  constexpr size_t kBlock = 64 << 20;
+  void* block = ::mmap(nullptr, kBlock, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(block != MAP_FAILED);
+  std::memset(block, 1, kBlock);
+  REQUIRE(::munmap(block, kBlock) == 0);
+  const int64_t peak = peak_host_bytes();
+  reset_peak_host_bytes();
+  CHECK(peak_host_bytes() < peak - static_cast<int64_t>(kBlock / 2));
 }
