@@ -3,6 +3,7 @@
 // "..."}, ...]}.
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json_text.h"
 #include "data/conversation_sample.h"
 #include "data/sample_store.h"
 #include "data/text_file.h"
@@ -120,7 +121,7 @@ void store_sample(const json& sample, size_t line, SampleStore& store) {
 // Samples are stored and dropped one by one while the array is parsed, so that the file's JSON tree never
 // exists.
 void read_array(const std::string& text, const fs::path& file, int64_t limit, SampleStore& store) {
-  parse_json(text, file, 1, [&](int depth, json::parse_event_t event, json& value) {
+  parse_json(text, "data", file.string(), 1, [&](int depth, json::parse_event_t event, json& value) {
     const bool whole = event == json::parse_event_t::value || event == json::parse_event_t::object_end ||
                        event == json::parse_event_t::array_end;
     if (depth != 1 || !whole) return true;
@@ -136,7 +137,7 @@ void read_lines(const std::string& text, const fs::path& file, int64_t limit, Sa
     end = std::min(text.find('\n', begin), text.size());
     const std::string_view content(text.data() + begin, end - begin);
     if (content.find_first_not_of(" \t\r") == content.npos) continue;
-    store_sample(parse_json(content, file, line), line, store);
+    store_sample(parse_json(content, "data", file.string(), line), line, store);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "core/whitespace.h"
 #include "data/text_file.h"
 
@@ -121,7 +122,7 @@ ScienceQaProblem read_problem(const std::string& id, const json& value, const st
 }
 
 json read_object(const fs::path& file) {
-  json value = parse_json(read_utf8(file), file);
+  json value = parse_json(read_utf8(file), "data", file.string());
   require(value.is_object(), "scienceqa", "expected an object in ", file.string(), ", got ",
           value.type_name());
   return value;

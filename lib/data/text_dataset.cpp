@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json_text.h"
 #include "data/dataset.h"
 #include "data/text_file.h"
 
@@ -21,7 +22,7 @@ std::string join_documents(const std::string& text, const fs::path& file) {
     end = std::min(text.find('\n', begin), text.size());
     const std::string_view content(text.data() + begin, end - begin);
     if (content.find_first_not_of(" \t\r") == content.npos) continue;
-    const nlohmann::json document = parse_json(content, file, line);
+    const nlohmann::json document = parse_json(content, "data", file.string(), line);
     require(document.is_object() && document.contains("text") && document["text"].is_string(), "data",
             "expected {\"text\": ...} in ", file.string(), ", line ", line, ", got ",
             document.is_object() ? "no such text" : document.type_name());

@@ -1,6 +1,7 @@
 #include "data/text_file.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -23,6 +24,12 @@ size_t first_bad_byte(std::string_view text) {
   return at;
 }
 
+// 1-based line that holds byte `byte` of `text`.
+size_t line_of(std::string_view text, size_t byte) {
+  const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(byte, text.size()));
+  return 1 + static_cast<size_t>(std::count(text.begin(), end, '\n'));
+}
+
 }  // namespace
 
 std::string read_utf8(const std::filesystem::path& path) {
@@ -36,23 +43,6 @@ std::string read_utf8(const std::filesystem::path& path) {
          line_of(text, bad), ")");
   }
   return text;
-}
-
-size_t line_of(std::string_view text, size_t byte) {
-  const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(byte, text.size()));
-  return 1 + static_cast<size_t>(std::count(text.begin(), end, '\n'));
-}
-
-nlohmann::json parse_json(std::string_view text, const std::filesystem::path& file, size_t first_line,
-                          const nlohmann::json::parser_callback_t& keep) {
-  try {
-    return nlohmann::json::parse(text.begin(), text.end(), keep);
-  } catch (const nlohmann::json::parse_error& problem) {
-    // nlohmann counts bytes from 1 and points behind the bad token.
-    const size_t line = first_line - 1 + line_of(text, problem.byte > 0 ? problem.byte - 1 : 0);
-    fail("data", "expected valid JSON in ", file.string(), ", got an error at line ", line, " (byte ",
-         problem.byte, first_line > 1 ? " of its text)" : ")");
-  }
 }
 
 }  // namespace qslaw

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json_text.h"
 
 namespace qslaw {
 
@@ -24,11 +25,11 @@ void PredictionsFile::finish() {
 std::map<std::string, std::string> read_predictions(const std::filesystem::path& path) {
   std::istringstream in(read_file(path));
   std::map<std::string, std::string> texts;
-  std::map<std::string, int64_t> lines;
+  std::map<std::string, size_t> lines;
   std::string line;
-  for (int64_t number = 1; std::getline(in, line); ++number) {
+  for (size_t number = 1; std::getline(in, line); ++number) {
     if (line.empty()) continue;
-    const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const auto object = parse_json(line, "eval", path.string(), number);
     const bool sound = object.is_object() && object.contains("id") && object.contains("text") &&
                        object["text"].is_string() &&
                        (object["id"].is_string() || object["id"].is_number_integer());

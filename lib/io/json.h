@@ -6,7 +6,7 @@
 
 namespace qslaw {
 
-/// Parses the file. UserError naming the path (and the byte where parsing stopped) when it is missing or
+/// Parses the file. UserError naming the path (and as parse_json what is wrong where) when it is missing or
 /// malformed.
 nlohmann::json read_json(const std::filesystem::path& path);
 

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json_text.h"
 #include "core/log.h"
 
 namespace fs = std::filesystem;
@@ -33,19 +34,18 @@ std::vector<MetricsLine> parse_lines(const fs::path& path) {
   std::vector<MetricsLine> lines;
   if (!fs::exists(path)) return lines;
   const std::string bytes = read_file(path);
-  int64_t number = 1;
+  size_t number = 1;
   for (size_t begin = 0; begin < bytes.size(); ++number) {
     const size_t end = bytes.find('\n', begin);
     const bool cut = end == std::string::npos;
     std::string text = bytes.substr(begin, cut ? end : end - begin);
     begin = cut ? bytes.size() : end + 1;
     if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
-    json value = json::parse(text, nullptr, false);
-    if (!is_metrics_object(value)) {
-      if (cut) break;
-      fail("metrics", "expected a JSON object with a whole number \"step\", got a malformed line (",
-           path.string(), ", line ", number, ")");
-    }
+    // A last line that a kill cut.
+    if (cut && !is_metrics_object(json::parse(text, nullptr, /*allow_exceptions=*/false))) break;
+    json value = parse_json(text, "metrics", path.string(), number);
+    require(is_metrics_object(value), "metrics", "expected a JSON object with a whole number \"step\", got ",
+            value.type_name(), " without (", path.string(), ", line ", number, ")");
     lines.push_back({std::move(text), std::move(value)});
   }
   return lines;

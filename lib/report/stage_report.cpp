@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json_text.h"
 
 #ifndef QSLAW_VERSION
 #define QSLAW_VERSION "unknown"
@@ -115,14 +116,6 @@ std::map<std::string, std::string> read_files(const json& object, const fs::path
   return files;
 }
 
-json parse_report(const fs::path& path) {
-  try {
-    return json::parse(read_file(path));
-  } catch (const json::exception& error) {
-    fail("report", "expected JSON, got a malformed file (", path.string(), "): ", error.what());
-  }
-}
-
 }  // namespace
 
 std::string program_version() {
@@ -148,7 +141,7 @@ void write_stage_report(const fs::path& folder, const StageReport& report) {
 
 StageReport read_stage_report(const fs::path& folder) {
   const fs::path path = folder / "report.json";
-  const json object = parse_report(path);
+  const json object = parse_json(read_file(path), "report", path.string());
   const KeyReader keys(object, path);
   StageReport report;
   keys.required("stage", report.stage);

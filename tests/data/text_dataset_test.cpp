@@ -94,7 +94,8 @@ TEST_CASE("text data: bad files") {
   CHECK_THAT(error("{\"text\": \"a\"}\n{\"text\": 3}", "t.jsonl"), Contains("line 2, got no such text"));
   CHECK_THAT(error("{\"text\": \"a\"}\n{\"story\": \"b\"}", "t.jsonl"), Contains("expected {\"text\": ...}"));
   CHECK_THAT(error("{\"text\": \"a\"}\n\n[1]", "t.jsonl"), Contains("line 3, got array"));
-  CHECK_THAT(error("{\"text\": \"a\"}\n{\"text\"", "t.jsonl"), Contains("got an error at line 2"));
+  CHECK_THAT(error("{\"text\": \"a\"}\n{\"text\"", "t.jsonl"),
+             Contains("got a text that ends too early at line 2"));
   CHECK_THAT(error("\n\n", "t.jsonl"), Contains("expected text in"));
   CHECK_THAT(error("some text", "text.txt", 1), Contains("expected max_length >= 2, got 1"));
 }

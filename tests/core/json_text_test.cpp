@@ -1,0 +1,43 @@
+#include "core/json_text.h"
+
+#include <catch2/catch.hpp>
+
+#include "core/error.h"
+
+using namespace qslaw;
+
+namespace {
+
+std::string refusal(const std::string& text, size_t first_line = 1) {
+  try {
+    parse_json(text, "data", "some.json", first_line);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("malformed JSON: what is wrong, at which line and column") {
+  const std::string start = "[data] expected valid JSON in some.json, got ";
+  CHECK(refusal("{\"a\": [1, 2],\n \"b\": ") == start + "a text that ends too early at line 2, column 6");
+  CHECK(refusal("{\"a\": \"cut") == start + "a text that ends too early at line 1, column 11");
+  CHECK(refusal("{\"a\": 1\n\n") == start + "a text that ends too early at line 1, column 8");
+  CHECK(refusal("{\"a\": }") == start + "an unexpected '}' at line 1, column 7");
+  CHECK(refusal("[1,\n2 3]") == start + "an unexpected '3' at line 2, column 3");
+  CHECK(refusal("[\"\xC3\xA9\xE7\x8C\xAB\", !]") == start + "an unexpected '!' at line 1, column 8");
+  CHECK(refusal("[\"\xFF\"]") == start + "bytes that are not UTF-8 at line 1, column 3");
+  CHECK(refusal("[\"a\nb\"]") ==
+        start + "a line break or control character within a string at line 1, column 4");
+  CHECK(refusal("") == start + "nothing (line 1)");
+  CHECK(refusal(" \n") == start + "nothing (line 1)");
+  CHECK(refusal("{} x", 12) == start + "an unexpected 'x' at line 12, column 4");
+  CHECK(refusal("[1e999]") == start + "a number out of range: 1e999");
+  CHECK(refusal("[1]") == "");
+}
+
+TEST_CASE("values that the callback refuses are dropped while JSON is parsed") {
+  const auto keep = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) { return depth != 1; };
+  CHECK(parse_json("[1, [2], 3]", "data", "some.json", 1, keep) == nlohmann::json::array());
+}
