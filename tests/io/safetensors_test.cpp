@@ -147,14 +147,18 @@ TEST_CASE("malformed safetensors are refused with the file's name") {
   const std::string empty_within =
       "{\"a\":" + tensor_text("F32", "[2]", "[0,8]") + ",\"b\":" + tensor_text("F32", "[0]", "[4,4]") + "}";
   const Case cases[] = {
-      {"header length beyond the file", "{}", 0, 3, "header"},
-      {"header length near 2^64", "{}", 0, ~uint64_t{0}, "header"},
-      {"header length that wraps around", "{}", 0, ~uint64_t{0} - 7, "header"},
-      {"header over the format's limit", "{}", 0, 100'000'001, "header"},
-      {"not JSON", "{\"a\":", 0, std::nullopt, "JSON"},
-      {"not an object", "[1, 2]", 0, std::nullopt, "JSON"},
-      {"a tensor that is a number", "{\"a\":1}", 0, std::nullopt, "JSON"},
-      {"no offsets", R"({"a":{"dtype":"F32","shape":[1]}})", 4, std::nullopt, "JSON"},
+      {"header length beyond the file", "{}", 0, 3,
+       "expected a header of 3 bytes behind the first 8, got 2 bytes"},
+      {"a header length and nothing more", "", 0, 64,
+       "expected a header of 64 bytes behind the first 8, got 0"},
+      {"header length near 2^64", "{}", 0, ~uint64_t{0}, "got a length of 18446744073709551615"},
+      {"header length that wraps around", "{}", 0, ~uint64_t{0} - 7, "not a safetensors file"},
+      {"header over the format's limit", "{}", 0, 100'000'001, "expected a header of at most 100000000"},
+      {"no header", "", 0, 0, "got nothing"},
+      {"not JSON", "{\"a\":", 0, std::nullopt, "JSON in the header of"},
+      {"not an object", "[1, 2]", 0, std::nullopt, "got array"},
+      {"a tensor that is a number", "{\"a\":1}", 0, std::nullopt, "of tensor a in the JSON header"},
+      {"no offsets", R"({"a":{"dtype":"F32","shape":[1]}})", 4, std::nullopt, "two data_offsets of tensor a"},
       {"one offset", R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0]}})", 4, std::nullopt, "JSON"},
       {"metadata that is not text", R"({"__metadata__":{"format":1}})", 0, std::nullopt, "JSON"},
       {"unknown dtype", one("F13", "[1]", "[0,4]"), 4, std::nullopt, "F13"},
@@ -189,5 +193,6 @@ TEST_CASE("malformed safetensors are refused with the file's name") {
     }
   }
   CHECK_THROWS_WITH(SafetensorsFile(folder.path() / "none.safetensors"), Catch::Contains("none.safetensors"));
-  CHECK_THROWS_WITH(SafetensorsFile(folder.path()), Catch::Contains(folder.path().string()));
+  CHECK_THROWS_WITH(SafetensorsFile(folder.path()),
+                    Catch::Contains("got the folder " + folder.path().string()));
 }

@@ -1,0 +1,67 @@
+#include <ATen/ATen.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "io/safetensors.h"
+#include "io/safetensors_format.h"
+
+namespace fs = std::filesystem;
+
+namespace qslaw {
+namespace {
+
+std::string dtype_name(at::ScalarType dtype) {
+  for (const auto& row : kSafetensorsDtypes) {
+    if (dtype == row.dtype) return row.name;
+  }
+  QSLAW_CHECK(!"dtype has no safetensors name");
+}
+
+}  // namespace
+
+size_t StreamedTensor::bytes() const {
+  const int64_t count = element_count(shape);
+  QSLAW_CHECK(count >= 0);
+  return static_cast<size_t>(count) * c10::elementSize(dtype);
+}
+
+void write_safetensors(const fs::path& path, const std::vector<StreamedTensor>& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  nlohmann::json header;
+  header[kMetadata] = metadata;
+  header[kMetadata]["format"] = "pt";
+  size_t offset = 0;
+  for (const auto& tensor : tensors) {
+    QSLAW_CHECK(!header.contains(tensor.name));
+    header[tensor.name] = {{"dtype", dtype_name(tensor.dtype)},
+                           {"shape", tensor.shape},
+                           {"data_offsets", {offset, offset + tensor.bytes()}}};
+    offset += tensor.bytes();
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // keeps the data 8-byte aligned
+  write_file_atomic(path, [&](std::ostream& out) {
+    const uint64_t length = text.size();
+    out.write(reinterpret_cast<const char*>(&length), kLengthBytes);
+    out.write(text.data(), static_cast<std::streamsize>(text.size()));
+    for (const auto& tensor : tensors) {
+      const at::Tensor host = tensor.make().detach().cpu().contiguous();
+      QSLAW_CHECK(host.scalar_type() == tensor.dtype && host.sizes() == at::IntArrayRef(tensor.shape));
+      out.write(static_cast<const char*>(host.const_data_ptr()), static_cast<std::streamsize>(host.nbytes()));
+    }
+  });
+}
+
+void write_safetensors(const fs::path& path, const NamedTensors& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  std::vector<StreamedTensor> streamed;
+  for (const auto& [name, tensor] : tensors) {
+    streamed.push_back(
+        {name, tensor.scalar_type(), tensor.sizes().vec(), [tensor = tensor] { return tensor; }});
+  }
+  write_safetensors(path, streamed, metadata);
+}
+
+}  // namespace qslaw
