@@ -126,6 +126,7 @@ void check_scienceqa(const StageRun& run, const BenchmarkOptions& benchmark, con
     const ScienceQaProblem& problem = problems[static_cast<size_t>(i)];
     Sample prompt;
     prompt.id = problem.id;
+    prompt.where = scienceqa_place(problem, benchmark);
     prompt.ids = scienceqa_prompt(problem, benchmark, *context.tokenizer, context.template_kind);
     if (!problem.picture.empty()) prompt.pictures.push_back(problem.picture);
     return prompt;

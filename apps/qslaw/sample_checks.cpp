@@ -8,6 +8,7 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "data/sample_pictures.h"
 #include "io/image.h"
 #include "kernels/parallel.h"
 
@@ -19,15 +20,6 @@ constexpr int64_t kChunk = 256;  // samples decoded between two looks at progres
 
 void add_to_mean(double& mean, int64_t count, double value) {
   mean += (value - mean) / static_cast<double>(count);
-}
-
-void check_pictures(const Sample& sample, void (*check)(const std::filesystem::path&)) {
-  try {
-    for (const auto& picture : sample.pictures)
-      check(picture);
-  } catch (const UserError& problem) {  // a picture only knows its path
-    throw UserError(concat(problem.what(), " (sample ", sample.id, ")"));
-  }
 }
 
 void decode_picture(const std::filesystem::path& path) {
@@ -85,7 +77,7 @@ std::vector<std::string> decode_chunk(int64_t begin, int64_t end, bool one_by_on
   for_each(begin, end, one_by_one, [&](int64_t i) { noting(i, [&](Sample& at) { at = sample(i); }); });
   // A bad sample has no pictures.
   for_each(begin, end, false,
-           [&](int64_t i) { noting(i, [](Sample& at) { check_pictures(at, decode_picture); }); });
+           [&](int64_t i) { noting(i, [](Sample& at) { for_each_picture(at, decode_picture); }); });
   return problems;
 }
 
@@ -98,7 +90,7 @@ CheckedSamples check_samples(const CheckOptions& options, int64_t count, const S
   for (int64_t i = 0; i < count; i += step) {
     try {
       const Sample found = sample(i);
-      check_pictures(found, check_image_header);
+      for_each_picture(found, check_image_header);
       add_sample(checked, found, options.tokens_per_picture);
     } catch (const UserError& problem) {
       problems.emplace_back(problem.what());

@@ -39,6 +39,9 @@ void require(bool condition, const std::string& where, const Parts&... parts) {
   if (!condition) fail(where, parts...);
 }
 
+/// A UserError's message without its own "[where] ", to be told from another place.
+std::string without_place(const std::string& message);
+
 [[noreturn]] void fail_check(const char* expression, const char* file, int line);
 
 }  // namespace qslaw

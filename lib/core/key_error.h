@@ -41,8 +41,7 @@ void check_at_key(const std::string& key, const Function& function) {
   try {
     function();
   } catch (const UserError& error) {
-    const std::string message = error.what();
-    fail_key(key, message.substr(message.find("] ") + 2));
+    fail_key(key, without_place(error.what()));
   }
 }
 

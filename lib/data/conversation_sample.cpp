@@ -7,12 +7,6 @@
 namespace qslaw {
 namespace {
 
-// The message without its own "[place] ".
-std::string without_place(const std::string& message) {
-  const size_t end = message.find("] ");
-  return message.starts_with("[") && end != message.npos ? message.substr(end + 2) : message;
-}
-
 Encoded encode_at(const ConversationSample& conversation, bool move_image_first,
                   const EncodingContext& context, const std::string& where) {
   try {
@@ -32,6 +26,15 @@ std::vector<Turn> before_answer(const std::vector<Turn>& turns) {
   return {turns.begin(), answer == turns.end() ? answer - 1 : answer};
 }
 
+void require_picture(const std::filesystem::path& picture, const std::string& where) {
+  const auto status = std::filesystem::status(picture);
+  if (std::filesystem::is_regular_file(status)) return;
+  fail(where, "expected the picture ", picture.string(), ", got ",
+       std::filesystem::is_directory(status) ? "a folder"
+       : std::filesystem::exists(status)     ? "no regular file"
+                                             : "no such file");
+}
+
 }  // namespace
 
 void require_one_image_each(int64_t placeholders, size_t pictures, const std::string& where) {
@@ -41,10 +44,8 @@ void require_one_image_each(int64_t placeholders, size_t pictures, const std::st
 
 Sample encode_sample(const ConversationSample& conversation, const EncodingContext& context,
                      int64_t max_length, const std::string& where) {
-  for (const auto& picture : conversation.pictures) {
-    require(std::filesystem::is_regular_file(picture), where, "expected the picture ", picture.string(),
-            ", got no such file");
-  }
+  for (const auto& picture : conversation.pictures)
+    require_picture(picture, where);
   const size_t pictures = conversation.pictures.size();
   // As written too: where a sample has one picture LLaVA drops a message's second "<image>". More likely than
   // not a picture is missing then, and the question is about both.
@@ -58,7 +59,8 @@ Sample encode_sample(const ConversationSample& conversation, const EncodingConte
                 std::move(encoded.labels),
                 conversation.pictures,
                 before_answer(conversation.turns),
-                move_image_first};
+                move_image_first,
+                where};
   cut_to_length(sample, max_length, context.tokens_per_picture);
   if (context.supervised) require_supervised(sample, *context.tokenizer, where);
   return sample;

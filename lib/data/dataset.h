@@ -27,6 +27,7 @@ struct Sample {
   std::vector<std::filesystem::path> pictures;
   std::vector<Turn> asked = {};   // the turns before the first answer, as written; empty for plain text
   bool move_image_first = false;  // how the turns were encoded (conversation.h)
+  std::string where = {};         // "FILE, sample N (id ID)", for messages; empty for plain text
   bool is_text() const { return pictures.empty(); }
 };
 

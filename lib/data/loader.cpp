@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "data/sample_pictures.h"
 
 namespace qslaw {
 namespace {
@@ -31,13 +32,7 @@ struct Outcome {
 
 LoadedSample load_sample(const Dataset& source, int64_t index, const ImageTransform& transform) {
   LoadedSample loaded{source.at(index), {}};
-  try {
-    for (const auto& path : loaded.sample.pictures) {
-      loaded.pixels_3SS.push_back(transform_image(read_image(path), transform));
-    }
-  } catch (const UserError& error) {  // a data set names its samples itself; a picture only knows its path
-    throw UserError(concat(error.what(), " (sample ", loaded.sample.id, ")"));
-  }
+  decode_pictures(loaded, transform);
   return loaded;
 }
 

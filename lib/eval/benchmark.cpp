@@ -46,12 +46,15 @@ std::vector<Turn> scienceqa_turns(const ScienceQaProblem& problem, const Benchma
   return {{Role::human, text}};
 }
 
+std::string scienceqa_place(const ScienceQaProblem& problem, const BenchmarkOptions& options) {
+  return concat(options.problems.string(), ", problem ", problem.id);
+}
+
 std::vector<int64_t> scienceqa_prompt(const ScienceQaProblem& problem, const BenchmarkOptions& options,
                                       const Tokenizer& tokenizer, TemplateKind kind) {
   const std::vector<Turn> turns = scienceqa_turns(problem, options);
   const bool has_picture = !problem.picture.empty();
-  require_one_image_each(count_images(turns), has_picture ? 1 : 0,
-                         concat(options.problems.string(), ", problem ", problem.id));
+  require_one_image_each(count_images(turns), has_picture ? 1 : 0, scienceqa_place(problem, options));
   return encode_prompt(tokenizer, kind, turns, has_picture);
 }
 

@@ -51,7 +51,9 @@ TemplateKind benchmark_template(const BenchmarkOptions& options, const EvalConte
 std::vector<ScienceQaProblem> benchmark_problems(const BenchmarkOptions& options);
 /// What a scienceqa benchmark asks: the human's only turn, with "<image>" where the problem has a picture.
 std::vector<Turn> scienceqa_turns(const ScienceQaProblem& problem, const BenchmarkOptions& options);
-/// The same encoded. UserError where the problem's own texts hold "<image>".
+/// "PROBLEMS, problem ID", for messages.
+std::string scienceqa_place(const ScienceQaProblem& problem, const BenchmarkOptions& options);
+/// The turns encoded. UserError where the problem's own texts hold "<image>".
 std::vector<int64_t> scienceqa_prompt(const ScienceQaProblem& problem, const BenchmarkOptions& options,
                                       const Tokenizer& tokenizer, TemplateKind kind);
 

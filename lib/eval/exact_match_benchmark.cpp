@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "data/sample_pictures.h"
 #include "eval/answer_prompts.h"
 #include "eval/predictions.h"
 #include "eval/questions.h"
@@ -62,9 +63,7 @@ nlohmann::json run_exact_match(const BenchmarkOptions& options, const EvalContex
   const auto questions = read_questions(*dataset, asked, options, *context.tokenizer);
   const auto load = [&](size_t i) {
     LoadedSample prompt = questions[i].prompt;
-    for (const auto& picture : prompt.sample.pictures) {
-      prompt.pixels_3SS.push_back(transform_image(read_image(picture), context.transform));
-    }
+    decode_pictures(prompt, context.transform);
     return prompt;
   };
   const Answers answers = answer_prompts(questions.size(), load, options, context);

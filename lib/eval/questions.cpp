@@ -29,6 +29,7 @@ Question split_sample(const Sample& sample, const Tokenizer& tokenizer) {
   question.prompt.sample.labels.assign(begin, kIgnoreLabel);
   question.prompt.sample.asked = sample.asked;
   question.prompt.sample.move_image_first = sample.move_image_first;
+  question.prompt.sample.where = sample.where;
   // Those of later questions go.
   const auto shown = std::count(sample.ids.begin(), at(sample.ids, begin), kImagePlaceholder);
   question.prompt.sample.pictures.assign(sample.pictures.begin(), sample.pictures.begin() + shown);

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
+#include "data/sample_pictures.h"
 #include "eval/answer_prompts.h"
 #include "eval/predictions.h"
 #include "eval/scienceqa_scoring.h"
@@ -12,13 +13,12 @@ LoadedSample load_prompt(const ScienceQaProblem& problem, const BenchmarkOptions
                          const EvalContext& context) {
   LoadedSample loaded;
   loaded.sample.id = problem.id;
+  loaded.sample.where = scienceqa_place(problem, options);
   loaded.sample.ids =
       scienceqa_prompt(problem, options, *context.tokenizer, benchmark_template(options, context));
   loaded.sample.labels.assign(loaded.sample.ids.size(), kIgnoreLabel);
-  if (!problem.picture.empty()) {
-    loaded.sample.pictures.push_back(problem.picture);
-    loaded.pixels_3SS.push_back(transform_image(read_image(problem.picture), context.transform));
-  }
+  if (!problem.picture.empty()) loaded.sample.pictures.push_back(problem.picture);
+  decode_pictures(loaded, context.transform);
   return loaded;
 }
 

@@ -29,6 +29,8 @@ constexpr int64_t kMaxPixels = 178956970;
 // whole file.
 constexpr size_t kHeaderBytes = 64 << 10;
 
+constexpr std::string_view kJpegEnd = "\xFF\xD9"sv, kPngEnd = "IEND"sv;
+
 enum class Format { jpeg, png };
 
 struct Kind {
@@ -78,7 +80,7 @@ class JpegDecoder {
     check(tjDecompressHeader3(handle_.get(), unsigned_data(bytes_), bytes_.size(), &width, &height,
                               &subsampling, &colors));
     // A file cut before the picture passes for one of tables only.
-    require(width > 0, "image", "expected a sound JPEG, got one without a picture (", name_, ")");
+    require(width > 0, "image", "expected a sound JPEG, got one that is cut short (", name_, ")");
     require(colors != TJCS_CMYK && colors != TJCS_YCCK, "image",
             "expected an RGB or gray JPEG, got a CMYK one (", name_, "); convert it to RGB first");
     return make_size(width, height, name_);
@@ -96,7 +98,11 @@ class JpegDecoder {
  private:
   void check(int result) const {
     if (result == 0 || only_stray_bytes()) return;
-    fail("image", "expected a sound JPEG, got: ", tjGetErrorStr2(handle_.get()), " (", name_, ")");
+    if (!bytes_.ends_with(kJpegEnd)) {
+      fail("image", "expected a sound JPEG, got one that is cut short or damaged (", name_, ")");
+    }
+    fail("image", "expected a sound JPEG, got one that is damaged or of a kind not known here (", name_,
+         "; libjpeg-turbo: ", tjGetErrorStr2(handle_.get()), ")");
   }
 
   /// Stray bytes between segments harm no pixel, web pictures have them, and Pillow reads on. The first
@@ -105,7 +111,7 @@ class JpegDecoder {
     const std::string_view message = tjGetErrorStr2(handle_.get());
     return tjGetErrorCode(handle_.get()) == TJERR_WARNING &&
            message.find("extraneous bytes before marker") != std::string_view::npos &&
-           bytes_.ends_with("\xFF\xD9"sv);
+           bytes_.ends_with(kJpegEnd);
   }
 
   std::string_view bytes_;
@@ -121,6 +127,15 @@ int64_t big_endian_32(std::string_view bytes, size_t at) {
   return value;
 }
 
+// `reason` is stb's, "" where stb was not asked.
+[[noreturn]] void fail_png(std::string_view bytes, const std::string& name, const std::string& reason) {
+  if (bytes.rfind(kPngEnd) == bytes.npos) {
+    fail("image", "expected a sound PNG, got one that is cut short or damaged (", name, ")");
+  }
+  fail("image", "expected a sound PNG, got one that is damaged (", name,
+       reason.empty() ? "" : "; stb_image: ", reason, ")");
+}
+
 Size read_png_header(std::string_view bytes, const std::string& name) {
   require(bytes.size() <= INT_MAX, "image", "expected a file below 2 GiB, got ", bytes.size(), " bytes (",
           name, ")");
@@ -133,8 +148,9 @@ Size read_png_header(std::string_view bytes, const std::string& name) {
                               &channels)) {
       return size;
     }
+    fail_png(bytes, name, stbi_failure_reason());
   }
-  fail("image", "expected a sound PNG, got a broken header (", name, ")");
+  fail_png(bytes, name, "");
 }
 
 Image decode_png(std::string_view bytes, const std::string& name) {
@@ -143,7 +159,7 @@ Image decode_png(std::string_view bytes, const std::string& name) {
   int width = 0, height = 0, channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> rgb(
       stbi_load_from_memory(unsigned_data(bytes), length, &width, &height, &channels, 3), stbi_image_free);
-  require(rgb != nullptr, "image", "expected a sound PNG, got: ", stbi_failure_reason(), " (", name, ")");
+  if (!rgb) fail_png(bytes, name, stbi_failure_reason());
   QSLAW_CHECK(width == size.width && height == size.height);
   return {width, height, std::vector<uint8_t>(rgb.get(), rgb.get() + size.bytes())};
 }

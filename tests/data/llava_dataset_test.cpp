@@ -198,6 +198,7 @@ TEST_CASE("llava data: a bad sample's error names file, index, id and reason") {
       {talk(R"({"from": true, "value": "Q"})"), "expected text as from of turn 1, got boolean true"},
       {talk("3"), "as turn 1, got number 3"},
       {"\"image\": \"none.png\", " + pair, "none.png, got no such file"},
+      {"\"image\": \".\", " + pair, "images/., got a folder"},
       {"\"image\": \"a.png\", " + pair, "got 0 \"<image>\" and 1 picture(s)"},
       {talk(R"({"from": "human", "value": "<image> <image>"},)" + gpt), "got 2 \"<image>\" and 0 picture(s)"},
       // LLaVA would drop the second one.
@@ -269,10 +270,11 @@ TEST_CASE("llava data: files that cannot be read as such a data set") {
   CHECK_THAT(Files("").open_error(), Contains("got an empty file"));
   CHECK_THAT(Files("plain words").open_error(), Contains("expected a JSON array of samples"));
   CHECK_THAT(Files("[]").open_error(), Contains("expected at least one sample"));
-  CHECK_THAT(Files("[" + kGood + ",\n\n{\"id\": }]").open_error(), Contains("got an error at line 3"));
-  CHECK_THAT(Files("[" + kGood).open_error(), Contains("got an error at line 1"));
+  CHECK_THAT(Files("[" + kGood + ",\n\n{\"id\": }]").open_error(),
+             Contains("got an unexpected '}' at line 3"));
+  CHECK_THAT(Files("[" + kGood).open_error(), Contains("got a text that ends too early at line 1"));
   CHECK_THAT(Files(kGood + "\n" + kGood + "\n{\"id\": 1,\n", "x.jsonl").open_error(),
-             Contains("error at line 3"));
+             Contains("got a text that ends too early at line 3, column 10"));
   CHECK_THAT(Files("[" + kGood + ",\n\"\xff\"]").open_error(), Contains("expected UTF-8 in"));
   const std::string latin = array_of({kGood, R"({"id": "caf)"}) + "\xe9\"}]";
   CHECK_THAT(Files(latin).open_error(),

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "io/image_fixtures.h"
+#include "temporary_folder.h"
 
 using namespace qslaw;
 
@@ -31,10 +32,12 @@ class FakeDataset : public Dataset {
     if (bad_.count(index) > 0) fail("fake", "expected a good sample, got index ", index);
     Sample sample{concat("sample ", index), {index}, {index}, {}};
     if (!picture.empty()) sample.pictures = {picture};
+    sample.where = where;
     return sample;
   }
 
   std::filesystem::path picture;  // of every sample, when set
+  std::string where;
   bool broken_code = false;
   mutable std::atomic<int64_t> calls{0};
 
@@ -199,6 +202,19 @@ TEST_CASE("loader: a bad picture names its path and its sample") {
   data.picture = image_fixtures() / "no_such.jpg";
   Loader loader({&data}, in_order(2), 1, {}, {});
   CHECK_THROWS_WITH(loader.next(1), Catch::Contains("no_such.jpg") && Catch::Contains("sample 1"));
+}
+
+TEST_CASE("loader: a bad picture's error begins with the place of its sample") {
+  const TemporaryFolder folder;
+  FakeDataset data(2);
+  data.picture = folder.path() / "cut.png";
+  data.where = "train.json, sample 1 (id a)";
+  write_file_atomic(data.picture, read_file(image_fixtures() / "photo.png").substr(0, 300));
+  Loader loader({&data}, in_order(2), 1, {}, {});
+  CHECK_THROWS_WITH(loader.next(1),
+                    "[train.json, sample 1 (id a)] expected a sound PNG, got one that is cut "
+                    "short or damaged (" +
+                        data.picture.string() + ")");
 }
 
 TEST_CASE("loader: stops at once when dropped midway") {

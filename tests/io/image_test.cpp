@@ -84,6 +84,19 @@ TEST_CASE("a PNG cut at any byte is refused") {
   }
 }
 
+TEST_CASE("cut and damaged pictures are told apart in words") {
+  std::string png = fixture("photo.png"), jpeg = fixture("photo_420.jpg");
+  CHECK(decode_refusal(png.substr(0, png.size() / 2)) ==
+        "[image] expected a sound PNG, got one that is cut short or damaged (some/name.jpg)");
+  CHECK(decode_refusal(jpeg.substr(0, jpeg.size() / 2)) ==
+        "[image] expected a sound JPEG, got one that is cut short or damaged (some/name.jpg)");
+  for (size_t i = png.size() / 2; i < png.size() / 2 + 200; ++i)
+    png[i] = '\x55';
+  CHECK_THAT(decode_refusal(png), Catch::Contains("got one that is damaged (some/name.jpg"));
+  jpeg.replace(jpeg.find("\xFF\xC0"), 2, "\xFF\xCB");  // a baseline picture that says it is lossless
+  CHECK_THAT(decode_refusal(jpeg), Catch::Contains("damaged or of a kind not known here (some/name.jpg"));
+}
+
 TEST_CASE("CMYK and YCCK JPEGs are refused by name") {
   std::string bytes = fixture("refused/cmyk.jpg");
   CHECK_THAT(decode_refusal(bytes), Catch::Contains("CMYK") && Catch::Contains("some/name.jpg"));

@@ -1,0 +1,24 @@
+#include "data/sample_pictures.h"
+
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+
+namespace qslaw {
+
+void for_each_picture(const Sample& sample, const std::function<void(const std::filesystem::path&)>& use) {
+  try {
+    for (const auto& picture : sample.pictures)
+      use(picture);
+  } catch (const UserError& problem) {
+    fail(sample.where.empty() ? "sample " + sample.id : sample.where, without_place(problem.what()));
+  }
+}
+
+void decode_pictures(LoadedSample& loaded, const ImageTransform& transform) {
+  for_each_picture(loaded.sample, [&](const std::filesystem::path& picture) {
+    loaded.pixels_3SS.push_back(transform_image(read_image(picture), transform));
+  });
+}
+
+}  // namespace qslaw

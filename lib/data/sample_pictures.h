@@ -1,0 +1,18 @@
+// The pictures of a sample, with errors that name the sample: a picture only knows its path.
+#pragma once
+#include <filesystem>
+#include <functional>
+
+#include "data/batch.h"
+#include "data/image_transform.h"
+
+namespace qslaw {
+
+/// Calls `use` with the path of each of the sample's pictures. Its UserError is thrown again with the
+/// sample's place ("[FILE, sample N (id ID)] ...") as its own.
+void for_each_picture(const Sample& sample, const std::function<void(const std::filesystem::path&)>& use);
+
+/// Decodes and transforms the sample's pictures. UserError names data file, sample and picture.
+void decode_pictures(LoadedSample& loaded, const ImageTransform& transform);
+
+}  // namespace qslaw
