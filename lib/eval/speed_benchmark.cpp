@@ -2,7 +2,9 @@
 #include <ATen/ATen.h>
 
 #include <chrono>
+#include <cmath>
 
+#include "core/error.h"
 #include "core/random.h"
 #include "eval/benchmark.h"
 #include "kernels/device_memory.h"
@@ -15,7 +17,9 @@ namespace {
 // The model's device finishes its work before the clock is read: item() waits for it.
 double timed(const std::function<at::Tensor()>& work) {
   const auto began = std::chrono::steady_clock::now();
-  work().sum().item<float>();
+  const double largest = work().max().item<double>();
+  require(std::isfinite(largest), "eval", "expected finite logits, got NaN or infinity (are the ",
+          "weights damaged? where float16 overflows, bfloat16 or float32 may help)");
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 

@@ -2,8 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "core/error.h"
 #include "core/interrupt.h"
+#include "model/nonfinite.h"
 
 namespace qslaw {
 
@@ -37,6 +40,7 @@ DatasetLoss dataset_loss(const Llava& model, const Dataset& dataset, const Image
     const Batch batch = collate(samples, model.config.vision.features(), model.config.pad_token_id);
     const SampleSums sums = sum_by_sample(token_losses(model, batch), samples.size());
     for (size_t i = 0; i < samples.size(); ++i) {
+      if (!std::isfinite(sums.nll[i])) fail_nonfinite("losses", model, batch, i);
       total.nll += sums.nll[i];
       total.tokens += sums.tokens[i];
       total.sample_mean += sums.tokens[i] > 0 ? sums.nll[i] / static_cast<double>(sums.tokens[i]) : 0.0;

@@ -29,7 +29,8 @@ struct DatasetLossOptions {
   std::function<void(const std::string& id, int64_t tokens, double nll)> on_sample;
 };
 
-/// UserError for a bad sample unless they are skipped, and where no sample is good.
+/// UserError for a bad sample unless they are skipped, where no sample is good, and for a loss that is not
+/// finite.
 DatasetLoss dataset_loss(const Llava& model, const Dataset& dataset, const ImageTransform& transform,
                          const DatasetLossOptions& options);
 

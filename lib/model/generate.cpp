@@ -2,8 +2,13 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/random.h"
+#include "core/text.h"
 #include "kernels/rms_norm.h"
+#include "model/nonfinite.h"
 
 namespace qslaw {
 namespace {
@@ -16,23 +21,45 @@ at::Tensor keep_top_p(const at::Tensor& probabilities_BV, double top_p) {
   return at::zeros_like(probabilities_BV).scatter(-1, order, kept);
 }
 
-at::Tensor sample_tokens(const at::Tensor& logits_BV, const GenerateOptions& options, int64_t step) {
+// A token per row, on the logits' device and on the host, and whether the row's logits were finite.
+struct Choice {
+  at::Tensor tokens_B;
+  std::vector<int64_t> tokens;
+  std::vector<bool> finite;
+};
+
+Choice sample_tokens(const at::Tensor& logits_BV, const GenerateOptions& options, int64_t step) {
   at::Tensor probabilities = at::softmax(logits_BV / options.temperature, -1);
   if (options.top_p < 1.0) probabilities = keep_top_p(probabilities, options.top_p);
   const at::Tensor cumulative = probabilities.to(at::kDouble).cumsum(-1).cpu();
-  at::Tensor tokens = at::empty({cumulative.size(0)}, at::kLong);
+  Choice choice;
   for (int64_t b = 0; b < cumulative.size(0); ++b) {
     Random random(mix_seed(options.seed, static_cast<uint64_t>(b), static_cast<uint64_t>(step)));
     const double* row = cumulative[b].const_data_ptr<double>();
     const int64_t V = cumulative.size(1);
     const double target = random.uniform() * row[V - 1];
-    tokens[b] = std::min<int64_t>(std::upper_bound(row, row + V, target) - row, V - 1);
+    choice.tokens.push_back(std::min<int64_t>(std::upper_bound(row, row + V, target) - row, V - 1));
+    // Softmax makes NaN of the whole row where one logit is NaN or positive infinity.
+    choice.finite.push_back(std::isfinite(row[V - 1]));
   }
-  return tokens.to(logits_BV.device());
+  choice.tokens_B = at::tensor(choice.tokens, at::kLong).to(logits_BV.device());
+  return choice;
 }
 
-at::Tensor choose_tokens(const at::Tensor& logits_BV, const GenerateOptions& options, int64_t step) {
-  return options.temperature > 0 ? sample_tokens(logits_BV, options, step) : logits_BV.argmax(-1);
+// The largest logit is NaN where any is, so that looking at it costs nothing. One transfer brings both.
+Choice greedy_tokens(const at::Tensor& logits_BV) {
+  const auto [largest_B, tokens_B] = logits_BV.max(-1);
+  const at::Tensor both = at::stack({tokens_B.to(at::kDouble), largest_B.to(at::kDouble)}).cpu();
+  Choice choice{tokens_B, {}, {}};
+  for (int64_t b = 0; b < tokens_B.size(0); ++b) {
+    choice.tokens.push_back(static_cast<int64_t>(both.const_data_ptr<double>()[b]));
+    choice.finite.push_back(std::isfinite(both.const_data_ptr<double>()[tokens_B.size(0) + b]));
+  }
+  return choice;
+}
+
+Choice choose_tokens(const at::Tensor& logits_BV, const GenerateOptions& options, int64_t step) {
+  return options.temperature > 0 ? sample_tokens(logits_BV, options, step) : greedy_tokens(logits_BV);
 }
 
 }  // namespace
@@ -73,17 +100,17 @@ std::vector<std::vector<int64_t>> generate(const Llava& model, const Batch& prom
                 at::TensorOptions().dtype(model.dtype).device(model.device));
   at::Tensor logits_BV = prefill(model, prompts, cache);
   for (int64_t step = 0; step < options.max_new_tokens; ++step) {
-    const at::Tensor tokens_B = choose_tokens(logits_BV, options, step);
-    const at::Tensor host_B = tokens_B.cpu();
-    const int64_t* tokens = host_B.const_data_ptr<int64_t>();
+    const Choice choice = choose_tokens(logits_BV, options, step);
     bool all_finished = true;
     for (size_t b = 0; b < texts.size(); ++b) {
-      finished[b] = finished[b] || tokens[b] == options.eos_id;
-      if (!finished[b]) texts[b].push_back(tokens[b]);
+      if (!finished[b] && !choice.finite[b])
+        fail_nonfinite(concat("logits of new token ", step + 1), model, prompts, b);
+      finished[b] = finished[b] || choice.tokens[b] == options.eos_id;
+      if (!finished[b]) texts[b].push_back(choice.tokens[b]);
       all_finished = all_finished && finished[b];
     }
     if (all_finished || step + 1 == options.max_new_tokens) break;
-    logits_BV = decode_step(model, tokens_B, cache);
+    logits_BV = decode_step(model, choice.tokens_B, cache);
   }
   return texts;
 }

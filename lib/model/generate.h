@@ -16,6 +16,7 @@ struct GenerateOptions {
 };
 
 /// New tokens per row, without the end token. `prompts` holds ids and pixels only (labels are not looked at).
+/// UserError for logits that are not finite, with the sample's id and where in the model they arise.
 std::vector<std::vector<int64_t>> generate(const Llava& model, const Batch& prompts,
                                            const GenerateOptions& options);
 

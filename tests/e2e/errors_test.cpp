@@ -137,7 +137,7 @@ TEST_CASE("a model folder that is missing, incomplete or damaged") {
   require_user_error(experiment.run("quantize"), {weights.string()});
 }
 
-TEST_CASE("weights that are not finite are named by quantize and by tune") {
+TEST_CASE("weights that are not finite are named by quantize, tune and eval") {
   const TinyExperiment experiment;
   const fs::path weights = experiment.model_with_weights() / "model.safetensors";
   spoil_tensor(weights, "layers.1.mlp.up_proj.weight");
@@ -152,6 +152,9 @@ TEST_CASE("weights that are not finite are named by quantize and by tune") {
   for (const json& sample : json_file(experiment.data("train.json")))
     named += error_lines(result)[0].find(sample.at("id").get<std::string>()) != std::string::npos;
   CHECK(named >= 2);  // a micro-batch has two
+
+  experiment.write_recipe(kEval, "{path: weights/export/hf, dtype: float32}");
+  require_user_error(experiment.run("eval"), {"expected finite", "of sample", "decoder block 1"});
 }
 
 TEST_CASE("bad samples are named, or skipped and counted") {

@@ -302,3 +302,24 @@ TEST_CASE("loss: doubled ids and answers of spaces are measured") {
   write_json(file, conversations);
   CHECK(run_benchmark(benchmark("loss", file), eval.context()).at("n") == 3);
 }
+
+TEST_CASE("a model whose logits are not finite is no model that is always wrong") {
+  EvalCase eval;
+  at::Tensor& norm_D = eval.model.language.blocks[1].post_norm_D;
+  norm_D = at::full_like(norm_D, NAN);
+  const fs::path file = write_conversations(eval, 2);
+  const std::string first = load_conversations(eval, file)[0].sample.id;
+  const auto names = Catch::Contains("[model] expected finite") && Catch::Contains("decoder block 1") &&
+                     Catch::Contains("of sample " + first + ",");
+  for (const char* kind : {"exact_match", "loss"}) {
+    INFO(kind);
+    BenchmarkOptions options = benchmark(kind, file);
+    options.on_bad_sample = BadSamplePolicy::skip;  // the samples are sound
+    CHECK_THROWS_WITH(run_benchmark(options, eval.context()), names);
+    CHECK_THROWS_AS(run_benchmark(options, eval.context()), UserError);
+  }
+  BenchmarkOptions speed = benchmark("speed", "");
+  speed.prompt_tokens = 3;
+  speed.new_tokens = 2;
+  CHECK_THROWS_WITH(run_benchmark(speed, eval.context()), Catch::Contains("expected finite logits"));
+}

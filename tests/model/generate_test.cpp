@@ -1,6 +1,10 @@
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
 
+#include "core/error.h"
 #include "model/generate.h"
+#include "model/nonfinite.h"
 #include "model_fixture.h"
 
 using namespace qslaw;
@@ -143,4 +147,37 @@ TEST_CASE("a batched draw is the draw of the row") {
   const auto many = generate(model, text_prompt(3), sampling(1.0, 1.0, 9));
   CHECK(many[0] == generate(model, text_prompt(1), sampling(1.0, 1.0, 9))[0]);
   CHECK(many[0] != many[1]);
+}
+
+TEST_CASE("logits that are not finite end the generation with the sample and the place") {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    const Llava model = handmade_model({0.0F, bad, 1.0F});
+    Batch prompts = text_prompt(2);
+    prompts.sample_ids = {"first", "second"};
+    for (const double temperature : {0.0, 1.0}) {
+      CHECK_THROWS_WITH(generate(model, prompts, sampling(temperature, 0.9, 1)),
+                        Catch::Contains("[model] expected finite logits of new token 1 of sample first") &&
+                            Catch::Contains("first in the output head"));
+    }
+  }
+  // A token that is never chosen.
+  const Llava masked = handmade_model({0.0F, -std::numeric_limits<float>::infinity(), 1.0F});
+  CHECK(generate(masked, text_prompt(1), sampling(0.0, 1.0, 1))[0] == std::vector<int64_t>(12, 2));
+  CHECK_NOTHROW(generate(masked, text_prompt(1), sampling(1.0, 0.9, 1)));
+}
+
+TEST_CASE("a place that is not finite is named") {
+  const Expected expected = read_expected(model_fixture("gqa"));
+  GenerateOptions options;
+  options.max_new_tokens = 2;
+  const auto error_with = [&](at::Tensor Llama::*tensor) {
+    Llava model = load_dense(source_of(model_fixture("gqa")));
+    model.language.*tensor = at::full_like(model.language.*tensor, NAN);
+    CHECK_THROWS_AS(generate(model, expected.batch, options), UserError);
+    return find_nonfinite(model, expected.batch);
+  };
+  CHECK(error_with(&Llama::embedding_VD) == "the embeddings");
+  CHECK(error_with(&Llama::norm_D) == "the decoder's last norm");
+  CHECK(error_with(&Llama::head_VD) == "the output head");
+  CHECK(find_nonfinite(load_dense(source_of(model_fixture("gqa"))), expected.batch) == "");
 }

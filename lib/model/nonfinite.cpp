@@ -1,8 +1,9 @@
-#include "train/nonfinite.h"
+#include "model/nonfinite.h"
 
 #include <ATen/ATen.h>
 
-#include "model/dataset_loss.h"
+#include "core/error.h"
+#include "kernels/rms_norm.h"
 
 namespace qslaw {
 
@@ -20,7 +21,18 @@ std::string find_nonfinite(const Llava& model, const Batch& batch) {
     x = block_forward(model.language.blocks[l], model.language.config, x, rope);
     if (!finite(x)) return "decoder block " + std::to_string(l);
   }
+  x = rms_norm(x, model.language.norm_D, model.language.config.rms_eps);
+  if (!finite(x)) return "the decoder's last norm";
   return finite(llama_logits(model.language, x)) ? "" : "the output head";
+}
+
+void fail_nonfinite(const std::string& what, const Llava& model, const Batch& batch, size_t row) {
+  at::NoGradGuard no_grad;
+  const std::string place = find_nonfinite(model, batch);
+  fail("model", "expected finite ", what, " of sample ",
+       row < batch.sample_ids.size() ? batch.sample_ids[row] : concat("number ", row),
+       ", got NaN or infinity", place.empty() ? "" : ", first in ", place,
+       " (are the weights damaged? where float16 overflows, bfloat16 or float32 may help)");
 }
 
 }  // namespace qslaw
