@@ -5,7 +5,7 @@
 #include "assemble.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "eval/benchmark.h"
+#include "eval/measured_on.h"
 #include "stages.h"
 #include "training.h"
 
@@ -50,7 +50,9 @@ void run_eval(const StageRun& run, StageReport& report) {
   }
   for (const BenchmarkOptions& benchmark : recipe.eval->benchmarks) {
     const nlohmann::json result = run_benchmark(benchmark, context);
-    log_info(concat("eval: ", result_name(benchmark), " ", result.dump()));
+    nlohmann::json numbers = result;
+    numbers.erase(kMeasuredOn);
+    log_info(concat("eval: ", result_name(benchmark), " ", numbers.dump()));
     report.results[result_name(benchmark)] = result;
     add_predictions(run, benchmark, report);
   }

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "data/conversation_sample.h"
+#include "eval/measured_on.h"
 
 namespace qslaw {
 
@@ -60,7 +61,10 @@ std::vector<int64_t> scienceqa_prompt(const ScienceQaProblem& problem, const Ben
 
 nlohmann::json run_benchmark(const BenchmarkOptions& options, const EvalContext& context) {
   for (const BenchmarkKind& kind : benchmark_kinds()) {
-    if (kind.name == options.kind) return kind.run(options, context);
+    if (kind.name != options.kind) continue;
+    nlohmann::json result = kind.run(options, context);
+    result[kMeasuredOn] = measured_on(options, context);
+    return result;
   }
   fail("eval", "expected a known benchmark, got ", options.kind);
 }

@@ -3,7 +3,9 @@
 #include <initializer_list>
 
 #include "core/files.h"
+#include "core/log.h"
 #include "core/text.h"
+#include "report/missing_predictions.h"
 #include "report/number_text.h"
 #include "report/run_sections.h"
 
@@ -65,6 +67,8 @@ Html summary_cards(const RunFolder& run) {
 
 void write_run_report(const std::filesystem::path& output_folder, const std::filesystem::path& html) {
   const RunFolder run = load_run(output_folder);
+  for (const std::string& gap : missing_predictions(run))
+    log_warning("report: " + gap);
   Page page;
   page.eyebrow = "qslaw run report";
   page.title = run.name;

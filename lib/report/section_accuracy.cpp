@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/text.h"
+#include "report/missing_predictions.h"
 #include "report/number_text.h"
 #include "report/run_sections.h"
 #include "report/samples.h"
@@ -138,10 +140,11 @@ OptionalSection accuracy_section(const RunFolder& run) {
     facts += benchmark_facts(benchmark, metrics);
   }
   if (facts.code.empty()) return std::nullopt;
-  const std::string title = "Accuracy and speed";
-  if (bars.empty()) return PageSection{"accuracy", title, "", html_panel("", facts)};
+  const std::string title = "Accuracy and speed", warning = join(missing_predictions(run), "; ");
+  const std::string lead = warning.empty() ? "" : "Warning: " + warning + ".";
+  if (bars.empty()) return PageSection{"accuracy", title, lead, html_panel("", facts)};
   bars.push_back(html_figure("All benchmarks", facts));
-  return PageSection{"accuracy", title, "", html_figures(bars)};
+  return PageSection{"accuracy", title, lead, html_figures(bars)};
 }
 
 OptionalSection samples_section(const RunFolder& run) {

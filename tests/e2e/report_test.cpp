@@ -8,10 +8,10 @@ using nlohmann::json;
 namespace {
 
 // A run with nothing but a finished evaluation.
-fs::path write_run(const TemporaryFolder& folder, const std::string& name, double accuracy) {
+fs::path write_run(const TemporaryFolder& folder, const std::string& name, double accuracy, int count = 10) {
   const fs::path eval = folder.path() / name / "eval";
   fs::create_directories(eval);
-  const json results = {{"scienceqa", {{"accuracy", accuracy}, {"n", 10}}}};
+  const json results = {{"scienceqa", {{"accuracy", accuracy}, {"n", count}}}};
   write_text(eval / "report.json",
              json{{"stage", "eval"}, {"status", "complete"}, {"name", name}, {"results", results}}.dump());
   return folder.path() / name;
@@ -36,6 +36,21 @@ TEST_CASE("a page is not written onto a folder") {
   CHECK(count_names(folder.path()) == 3);
   fs::create_directories(folder.path() / "a" / "report.html");
   require_user_error(run_program({"report", run}), {"expected a file name", "report.html"});
+}
+
+TEST_CASE("a comparison of unlike measurements, and missing answers, are told on the console") {
+  const TemporaryFolder folder;
+  const std::string run = write_run(folder, "a", 50).string(), other = write_run(folder, "b", 60, 9).string();
+  const ProgramResult both =
+      run_program({"report", run, other, "--out", (folder.path() / "page.html").string()});
+  require_success(both);
+  CHECK_THAT(both.err, Catch::Contains("ScienceQA accuracy of these runs is not comparable: measured with "
+                                       "different n (10; 9)"));
+  fs::create_directories(fs::path(run) / "eval" / "predictions");
+  write_text(fs::path(run) / "eval" / "predictions" / "scienceqa.jsonl", "{}\n{}\n");
+  const ProgramResult alone = run_program({"report", run});
+  require_success(alone);
+  CHECK_THAT(alone.err, Catch::Contains("scienceqa.jsonl has 2 lines for 10 samples"));
 }
 
 TEST_CASE("a comparison leaves out folders that hold no readable run, and names them") {

@@ -323,3 +323,21 @@ TEST_CASE("a model whose logits are not finite is no model that is always wrong"
   speed.new_tokens = 2;
   CHECK_THROWS_WITH(run_benchmark(speed, eval.context()), Catch::Contains("expected finite logits"));
 }
+
+TEST_CASE("results say what they were measured on: the data's content, and options") {
+  const EvalCase eval;
+  const fs::path file = write_conversations(eval, 2), copy = eval.path() / "copy.json";
+  const auto measured = [&](const BenchmarkOptions& options) {
+    return run_benchmark(options, eval.context()).at("measured_on");
+  };
+  fs::copy_file(file, copy);
+  const json first = measured(benchmark("loss", file));
+  CHECK(first.at("limit") == 0);
+  CHECK(first.at("template") == "vicuna_v1");
+  CHECK(measured(benchmark("loss", copy)) == first);
+  BenchmarkOptions limited = benchmark("loss", file);
+  limited.limit = 1;
+  CHECK(measured(limited).at("limit") == 1);
+  write_conversations(eval, 1);
+  CHECK(measured(benchmark("loss", file)).at("data") != first.at("data"));
+}

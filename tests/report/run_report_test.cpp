@@ -359,3 +359,58 @@ TEST_CASE("runs of one name are told apart by their folders, also the same folde
   write_comparison_report({first.path, first.path}, first.path / "c.html");
   CHECK(XmlCheck::fault(first.read("c.html")) == "");
 }
+
+TEST_CASE("numbers that were measured differently are marked, none of them is the best") {
+  const ReportFolder first, second;
+  const auto write_eval = [](const ReportFolder& folder, const std::string& name, double value,
+                             json measured_on) {
+    write_stage(folder, "eval",
+                {{"scienceqa", {{"accuracy", 50 + value}, {"n", 100}, {"measured_on", measured_on}}},
+                 {"text_perplexity", {{"perplexity", value}, {"tokens", 640}, {"measured_on", measured_on}}}},
+                name);
+  };
+  const auto page = [&] {
+    write_comparison_report({first.path, second.path}, first.path / "c.html");
+    const std::string text = first.read("c.html");
+    CHECK(XmlCheck::fault(text) == "");
+    return text;
+  };
+  write_eval(first, "run a", 9, {{"data", "0a"}, {"limit", 0}, {"split", "test"}});
+  write_eval(second, "run b", 7, {{"data", "0b"}, {"limit", 100}, {"split", "test"}});
+  const std::string unlike = page();
+  CHECK(has(unlike, "Text perplexity (not comparable)"));
+  CHECK(has(unlike, "ScienceQA accuracy (not comparable)"));
+  CHECK(has(unlike, "Not comparable: measured with different data, limit (0; 100)."));
+  CHECK_FALSE(has(unlike, "Highest"));
+
+  write_eval(second, "run b", 7, {{"data", "0a"}, {"limit", 0}, {"split", "test"}});
+  const std::string alike = page();
+  CHECK_FALSE(has(alike, "comparable"));
+  CHECK(has(alike, "Highest ScienceQA accuracy"));
+
+  // Older reports say at least how much was measured.
+  write_stage(second, "eval", {{"text_perplexity", {{"perplexity", 7.0}, {"tokens", 320}}}}, "run b");
+  CHECK(has(page(), "Not comparable: measured with different tokens (640; 320)."));
+}
+
+TEST_CASE("equal scores are called equal") {
+  const ReportFolder first, second, third;
+  write_run(first, 91.04, "run a");
+  write_run(second, 91.04, "run b");
+  write_run(third, 90.0, "run c");
+  write_comparison_report({first.path, second.path, third.path}, first.path / "c.html");
+  CHECK(has(first.read("c.html"), "equal: a, b"));
+  CHECK(has(first.read("c.html"), "equal: a, b, c"));  // memory
+}
+
+TEST_CASE("answers and lines of predictions that are missing are counted on the page") {
+  const ReportFolder folder;
+  write_stage(folder, "eval", {{"scienceqa", {{"accuracy", 50.0}, {"n", 5000}, {"missing", 1234}}}});
+  CHECK(has(report_of(folder),
+            "Warning: scienceqa: 1,234 of 5,000 questions have no answer and count as wrong."));
+  write_stage(folder, "eval", {{"scienceqa", {{"accuracy", 50.0}, {"n", 5}, {"missing", 0}}}});
+  write_predictions(folder, 2, 1);
+  CHECK(has(report_of(folder), "scienceqa.jsonl has 3 lines for 5 samples"));
+  write_predictions(folder, 3, 2);
+  CHECK_FALSE(has(report_of(folder), "Warning"));
+}
