@@ -1,0 +1,90 @@
+#include "model/part_getters.h"
+
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+#include "io/weight_folder.h"
+#include "model/weight_names.h"
+
+namespace qslaw {
+namespace {
+
+TensorGetter prefixed(const std::shared_ptr<WeightFolder>& weights, const std::string& prefix) {
+  return [weights, prefix](const std::string& name, const Shape& shape) {
+    return weights->take(prefix + name, shape);
+  };
+}
+
+std::function<bool(const std::string&)> prefixed_has(const std::shared_ptr<WeightFolder>& weights,
+                                                     const std::string& prefix) {
+  return [weights, prefix](const std::string& name) { return weights->has(prefix + name); };
+}
+
+TensorGetter language_getter(const std::shared_ptr<WeightFolder>& weights, const WeightNames& names) {
+  return [weights, names](const std::string& name, const Shape& shape) {
+    return weights->take(name == kHeadName ? names.head : names.language + name, shape);
+  };
+}
+
+void ignore_unused(WeightFolder& weights, const WeightNames& names, const LlavaConfig& config) {
+  for (const auto& name : weights.names()) {
+    const bool tied_copy = config.language.tied_head && name == names.head;
+    if (tied_copy || is_known_unused(name, names, config.vision.blocks_used())) weights.ignore(name);
+  }
+}
+
+PartGetters open_llava_folder(const ModelSource& source, const LlavaConfig& config) {
+  auto weights = std::make_shared<WeightFolder>(WeightFolder::open(source.path));
+  const WeightNames names = detect_llava_names(weights->names(), source.path.string());
+  ignore_unused(*weights, names, config);
+  return {language_getter(weights, names), prefixed(weights, names.vision),
+          prefixed(weights, names.projector), [weights] { weights->require_all_taken(); },
+          prefixed_has(weights, names.vision)};
+}
+
+TensorGetter fresh_projector_getter(const ModelSource& source, const LlavaConfig& config) {
+  auto projector = std::make_shared<Projector>(
+      source.projector.empty()
+          ? fresh_projector(config.projector, config.vision.width, config.language.width, source.seed)
+          : read_projector(source.projector, config.projector, config.vision.width, config.language.width));
+  return [projector](const std::string& name, const Shape&) {
+    for (const auto& [known, tensor] : projector_tensors(*projector)) {
+      if (known == name) return *tensor;
+    }
+    QSLAW_CHECK(!"unknown projector tensor");
+  };
+}
+
+PartGetters open_three_parts(const ModelSource& source, const LlavaConfig& config) {
+  auto language = std::make_shared<WeightFolder>(WeightFolder::open(source.language));
+  auto vision = std::make_shared<WeightFolder>(WeightFolder::open(source.vision));
+  const WeightNames language_names = detect_language_names(language->names(), source.language.string());
+  const WeightNames vision_names = detect_vision_names(vision->names(), source.vision.string());
+  ignore_unused(*language, language_names, config);
+  ignore_unused(*vision, vision_names, config);
+  return {language_getter(language, language_names), prefixed(vision, vision_names.vision),
+          fresh_projector_getter(source, config),
+          [language, vision] {
+            language->require_all_taken();
+            vision->require_all_taken();
+          },
+          prefixed_has(vision, vision_names.vision)};
+}
+
+PartGetters open_base(const ModelSource& source, const LlavaConfig& config) {
+  if (source.random_weights) {
+    const TensorGetter random = random_getter(source.seed);
+    return {random, random, fresh_projector_getter(source, config), [] {},
+            [](const std::string&) { return true; }};
+  }
+  return source.path.empty() ? open_three_parts(source, config) : open_llava_folder(source, config);
+}
+
+}  // namespace
+
+PartGetters open_parts(const ModelSource& source, const LlavaConfig& config) {
+  const PartGetters base = open_base(source, config);
+  return source.laid_over.empty() ? base : lay_over(base, source.laid_over, config);
+}
+
+}  // namespace qslaw

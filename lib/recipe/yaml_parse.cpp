@@ -1,0 +1,137 @@
+#include "recipe/yaml_parse.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "core/files.h"
+#include "core/text.h"
+
+namespace fs = std::filesystem;
+
+namespace qslaw {
+namespace {
+
+// Far above any recipe; they stop an alias that holds itself, and aliases that multiply.
+constexpr int kMaxDepth = 32;
+constexpr int kMaxNodes = 100'000;
+
+class TreeBuilder {
+ public:
+  explicit TreeBuilder(const YamlSource& source) : source_(source) {}
+
+  YamlNode build(const YAML::Node& from, int depth) {
+    YamlNode to;
+    to.place = source_.place(from.Mark().line);
+    to.base = source_.base;
+    if (depth > kMaxDepth || ++count_ > kMaxNodes)
+      fail("recipe", "expected at most ", kMaxDepth, " levels and ", kMaxNodes, " values, got more (",
+           to.place, ")");
+    if (from.IsScalar()) {
+      read_scalar(from, to);
+    } else if (from.IsSequence()) {
+      to.kind = YamlNode::Kind::list;
+      for (const auto& item : from)
+        to.values.push_back(build(item, depth + 1));
+    } else if (from.IsMap()) {
+      to.kind = YamlNode::Kind::map;
+      for (const auto& entry : from)
+        add_entry(entry.first, entry.second, depth, to);
+    }
+    return to;
+  }
+
+ private:
+  static void read_scalar(const YAML::Node& from, YamlNode& to) {
+    const std::string& tag = from.Tag();
+    const bool explicit_tag = !tag.empty() && tag != "?" && tag != "!";
+    if (explicit_tag)
+      fail("recipe", "expected a value without a tag, got the tag ", one_line(tag), " (", to.place, ")");
+    to.kind = YamlNode::Kind::scalar;
+    to.text = from.Scalar();
+    to.quoted = tag == "!";
+  }
+
+  void add_entry(const YAML::Node& key, const YAML::Node& value, int depth, YamlNode& to) {
+    const std::string place = source_.place(key.Mark().line);
+    if (!key.IsScalar()) fail("recipe", "expected a key that is plain text, got another kind (", place, ")");
+    const std::string& name = key.Scalar();
+    if (const YamlNode* first = to.find(name))
+      fail("recipe", "expected each key once, got \"", one_line(name), "\" again (", place,
+           "; first: ", first->place, ")");
+    YamlNode child = build(value, depth + 1);
+    child.place = place;  // the key's line is what a reader looks for, also when the value is an alias
+    to.keys.push_back(name);
+    to.values.push_back(std::move(child));
+  }
+
+  const YamlSource& source_;
+  int count_ = 0;
+};
+
+/// 0-based line of the first byte that no recipe holds (invalid UTF-8, control characters), or -1.
+int line_of_bad_text(const std::string& text) {
+  std::istringstream lines(text);
+  std::string line;
+  for (int number = 0; std::getline(lines, line); ++number) {
+    // yaml-cpp takes some control characters for the end of the file and would silently drop what follows.
+    const bool control = std::any_of(line.begin(), line.end(),
+                                     [](unsigned char c) { return c < 0x20 && c != '\t' && c != '\r'; });
+    if (control || !is_valid_utf8(line)) return number;
+  }
+  return -1;
+}
+
+/// 0-based line of the first tab used as indentation, or -1.
+int line_of_tab(const std::string& text) {
+  std::istringstream lines(text);
+  std::string line;
+  for (int number = 0; std::getline(lines, line); ++number)
+    if (line.substr(0, line.find_first_not_of(" \t")).find('\t') != std::string::npos) return number;
+  return -1;
+}
+
+}  // namespace
+
+YamlNode parse_yaml(const std::string& text, const YamlSource& source) {
+  const int bad = line_of_bad_text(text);
+  if (bad >= 0) fail("recipe", "expected UTF-8 text, got other bytes (", source.place(bad), ")");
+  std::vector<YAML::Node> documents;
+  try {
+    documents = YAML::LoadAll(text);
+  } catch (const YAML::Exception& error) {
+    const int tab = line_of_tab(text);
+    if (tab >= 0) fail("recipe", "expected spaces as indentation, got a tab (", source.place(tab), ")");
+    fail("recipe", "expected YAML, got a syntax error: ", one_line(error.msg), " (",
+         source.place(error.mark.line), ")");
+  }
+  if (documents.size() > 1)
+    fail("recipe", "expected one document, got ", documents.size(), " separated by \"---\" (",
+         source.place(documents[1].Mark().line), ")");
+  YamlNode empty;
+  empty.place = source.place(-1);
+  empty.base = source.base;
+  return documents.empty() ? empty : TreeBuilder(source).build(documents[0], 0);
+}
+
+std::string read_recipe_text(const fs::path& file) {
+  const std::string name = one_line(file.string(), 1000);
+  std::error_code error;
+  const fs::file_status status = fs::status(file, error);
+  if (!fs::exists(status))
+    fail("recipe", "expected a recipe file, got a path that does not exist (", name, ")");
+  if (fs::is_directory(status)) fail("recipe", "expected a recipe file, got a folder (", name, ")");
+  return read_file(file);
+}
+
+YamlNode parse_recipe_text(const std::string& text, const fs::path& file) {
+  const std::string name = one_line(file.string(), 1000);
+  YamlNode root = parse_yaml(text, {name, true, fs::absolute(file).parent_path()});
+  if (root.kind == YamlNode::Kind::null)
+    fail("recipe", "expected a map of keys, got an empty file (", name, ")");
+  if (root.kind != YamlNode::Kind::map) fail_at(root, "", "expected a map of keys, got ", describe(root));
+  return root;
+}
+
+}  // namespace qslaw

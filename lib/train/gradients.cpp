@@ -1,0 +1,97 @@
+#include "train/gradients.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "core/random.h"
+#include "model/dataset_loss.h"
+#include "model/nonfinite.h"
+
+namespace qslaw {
+namespace {
+
+constexpr const char* kHint =
+    " (the last checkpoint is kept; a lower learning rate or dtype float32 may help)";
+
+template <typename Fn>
+void for_each_gradient(const std::vector<ParameterGroup>& groups, Fn fn) {
+  for (const ParameterGroup& group : groups) {
+    for (const auto& [name, tensor] : group.tensors) {
+      if (tensor.grad().defined()) fn(name, tensor.grad());
+    }
+  }
+}
+
+[[noreturn]] void fail_loss(const TrainTask& task, int64_t step, const Batch& batch) {
+  at::NoGradGuard no_grad;
+  const std::string place = find_nonfinite(*task.model, batch);
+  fail(task.title, "expected a finite loss, got NaN or infinity at step ", step + 1, ", first in ",
+       place.empty() ? "the loss" : place, ", samples ", join(batch.sample_ids), kHint);
+}
+
+// The loss may be finite where its gradient is not (float16 overflows, a division by a tiny number).
+[[noreturn]] void fail_gradient(const TrainTask& task, int64_t step,
+                                const std::vector<LoadedSample>& samples) {
+  std::string place;
+  for_each_gradient(task.groups, [&](const std::string& name, const at::Tensor& gradient) {
+    if (place.empty() && !at::isfinite(gradient).all().item<bool>()) place = name;
+  });
+  std::vector<std::string> ids;
+  for (const LoadedSample& sample : samples)
+    ids.push_back(sample.sample.id);
+  fail(task.title, "expected finite gradients, got NaN or infinity at step ", step + 1, ", first in ",
+       place.empty() ? "the norm over all tensors" : place, ", samples ", join(ids), kHint);
+}
+
+double gradient_norm(const TrainTask& task, int64_t step, const std::vector<LoadedSample>& samples) {
+  std::vector<at::Tensor> norms;
+  for_each_gradient(
+      task.groups, [&](const std::string&, const at::Tensor& gradient) { norms.push_back(gradient.norm()); });
+  require(!norms.empty(), task.title, "expected gradients at step ", step + 1, ", got none");
+  const double norm = at::stack(norms).norm().item<double>();
+  if (!std::isfinite(norm)) fail_gradient(task, step, samples);
+  return norm;
+}
+
+}  // namespace
+
+StepGradients accumulate_gradients(const TrainTask& task, int64_t step,
+                                   const std::vector<LoadedSample>& samples) {
+  StepGradients out;
+  const LlavaConfig& config = task.model->config;
+  const auto count = static_cast<int64_t>(samples.size());
+  const int64_t size = task.loop.micro_batch_size, micro_batches = (count + size - 1) / size;
+  for (int64_t m = 0; m < micro_batches; ++m) {
+    const auto begin = samples.begin() + m * size, end = samples.begin() + std::min(count, (m + 1) * size);
+    const Batch batch = collate({begin, end}, config.vision.features(), config.pad_token_id);
+    if (task.dropout)
+      task.dropout->seed = mix_seed(task.seed, static_cast<uint64_t>(step), static_cast<uint64_t>(m)) | 1;
+    const TokenLosses losses = token_losses(*task.model, batch, {task.loop.checkpointing, task.train_vision});
+    const at::Tensor loss = losses.nll_M.mean();
+    if (!std::isfinite(loss.item<double>())) fail_loss(task, step, batch);
+    out.metrics.add(batch, sum_by_sample(losses, batch.sample_ids.size()));
+    torch::autograd::backward({loss / static_cast<double>(micro_batches)}, {});
+    if (task.dropout) task.dropout->seed = 0;
+  }
+  out.norm = gradient_norm(task, step, samples);
+  return out;
+}
+
+void clip_gradients(const std::vector<ParameterGroup>& groups, double norm, double limit) {
+  if (limit <= 0 || norm <= limit) return;
+  for_each_gradient(
+      groups, [&](const std::string&, const at::Tensor& gradient) { gradient.mul_(limit / (norm + 1e-6)); });
+}
+
+int64_t gradient_bytes(const std::vector<ParameterGroup>& groups) {
+  int64_t bytes = 0;
+  for_each_gradient(groups, [&](const std::string&, const at::Tensor& gradient) {
+    bytes += static_cast<int64_t>(gradient.nbytes());
+  });
+  return bytes;
+}
+
+}  // namespace qslaw
