@@ -1,5 +1,4 @@
-// Device code of group-wise quantization. Whoever includes this brings the CUDA language and its bfloat16 and
-// half types: nvcc (group_quant.cu), or tests/kernels/cuda_on_cpu.h, which runs the same code on the CPU.
+// Device code of group-wise quantization.
 //
 // Unit of work: an octet, 8 consecutive weights of a row. Its codes are `bits` whole bytes and it lies in one
 // group, because groups and rows are multiples of 16. Weights, codes and groups are stored without gaps, so
@@ -10,6 +9,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "elements.cuh"
 #include "kernels/cuda_abi.h"
 #include "kernels/quant_math.h"
 
@@ -35,32 +35,6 @@ __device__ __forceinline__ Group read_group(const CudaGrid& grid, int64_t group)
   return {scale, scale * gamma, static_cast<float>(grid.zero[group]), gamma};
 }
 
-__device__ __forceinline__ float widen(float value) {
-  return value;
-}
-__device__ __forceinline__ float widen(__nv_bfloat16 value) {
-  return __bfloat162float(value);
-}
-__device__ __forceinline__ float widen(__half value) {
-  return __half2float(value);
-}
-
-__device__ __forceinline__ void narrow(float value, float& out) {
-  out = value;
-}
-__device__ __forceinline__ void narrow(float value, __nv_bfloat16& out) {
-  out = __float2bfloat16_rn(value);
-}
-__device__ __forceinline__ void narrow(float value, __half& out) {
-  out = __float2half_rn(value);
-}
-
-/// Eight weights as they lie in memory; the alignment lets them travel 16 bytes at a time.
-template <typename T>
-struct alignas(16) Weights {
-  T values[kOctet];
-};
-
 /// Eight codes as they lie in memory.
 template <int kBits>
 struct alignas(kBits == 3 ? 1 : kBits) Codes {
@@ -70,16 +44,6 @@ struct alignas(kBits == 3 ? 1 : kBits) Codes {
 /// Holds eight codes.
 template <int kBits>
 using CodeWord = std::conditional_t<kBits == 8, uint64_t, uint32_t>;
-
-template <typename T>
-__device__ __forceinline__ Weights<T> load_weights(const T* weights, int64_t octet) {
-  return reinterpret_cast<const Weights<T>*>(weights)[octet];
-}
-
-template <typename T>
-__device__ __forceinline__ void store_weights(T* weights, int64_t octet, const Weights<T>& values) {
-  reinterpret_cast<Weights<T>*>(weights)[octet] = values;
-}
 
 template <int kBits>
 __device__ __forceinline__ CodeWord<kBits> load_codes(const uint8_t* codes, int64_t octet) {
@@ -103,10 +67,6 @@ __device__ __forceinline__ int code_of(CodeWord<kBits> word, int i) {
   return static_cast<int>((word >> (i * kBits)) & ((1U << kBits) - 1U));
 }
 
-__device__ __forceinline__ int64_t global_thread() {
-  return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-}
-
 // One thread per octet. Bytes moved per weight: sizeof(Source) read, bits/8 written; per group 10 read (6
 // without gamma).
 template <typename Source, int kBits>
@@ -115,7 +75,7 @@ __global__ void quantize_packed_kernel(const Source* weight, CudaGrid grid, Octe
   if (octet >= octets.count) return;
   constexpr float kTop = (1 << kBits) - 1;
   const Group group = read_group(grid, octet >> octets.shift);
-  const Weights<Source> w = load_weights(weight, octet);
+  const Values<Source, kOctet> w = load<kOctet>(weight, octet);
   CodeWord<kBits> word = 0;
   for (int i = 0; i < kOctet; ++i) {
     const float code = clamp_code(grid_position(widen(w.values[i]), group.step, group.zero), kTop);
@@ -131,11 +91,11 @@ __global__ void dequantize_packed_kernel(const uint8_t* codes, CudaGrid grid, Oc
   if (octet >= octets.count) return;
   const Group group = read_group(grid, octet >> octets.shift);
   const CodeWord<kBits> word = load_codes<kBits>(codes, octet);
-  Weights<Target> w;
+  Values<Target, kOctet> w;
   for (int i = 0; i < kOctet; ++i) {
     narrow(code_value(static_cast<float>(code_of<kBits>(word, i)), group.scale, group.zero), w.values[i]);
   }
-  store_weights(out, octet, w);
+  store(out, octet, w);
 }
 
 // One thread per octet. Bytes moved per weight: sizeof(Source) read, sizeof(Target) written; per group 10
@@ -146,13 +106,13 @@ __global__ void fake_quantize_kernel(const Source* weight, CudaGrid grid, Octets
   const int64_t octet = global_thread();
   if (octet >= octets.count) return;
   const Group group = read_group(grid, octet >> octets.shift);
-  const Weights<Source> source = load_weights(weight, octet);
-  Weights<Target> target;
+  const Values<Source, kOctet> source = load<kOctet>(weight, octet);
+  Values<Target, kOctet> target;
   for (int i = 0; i < kOctet; ++i) {
     const float code = clamp_code(grid_position(widen(source.values[i]), group.step, group.zero), top);
     narrow(code_value(code, group.scale, group.zero), target.values[i]);
   }
-  store_weights(out, octet, target);
+  store(out, octet, target);
 }
 
 // Half a warp per group: lane l adds the weights l, l + 16, l + 32, ... in order and the lanes are added by
@@ -191,10 +151,10 @@ __global__ void dequantize_table_kernel(const uint8_t* codes, const float* absma
   if (octet >= octets.count) return;
   const float scale = absmax[octet >> octets.shift];
   const CodeWord<kBits> word = load_codes<kBits>(codes, octet);
-  Weights<Target> w;
+  Values<Target, kOctet> w;
   for (int i = 0; i < kOctet; ++i)
     narrow(levels[code_of<kBits>(word, i)] * scale, w.values[i]);
-  store_weights(out, octet, w);
+  store(out, octet, w);
 }
 
 }  // namespace qslaw::device

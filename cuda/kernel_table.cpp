@@ -2,7 +2,7 @@
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
-#include "group_quant.h"
+#include "entries.h"
 
 namespace {
 
@@ -23,7 +23,15 @@ qslaw::CudaKernels make_table() {
   table.version = qslaw::kCudaKernelsVersion;
   table.device_count = device_count;
   table.current_stream = current_stream;
-  qslaw::device::add_group_quant(table);
+  qslaw::device::enter_group_quant(table);
+  qslaw::device::enter_packed_product(table);
+  qslaw::device::enter_activation_quant(table);
+  qslaw::device::enter_rms_norm(table);
+  qslaw::device::enter_rotary(table);
+  qslaw::device::enter_swiglu(table);
+  qslaw::device::enter_cross_entropy(table);
+  qslaw::device::enter_dropout(table);
+  qslaw::device::enter_adamw_int8(table);
   return table;
 }
 

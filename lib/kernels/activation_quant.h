@@ -1,6 +1,6 @@
 // Quantization of activations: contracts. One range per tensor, per token (row) or per channel (column); 4, 6
 // or 8 bits; asymmetric as Q-VLM's (lo and hi reach the ends of the grid) or symmetric (zero point 0). The
-// arithmetic is activation_math.h's. Letters: M tokens, K channels. CPU only so far.
+// arithmetic is activation_math.h's. Letters: M tokens, K channels.
 #pragma once
 #include <ATen/core/Tensor.h>
 

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "kernels/adamw_int8_cpu.h"
+#include "kernels/cuda_call.h"
 #include "kernels/parallel.h"
 
 namespace qslaw {
@@ -82,7 +83,7 @@ void adamw_int8_step(at::Tensor& parameter, const at::Tensor& gradient, Int8Mome
                      const AdamWStep& step) {
   QSLAW_CHECK(parameter.is_contiguous() && parameter.scalar_type() == at::kFloat);
   QSLAW_CHECK(gradient.sizes() == parameter.sizes() && gradient.scalar_type() == at::kFloat);
-  if (!parameter.is_cpu()) return adamw_int8_step_reference(parameter, gradient, moments, step);
+  QSLAW_CHECK(gradient.device() == parameter.device() && moments.first.device() == parameter.device());
   const at::Tensor dense = gradient.contiguous();
   const int64_t n = parameter.numel();
   float* values = parameter.data_ptr<float>();
@@ -91,6 +92,13 @@ void adamw_int8_step(at::Tensor& parameter, const at::Tensor& gradient, Int8Mome
   auto* second = moments.second.data_ptr<uint8_t>();
   float* first_maximum = moments.first_maximum.data_ptr<float>();
   float* second_maximum = moments.second_maximum.data_ptr<float>();
+  if (parameter.is_cuda()) {
+    cuda_call(parameter, "adamw_int8", [&](const CudaKernels& kernels, void* stream) {
+      return kernels.adamw_int8(values, gradients, n, step, first, first_maximum, second, second_maximum,
+                                stream);
+    });
+    return;
+  }
   parallel_for(0, count_blocks(parameter), kBlockGrain, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {
       const int64_t at = block * kMomentBlock;

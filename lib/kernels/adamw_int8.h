@@ -8,11 +8,9 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
+#include "kernels/adamw_math.h"
 
 namespace qslaw {
-
-inline constexpr int64_t kMomentBlock = 256;
 
 struct Int8Moments {
   at::Tensor first;           // int8, the parameter's shape
@@ -24,22 +22,13 @@ struct Int8Moments {
 /// Moments of 0.
 Int8Moments zero_moments(const at::Tensor& parameter);
 
-/// The constants of one update.
-struct AdamWStep {
-  float beta1, beta2;
-  float decay;  // 1 - lr * weight decay
-  float rate;   // lr / (1 - beta1^t)
-  float root;   // sqrt(1 - beta2^t)
-  float eps;
-  uint32_t random;  // seed of this update's rounding
-};
-
 /// One update of a contiguous float32 parameter and its moments in place. The update itself uses the moments
 /// before they are rounded. A function of its arguments alone, whatever the number of threads.
 void adamw_int8_step(at::Tensor& parameter, const at::Tensor& gradient, Int8Moments& moments,
                      const AdamWStep& step);
 
-/// The same in LibTorch's operators: on CUDA and in tests. The same codes; parameters differ by a rounding.
+/// The same in LibTorch's operators: what tests compare with. The same codes; parameters differ by a
+/// rounding.
 void adamw_int8_step_reference(at::Tensor& parameter, const at::Tensor& gradient, Int8Moments& moments,
                                const AdamWStep& step);
 

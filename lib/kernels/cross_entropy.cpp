@@ -7,7 +7,8 @@
 
 #include "core/error.h"
 #include "kernels/cross_entropy_cpu.h"
-#include "kernels/float_types.h"
+#include "kernels/cuda_call.h"
+#include "kernels/elements.h"
 #include "kernels/parallel.h"
 
 namespace qslaw {
@@ -31,7 +32,7 @@ void cpu_chunk(at::Tensor& logits_mV, const at::Tensor& targets_m, const at::Ten
   const int64_t* targets = targets_m.const_data_ptr<int64_t>();
   const float* scale = scale_m.defined() ? scale_m.const_data_ptr<float>() : nullptr;
   float* nll = nll_m.data_ptr<float>();
-  with_float_type(logits_mV.scalar_type(), [&](auto zero) {
+  with_element_type(logits_mV.scalar_type(), [&](auto zero) {
     auto* logits = logits_mV.data_ptr<decltype(zero)>();
     parallel_for(0, logits_mV.size(0), 1, [&](int64_t begin, int64_t end) {
       std::vector<float> scratch(static_cast<size_t>(V));
@@ -44,7 +45,16 @@ void cpu_chunk(at::Tensor& logits_mV, const at::Tensor& targets_m, const at::Ten
   });
 }
 
-// The same in LibTorch's operators, for CUDA and float64.
+void cuda_chunk(at::Tensor& logits_mV, const at::Tensor& targets_m, const at::Tensor& scale_m,
+                at::Tensor& nll_m) {
+  cuda_call(logits_mV, "token_loss", [&](const CudaKernels& kernels, void* stream) {
+    return kernels.token_loss(
+        cuda_output(logits_mV), targets_m.const_data_ptr<int64_t>(), {logits_mV.size(0), logits_mV.size(1)},
+        scale_m.defined() ? scale_m.const_data_ptr<float>() : nullptr, nll_m.data_ptr<float>(), stream);
+  });
+}
+
+// The same in LibTorch's operators, for float64.
 void plain_chunk(at::Tensor& logits_mV, const at::Tensor& targets_m, const at::Tensor& scale_m,
                  at::Tensor& nll_m) {
   const at::Tensor where_m1 = targets_m.unsqueeze(1);
@@ -58,7 +68,8 @@ void plain_chunk(at::Tensor& logits_mV, const at::Tensor& targets_m, const at::T
 
 void softmax_chunk(at::Tensor logits_mV, const at::Tensor& targets_m, const at::Tensor& scale_m,
                    at::Tensor nll_m) {
-  (has_cpu_loops(logits_mV) ? cpu_chunk : plain_chunk)(logits_mV, targets_m, scale_m, nll_m);
+  const auto chunk = !has_kernels(logits_mV) ? plain_chunk : logits_mV.is_cuda() ? cuda_chunk : cpu_chunk;
+  chunk(logits_mV, targets_m, scale_m, nll_m);
 }
 
 struct Chunks {
@@ -99,11 +110,18 @@ at::Tensor forward_chunks(const Chunks& chunks, at::Tensor& nll_M, bool want_gra
 
 // Each row of dHidden times its token's incoming gradient.
 at::Tensor scale_rows(const at::Tensor& rows_MD, const at::Tensor& scale_M) {
-  if (!has_cpu_loops(rows_MD)) return (rows_MD * scale_M.unsqueeze(1)).to(rows_MD.scalar_type());
+  if (!has_kernels(rows_MD)) return (rows_MD * scale_M.unsqueeze(1)).to(rows_MD.scalar_type());
   const int64_t D = rows_MD.size(1);
   at::Tensor out_MD = at::empty_like(rows_MD);
   const float* scale = scale_M.const_data_ptr<float>();
-  with_float_type(rows_MD.scalar_type(), [&](auto zero) {
+  if (rows_MD.is_cuda()) {
+    cuda_call(rows_MD, "scale_rows", [&](const CudaKernels& kernels, void* stream) {
+      return kernels.scale_rows(cuda_input(rows_MD), scale, {rows_MD.size(0), D}, cuda_output(out_MD),
+                                stream);
+    });
+    return out_MD;
+  }
+  with_element_type(rows_MD.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const T* from = rows_MD.const_data_ptr<T>();
     T* to = out_MD.data_ptr<T>();
@@ -175,6 +193,7 @@ at::Tensor linear_cross_entropy(const at::Tensor& hidden_MD, const at::Tensor& h
                                 const at::Tensor& targets_M, int64_t logit_bytes) {
   QSLAW_CHECK(hidden_MD.dim() == 2 && hidden_MD.size(1) == head_VD.size(1));
   QSLAW_CHECK(targets_M.dim() == 1 && targets_M.size(0) == hidden_MD.size(0));
+  QSLAW_CHECK(targets_M.scalar_type() == at::kLong && targets_M.device() == hidden_MD.device());
   // Loops over raw memory do not see a wrong index.
   const bool inside = targets_M.numel() == 0 || (targets_M.min().item<int64_t>() >= 0 &&
                                                  targets_M.max().item<int64_t>() < head_VD.size(0));

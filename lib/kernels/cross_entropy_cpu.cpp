@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/exp_math.h"
 #include "kernels/float_rows.h"
 
 namespace qslaw::cpu {

@@ -1,26 +1,28 @@
 // What libqslaw_cuda.so offers: one C symbol, a table of function pointers over plain types, so that device
 // code sees no LibTorch header and libqslaw links no CUDA library. Pointers are to memory of the current
-// device; those of weights and codes are aligned to 16 bytes.
+// device; those of weights and codes are aligned to 16 bytes, and so is x of packed_product.
 #pragma once
 #include <cstdint>
+
+#include "kernels/adamw_math.h"
+#include "kernels/dropout_math.h"
+#include "kernels/element.h"
 
 namespace qslaw {
 
 /// Raised with every change of CudaKernels or of a type in it; a library of another version is refused.
-inline constexpr int32_t kCudaKernelsVersion = 1;
-
-enum class CudaType : int32_t { kFloat32, kBFloat16, kFloat16 };
+inline constexpr int32_t kCudaKernelsVersion = 2;
 
 /// Weights to read, row-major.
 struct CudaInput {
   const void* data;
-  CudaType type;
+  Element type;
 };
 
 /// Weights to write, row-major.
 struct CudaOutput {
   void* data;
-  CudaType type;
+  Element type;
 };
 
 /// rows x columns weights in groups of group_size (a power of two, at least 16, that divides columns)
@@ -37,8 +39,36 @@ struct CudaGrid {
   const float* gamma;
 };
 
+/// rows x columns values, row-major.
+struct CudaRows {
+  int64_t rows, columns;
+};
+
+/// Packed weights of a product: with zero points, or with a table of 2^bits values and scale as its absmax.
+struct CudaProduct {
+  const uint8_t* codes;
+  const float* scale;
+  const int16_t* zero;  // null: table codes
+  const float* table;   // null: uniform codes
+};
+
+/// tokens x heads x 2 * half values; cos and sin have table_tokens rows of 2 * half, which repeat.
+struct CudaRotation {
+  int64_t tokens, heads, half, table_tokens;
+  float direction;  // 1 forward, -1 back
+};
+
+/// Constants of row m, column k at m * row_stride + k * column_stride.
+struct CudaActivationGrid {
+  const float* scale;
+  const float* zero;
+  int64_t row_stride, column_stride;
+  int32_t bits;
+};
+
 /// The table. Kernels return as soon as they are queued on `stream` (a cudaStream_t) of the current device;
-/// the result is null, or the CUDA runtime's words for what went wrong. What each computes: group_quant.h.
+/// the result is null, or the CUDA runtime's words for what went wrong. What each computes: the header
+/// of its operator (group_quant.h, packed_product.h, ...). Operands of one call have one element type.
 struct CudaKernels {
   int32_t version;
   /// Number of GPUs; where there is none, *reason says why (a static string).
@@ -57,6 +87,44 @@ struct CudaKernels {
   /// table: 2^bits values; absmax: [rows, columns / group_size].
   const char* (*dequantize_table)(const uint8_t* codes, const float* absmax, const float* table,
                                   CudaShape shape, CudaOutput out, void* stream);
+  /// x: [tokens, columns], y: [tokens, rows].
+  const char* (*packed_product)(CudaProduct product, CudaInput x, int64_t tokens, CudaShape shape,
+                                CudaOutput y, void* stream);
+
+  /// high and low: one per row, or one per column by way of `highs` and `lows`, [rows / slab_rows rounded up,
+  /// columns] each.
+  const char* (*activation_row_range)(CudaInput x, CudaRows shape, float* high, float* low, void* stream);
+  const char* (*activation_column_range)(CudaInput x, CudaRows shape, int64_t slab_rows, float* highs,
+                                         float* lows, float* high, float* low, void* stream);
+  const char* (*activation_grid)(const float* high, const float* low, int64_t count, int32_t bits,
+                                 bool symmetric, float* scale, float* zero, void* stream);
+  const char* (*quantize_activation)(CudaInput x, CudaActivationGrid grid, CudaRows shape, int8_t* codes,
+                                     void* stream);
+  const char* (*fake_quantize_activation)(CudaInput x, CudaActivationGrid grid, CudaRows shape,
+                                          CudaOutput out, void* stream);
+
+  const char* (*rms_norm)(CudaInput x, CudaInput weight, CudaRows shape, float eps, CudaOutput y,
+                          float* inverse_rms, void* stream);
+  const char* (*rms_norm_gradient)(CudaInput x, CudaInput weight, CudaInput dY, CudaRows shape,
+                                   const float* inverse_rms, CudaOutput dX, void* stream);
+  /// parts: [rows / slab_rows rounded up, columns]; out: [columns].
+  const char* (*rms_norm_weight_gradient)(CudaInput x, CudaInput dY, CudaRows shape, const float* inverse_rms,
+                                          int64_t slab_rows, float* parts, float* out, void* stream);
+  const char* (*rotate_heads)(CudaInput x, CudaInput cos, CudaInput sin, CudaRotation shape, CudaOutput out,
+                              void* stream);
+  const char* (*swiglu)(CudaInput gate, CudaInput up, int64_t n, CudaOutput out, void* stream);
+  const char* (*swiglu_gradient)(CudaInput gate, CudaInput up, CudaInput dY, int64_t n, CudaOutput dGate,
+                                 CudaOutput dUp, void* stream);
+  /// Losses of rows of logits; where scale is not null, scale * their gradients take the logits' place.
+  const char* (*token_loss)(CudaOutput logits, const int64_t* targets, CudaRows shape, const float* scale,
+                            float* nll, void* stream);
+  /// Row m times scale[m].
+  const char* (*scale_rows)(CudaInput x, const float* scale, CudaRows shape, CudaOutput out, void* stream);
+  const char* (*dropout)(CudaInput x, int64_t n, Dropout options, CudaOutput out, void* stream);
+  const char* (*add_dropout)(CudaInput x, int64_t n, Dropout options, CudaOutput sum, void* stream);
+  /// n values and their moments in place; maxima: one per kMomentBlock values.
+  const char* (*adamw_int8)(float* parameter, const float* gradient, int64_t n, AdamWStep step, int8_t* first,
+                            float* first_maximum, uint8_t* second, float* second_maximum, void* stream);
 };
 
 }  // namespace qslaw

@@ -1,7 +1,8 @@
-// The CUDA kernels behind group_quant.h. Device code lives in libqslaw_cuda.so, which is loaded when a CUDA
-// tensor first arrives, so that CPU runs pay nothing for it (0.2 s and 350 MB at start-up otherwise).
+// The table of CUDA kernels (cuda_abi.h) and what it needs. Device code lives in libqslaw_cuda.so, which is
+// loaded when a CUDA tensor first arrives, so that CPU runs pay nothing for it (0.2 s and 350 MB at start-up
+// otherwise).
 #pragma once
-#include "kernels/group_quant.h"
+#include <cstdint>
 
 namespace qslaw {
 
@@ -19,16 +20,5 @@ void require_device_index(int64_t index, int64_t count);
 /// True when the system has an NVIDIA driver: a look at /dev, so that `--device auto` costs a CPU machine
 /// nothing.
 bool has_nvidia_driver();
-
-at::Tensor cuda_quantize_packed(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
-                                int bits);
-at::Tensor cuda_dequantize_packed(const at::Tensor& codes, const GroupGrid& grid, int bits,
-                                  at::ScalarType dtype);
-at::Tensor cuda_fake_quantize(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
-                              int bits, at::ScalarType dtype);
-at::Tensor cuda_gamma_gradient(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
-                               const at::Tensor& gradient_NK, int bits);
-at::Tensor cuda_dequantize_table(const at::Tensor& codes, const at::Tensor& absmax, const at::Tensor& table,
-                                 int bits, at::ScalarType dtype);
 
 }  // namespace qslaw

@@ -3,9 +3,10 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
+#include "kernels/cuda_call.h"
 #include "kernels/dropout_cpu.h"
 #include "kernels/dropout_math.h"
-#include "kernels/float_types.h"
+#include "kernels/elements.h"
 #include "kernels/parallel.h"
 
 namespace qslaw {
@@ -18,13 +19,13 @@ double factor_of(at::ScalarType dtype, double rate) {
   return at::scalar_tensor(1.0 / (1.0 - rate), at::TensorOptions().dtype(dtype)).item<double>();
 }
 
-cpu::Dropout dropout_of(const at::Tensor& x, double rate, uint64_t seed) {
+Dropout dropout_of(const at::Tensor& x, double rate, uint64_t seed) {
   return {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32), dropout_threshold(rate),
           static_cast<float>(factor_of(x.scalar_type(), rate))};
 }
 
-// By the device's own generator.
-at::Tensor device_dropout(const at::Tensor& x, double rate, uint64_t seed) {
+// In float64: by the device's own generator.
+at::Tensor generated_dropout(const at::Tensor& x, double rate, uint64_t seed) {
   at::Generator generator = at::globalContext().defaultGenerator(x.device()).clone();
   generator.set_current_seed(seed);
   return at::empty_like(x).bernoulli_(1.0 - rate, generator).mul_(factor_of(x.scalar_type(), rate)).mul_(x);
@@ -39,11 +40,17 @@ void check_operand(const at::Tensor& x, double rate) {
 at::Tensor dropout(const at::Tensor& x, double rate, uint64_t seed) {
   check_operand(x, rate);
   at::NoGradGuard no_grad;
-  if (!has_cpu_loops(x)) return device_dropout(x, rate, seed);
+  if (!has_kernels(x)) return generated_dropout(x, rate, seed);
   const at::Tensor dense = x.contiguous();
   at::Tensor out = at::empty_like(dense);
-  const cpu::Dropout options = dropout_of(x, rate, seed);
-  with_float_type(x.scalar_type(), [&](auto zero) {
+  const Dropout options = dropout_of(x, rate, seed);
+  if (x.is_cuda()) {
+    cuda_call(x, "dropout", [&](const CudaKernels& kernels, void* stream) {
+      return kernels.dropout(cuda_input(dense), dense.numel(), options, cuda_output(out), stream);
+    });
+    return out;
+  }
+  with_element_type(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const T* from = dense.const_data_ptr<T>();
     T* to = out.data_ptr<T>();
@@ -59,12 +66,18 @@ void add_dropout(at::Tensor& sum, const at::Tensor& x, double rate, uint64_t see
   QSLAW_CHECK(sum.is_contiguous() && x.is_contiguous() && sum.sizes() == x.sizes() &&
               sum.scalar_type() == x.scalar_type());
   at::NoGradGuard no_grad;
-  if (!has_cpu_loops(x)) {
-    sum.add_(device_dropout(x, rate, seed));
+  if (!has_kernels(x)) {
+    sum.add_(generated_dropout(x, rate, seed));
     return;
   }
-  const cpu::Dropout options = dropout_of(x, rate, seed);
-  with_float_type(x.scalar_type(), [&](auto zero) {
+  const Dropout options = dropout_of(x, rate, seed);
+  if (x.is_cuda()) {
+    cuda_call(x, "add_dropout", [&](const CudaKernels& kernels, void* stream) {
+      return kernels.add_dropout(cuda_input(x), x.numel(), options, cuda_output(sum), stream);
+    });
+    return;
+  }
+  with_element_type(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const T* from = x.const_data_ptr<T>();
     T* to = sum.data_ptr<T>();

@@ -1,29 +1,22 @@
 #include "kernels/dropout_cpu.h"
 
-#include "kernels/dropout_math.h"
 #include "kernels/float_rows.h"
 
 namespace qslaw::cpu {
 namespace {
 
 template <typename T>
-QSLAW_INLINE float dropped(const T* x, uint32_t first, int64_t i, const Dropout& d) {
-  const uint32_t bits = dropout_bits(first + static_cast<uint32_t>(i), d.low_seed, d.high_seed);
-  return bits < d.threshold ? 0.0F : widen(x[i]) * d.factor;
-}
-
-template <typename T>
 QSLAW_INLINE void drop_row(const T* x, uint32_t first, int64_t n, const Dropout& dropout, T* out) {
   const Dropout d = dropout;
   for (int64_t i = 0; i < n; ++i)
-    narrow(dropped(x, first, i, d), out[i]);
+    narrow(dropped(widen(x[i]), first + static_cast<uint32_t>(i), d), out[i]);
 }
 
 template <typename T>
 QSLAW_INLINE void add_drop_row(const T* x, uint32_t first, int64_t n, const Dropout& dropout, T* sum) {
   const Dropout d = dropout;
   for (int64_t i = 0; i < n; ++i)
-    narrow(widen(sum[i]) + rounded<T>(dropped(x, first, i, d)), sum[i]);
+    narrow(widen(sum[i]) + Rounding<T>{}(dropped(widen(x[i]), first + static_cast<uint32_t>(i), d)), sum[i]);
 }
 
 }  // namespace

@@ -5,13 +5,9 @@
 
 #include <cstdint>
 
-namespace qslaw::cpu {
+#include "kernels/dropout_math.h"
 
-struct Dropout {
-  uint32_t low_seed, high_seed;
-  uint32_t threshold;
-  float factor;  // of what is kept
-};
+namespace qslaw::cpu {
 
 void drop(const float* x, uint32_t first, int64_t n, const Dropout& dropout, float* out);
 void drop(const c10::BFloat16* x, uint32_t first, int64_t n, const Dropout& dropout, c10::BFloat16* out);

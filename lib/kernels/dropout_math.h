@@ -27,4 +27,15 @@ QSLAW_HOST_DEVICE uint32_t dropout_threshold(double rate) {
   return static_cast<uint32_t>(rate * 4294967296.0);
 }
 
+struct Dropout {
+  uint32_t low_seed, high_seed;
+  uint32_t threshold;
+  float factor;  // of what is kept
+};
+
+/// Entry `index`, whose value is x.
+QSLAW_HOST_DEVICE float dropped(float x, uint32_t index, const Dropout& d) {
+  return dropout_bits(index, d.low_seed, d.high_seed) < d.threshold ? 0.0F : x * d.factor;
+}
+
 }  // namespace qslaw

@@ -1,22 +1,44 @@
-// float32, bfloat16 and float16 tensors as raw memory for the CPU kernels.
+// From a tensor's dtype to the element type of the kernels: by value (Element) for those over raw memory, as
+// a C++ type for the CPU loops of a training step.
 #pragma once
 #include <ATen/core/Tensor.h>
 
 #include "core/error.h"
-#include "kernels/row_kernels.h"
+#include "kernels/element.h"
 
 namespace qslaw {
 
-inline cpu::Element element_of(at::ScalarType dtype) {
-  switch (dtype) {
-    case at::kFloat:
-      return cpu::Element::float32;
-    case at::kBFloat16:
-      return cpu::Element::bfloat16;
-    case at::kHalf:
-      return cpu::Element::float16;
-    default:
-      QSLAW_CHECK(!"elements are float32, bfloat16 or float16");
+inline bool is_element(at::ScalarType dtype) {
+  return dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf;
+}
+
+inline Element element_of(at::ScalarType dtype) {
+  QSLAW_CHECK(is_element(dtype));
+  return dtype == at::kFloat      ? Element::float32
+         : dtype == at::kBFloat16 ? Element::bfloat16
+                                  : Element::float16;
+}
+
+/// float32, bfloat16 or float16 on the CPU or on CUDA: what the kernels of this folder take.
+inline bool has_kernels(const at::Tensor& tensor) {
+  return (tensor.is_cpu() || tensor.is_cuda()) && is_element(tensor.scalar_type());
+}
+
+/// What sums over values of such a dtype are kept in: float64 for float64, else float32.
+inline at::ScalarType wide_type(const at::Tensor& tensor) {
+  return tensor.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+/// fn(T{}) with the C++ type of `dtype`.
+template <typename Fn>
+void with_element_type(at::ScalarType dtype, const Fn& fn) {
+  switch (element_of(dtype)) {
+    case Element::float32:
+      return fn(float{});
+    case Element::bfloat16:
+      return fn(at::BFloat16{});
+    case Element::float16:
+      return fn(at::Half{});
   }
 }
 
@@ -30,7 +52,7 @@ struct ElementReader {
 
   const char* data;
   int64_t bytes;
-  cpu::Element type;
+  Element type;
 };
 
 /// Elements of a contiguous tensor to write.
@@ -43,7 +65,7 @@ struct ElementWriter {
 
   char* data;
   int64_t bytes;
-  cpu::Element type;
+  Element type;
 };
 
 }  // namespace qslaw

@@ -1,5 +1,5 @@
-// Building blocks of CPU loops over rows of float32, bfloat16 or float16: conversions, sums of a fixed order,
-// exp. All of it is arithmetic without branches, so that loops become vector code.
+// Building blocks of CPU loops over rows of float32, bfloat16 or float16: conversions and sums of a fixed
+// order. All of it is arithmetic without branches, so that loops become vector code.
 #pragma once
 #include <c10/util/BFloat16.h>
 #include <c10/util/Half.h>
@@ -38,13 +38,15 @@ QSLAW_INLINE void narrow(float value, c10::Half& out) {
   out.x = c10::detail::fp16_ieee_from_fp32_value(value);
 }
 
-/// value as T holds it.
+/// A value as T holds it.
 template <typename T>
-QSLAW_INLINE float rounded(float value) {
-  T kept;
-  narrow(value, kept);
-  return widen(kept);
-}
+struct Rounding {
+  QSLAW_INLINE float operator()(float value) const {
+    T kept;
+    narrow(value, kept);
+    return widen(kept);
+  }
+};
 
 inline constexpr int kLanes = 16;
 
@@ -87,29 +89,6 @@ QSLAW_INLINE float lane_max(int64_t n, const Term& term) {
   for (int lane = 1; lane < kLanes; ++lane)
     largest[0] = largest[lane] > largest[0] ? largest[lane] : largest[0];
   return largest[0];
-}
-
-/// e^x within 2 units in the last place; x is limited to -87.3 .. 88.3, NaN stays NaN. Range reduction by
-/// multiples of ln 2 in two parts, then Cephes' polynomial (expf), evaluated in pairs: a short chain of
-/// dependent operations is what makes it fast.
-QSLAW_INLINE float exp_float(float x) {
-  constexpr float kShift = 12582912.0F;  // 1.5 * 2^23: adding it rounds to a whole number in the low bits
-  x = x < -87.3F ? -87.3F : x;
-  x = x > 88.3F ? 88.3F : x;
-  const float shifted = x * 1.44269504F + kShift;
-  const float whole = shifted - kShift;
-  const float r = x - whole * 0.693359375F - whole * -2.12194440e-4F;
-  const float square = r * r;
-  const float low = 0.5F + 1.6666665459e-1F * r;
-  const float middle = 4.1665795894e-2F + 8.3334519073e-3F * r;
-  const float high = 1.3981999507e-3F + 1.9875691500e-4F * r;
-  const float power = (1.0F + r) + square * (low + square * (middle + square * high));
-  const uint32_t exponent = std::bit_cast<uint32_t>(shifted) - std::bit_cast<uint32_t>(kShift) + 127U;
-  return power * std::bit_cast<float>(exponent << 23);
-}
-
-QSLAW_INLINE float sigmoid_float(float x) {
-  return 1.0F / (1.0F + exp_float(-x));
 }
 
 }  // namespace qslaw::cpu

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "kernels/cpu_isa.h"
-#include "kernels/cuda_table.h"
+#include "kernels/cuda_group_quant.h"
 #include "kernels/elements.h"
 #include "kernels/group_quant_cpu.h"
 #include "kernels/parallel.h"
@@ -134,8 +134,6 @@ at::Tensor quantize_packed(const at::Tensor& weight_NK, const GroupGrid& grid, c
 }
 
 at::Tensor dequantize_packed(const at::Tensor& codes, const GroupGrid& grid, int bits, at::ScalarType dtype) {
-  QSLAW_CHECK(codes.is_contiguous() && grid.scale.is_contiguous() && grid.zero.is_contiguous());
-  if (codes.is_cuda()) return cuda_dequantize_packed(codes, grid, bits, dtype);
   at::Tensor out = empty_like_rows(codes, codes.size(1) * 8 / bits, dtype);
   dequantize_packed_into(codes, grid, bits, 0, codes.size(0), out);
   return out;
@@ -148,8 +146,7 @@ void dequantize_packed_into(const at::Tensor& codes, const GroupGrid& grid, int 
   QSLAW_CHECK(grid.scale.is_contiguous() && grid.zero.is_contiguous());
   if (codes.is_cuda()) {
     const at::Tensor rows = codes.narrow(0, begin, end - begin);
-    out.copy_(cuda_dequantize_packed(rows, grid_rows(grid, begin, end), bits, out.scalar_type()));
-    return;
+    return cuda_dequantize_packed(rows, grid_rows(grid, begin, end), bits, out);
   }
   const uint8_t* packed = codes.const_data_ptr<uint8_t>() + begin * codes.size(1);
   const GroupReader reader(grid_rows(grid, begin, end), {}, bits, G);
@@ -162,8 +159,6 @@ void dequantize_packed_into(const at::Tensor& codes, const GroupGrid& grid, int 
 
 at::Tensor fake_quantize(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
                          int bits, at::ScalarType dtype) {
-  check_operands(weight_NK, grid, gamma);
-  if (weight_NK.is_cuda()) return cuda_fake_quantize(weight_NK, grid, gamma, bits, dtype);
   at::Tensor out = empty_like_rows(weight_NK, weight_NK.size(1), dtype);
   fake_quantize_into(weight_NK, grid, gamma, bits, out);
   return out;
@@ -174,10 +169,7 @@ void fake_quantize_into(const at::Tensor& weight_NK, const GroupGrid& grid, cons
   const int64_t K = weight_NK.size(1), G = K / grid.scale.size(1);
   check_operands(weight_NK, grid, gamma);
   check_rows(weight_NK, 0, weight_NK.size(0), K, out);
-  if (weight_NK.is_cuda()) {
-    out.copy_(cuda_fake_quantize(weight_NK, grid, gamma, bits, out.scalar_type()));
-    return;
-  }
+  if (weight_NK.is_cuda()) return cuda_fake_quantize(weight_NK, grid, gamma, bits, out);
   const ElementReader w(weight_NK);
   const ElementWriter result(out);
   const GroupReader reader(grid, gamma, bits, G);
@@ -223,7 +215,6 @@ at::Tensor unpack_codes(const at::Tensor& packed, int bits, int64_t columns) {
 
 at::Tensor dequantize_table(const at::Tensor& codes, const at::Tensor& absmax, const at::Tensor& table,
                             int bits, at::ScalarType dtype) {
-  if (codes.is_cuda()) return cuda_dequantize_table(codes, absmax, table, bits, dtype);
   at::Tensor out = empty_like_rows(codes, codes.size(1) * 8 / bits, dtype);
   dequantize_table_into(codes, absmax, table, bits, 0, codes.size(0), out);
   return out;
@@ -238,8 +229,7 @@ void dequantize_table_into(const at::Tensor& codes, const at::Tensor& absmax, co
   QSLAW_CHECK(table.is_contiguous() && table.numel() == int64_t{1} << bits);
   if (codes.is_cuda()) {
     const auto rows = [&](const at::Tensor& t) { return t.narrow(0, begin, end - begin); };
-    out.copy_(cuda_dequantize_table(rows(codes), rows(absmax), table, bits, out.scalar_type()));
-    return;
+    return cuda_dequantize_table(rows(codes), rows(absmax), table, bits, out);
   }
   const uint8_t* packed = codes.const_data_ptr<uint8_t>() + begin * codes.size(1);
   const float* absmax_data = absmax.const_data_ptr<float>() + begin * groups;

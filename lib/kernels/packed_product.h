@@ -1,5 +1,5 @@
-// Products of few tokens with packed weights, reading nothing but the packed bytes. CPU only so far. Letters
-// as in group_quant.h; M tokens.
+// Products of few tokens with packed weights, reading nothing but the packed bytes. Letters as in
+// group_quant.h; M tokens.
 #pragma once
 #include "kernels/group_quant.h"
 
@@ -8,17 +8,17 @@ namespace qslaw {
 /// x W^T in x's dtype, [..., N] from x [..., K] (float32, bfloat16 or float16). Sums are in float32. With
 /// bfloat16 or float16 x the weights are not rounded to 16 bits, so the result is nearer to the exact one
 /// than dequantizing in x's dtype. Every output depends on its own row and token only: not on M and not on
-/// the number of threads.
+/// the number of threads. Sums have an order of their own on CUDA and for each of the CPU's instruction sets.
 at::Tensor packed_product(const at::Tensor& x, const at::Tensor& codes, const GroupGrid& grid, int bits);
 
-/// The same of table codes; levels have an error of at most 2^-17 of themselves.
+/// The same of table codes; on the CPU, levels have an error of at most 2^-17 of themselves.
 at::Tensor packed_table_product(const at::Tensor& x, const at::Tensor& codes, const at::Tensor& absmax,
                                 const at::Tensor& table, int bits);
 
 enum class Codes { uniform, table };
 
-/// True where the product above is faster than dequantizing W and a dense product: CPU tensors of up to so
-/// many tokens as measured for the dtype and this machine's instruction set.
+/// True where the product above is faster than dequantizing W and a dense product: up to so many tokens as
+/// measured for the dtype and this machine's instruction set, or estimated for CUDA.
 bool packed_product_pays(const at::Tensor& x, Codes kind, int bits);
 
 }  // namespace qslaw

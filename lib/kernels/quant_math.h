@@ -6,7 +6,8 @@
 #if defined(__CUDACC__)
 #define QSLAW_HOST_DEVICE __host__ __device__ __forceinline__
 #else
-#define QSLAW_HOST_DEVICE inline
+// A helper of loops that are compiled once per instruction set has to become part of each copy (clones.h).
+#define QSLAW_HOST_DEVICE inline __attribute__((always_inline))
 #endif
 
 namespace qslaw {

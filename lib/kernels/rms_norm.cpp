@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "kernels/float_types.h"
+#include "core/error.h"
+#include "kernels/cuda_call.h"
+#include "kernels/elements.h"
 #include "kernels/parallel.h"
 #include "kernels/rms_norm_cpu.h"
 
@@ -24,9 +26,16 @@ struct Normalized {
 
 Normalized forward_rows(const at::Tensor& x, const at::Tensor& weight_D, double eps) {
   const int64_t D = x.size(-1), M = D > 0 ? x.numel() / D : 0;
-  Normalized out{at::empty_like(x), at::empty({M}, at::kFloat)};
+  Normalized out{at::empty_like(x), at::empty({M}, x.options().dtype(at::kFloat))};
   float* inverse_rms = out.inverse_rms_M.data_ptr<float>();
-  with_float_type(x.scalar_type(), [&](auto zero) {
+  if (x.is_cuda()) {
+    cuda_call(x, "rms_norm", [&](const CudaKernels& kernels, void* stream) {
+      return kernels.rms_norm(cuda_input(x), cuda_input(weight_D), {M, D}, static_cast<float>(eps),
+                              cuda_output(out.y), inverse_rms, stream);
+    });
+    return out;
+  }
+  with_element_type(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const T* from = x.const_data_ptr<T>();
     const T* weight = weight_D.const_data_ptr<T>();
@@ -44,7 +53,14 @@ at::Tensor input_gradient(const at::Tensor& x, const at::Tensor& weight_D, const
   const int64_t D = x.size(-1);
   at::Tensor dX = at::empty_like(x);
   const float* inverse_rms = inverse_rms_M.const_data_ptr<float>();
-  with_float_type(x.scalar_type(), [&](auto zero) {
+  if (x.is_cuda()) {
+    cuda_call(x, "rms_norm_gradient", [&](const CudaKernels& kernels, void* stream) {
+      return kernels.rms_norm_gradient(cuda_input(x), cuda_input(weight_D), cuda_input(dY),
+                                       {inverse_rms_M.numel(), D}, inverse_rms, cuda_output(dX), stream);
+    });
+    return dX;
+  }
+  with_element_type(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const T* from = x.const_data_ptr<T>();
     const T* weight = weight_D.const_data_ptr<T>();
@@ -61,9 +77,17 @@ at::Tensor input_gradient(const at::Tensor& x, const at::Tensor& weight_D, const
 // float32 [D]: blocks of rows are summed on their own, then added up in order.
 at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& dY, const at::Tensor& inverse_rms_M) {
   const int64_t D = x.size(-1), M = inverse_rms_M.numel(), blocks = (M + kRowBlock - 1) / kRowBlock;
-  at::Tensor parts_CD = at::zeros({blocks, D}, at::kFloat);
+  const auto options = x.options().dtype(at::kFloat);
+  at::Tensor parts_CD = at::zeros({blocks, D}, options), total_D = at::zeros({D}, options);
   const float* inverse_rms = inverse_rms_M.const_data_ptr<float>();
-  with_float_type(x.scalar_type(), [&](auto zero) {
+  if (x.is_cuda()) {
+    cuda_call(x, "rms_norm_weight_gradient", [&](const CudaKernels& kernels, void* stream) {
+      return kernels.rms_norm_weight_gradient(cuda_input(x), cuda_input(dY), {M, D}, inverse_rms, kRowBlock,
+                                              parts_CD.data_ptr<float>(), total_D.data_ptr<float>(), stream);
+    });
+    return total_D;
+  }
+  with_element_type(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const T* from = x.const_data_ptr<T>();
     const T* gradient = dY.const_data_ptr<T>();
@@ -74,7 +98,6 @@ at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& dY, const at::
                                           parts + m / kRowBlock * D);
     });
   });
-  at::Tensor total_D = at::zeros({D}, at::kFloat);
   for (int64_t block = 0; block < blocks; ++block)
     total_D.add_(parts_CD[block]);
   return total_D;
@@ -105,7 +128,9 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
 }  // namespace
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight_D, double eps) {
-  return has_cpu_loops(x) ? RmsNorm::apply(x, weight_D, eps) : rms_norm_reference(x, weight_D, eps);
+  QSLAW_CHECK(x.dim() >= 1 && weight_D.sizes() == at::IntArrayRef({x.size(-1)}));
+  QSLAW_CHECK(weight_D.device() == x.device());
+  return has_kernels(x) ? RmsNorm::apply(x, weight_D, eps) : rms_norm_reference(x, weight_D, eps);
 }
 
 at::Tensor rms_norm_reference(const at::Tensor& x, const at::Tensor& weight_D, double eps) {

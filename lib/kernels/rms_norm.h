@@ -9,8 +9,9 @@ namespace qslaw {
 /// float32 per row. weight_D: any floating dtype, rounded to x's.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight_D, double eps);
 
-/// The same in LibTorch's operators: what runs on CUDA and in float64, and what tests compare with. The CPU
-/// loops add in another order: results differ by a few float32 roundings, or by one of the narrower dtype.
+/// The same in LibTorch's operators: what runs in float64, and what tests compare with. The kernels add in
+/// another order, the CPU's and CUDA's in one of their own each: results differ by a few float32 roundings,
+/// or by one of the narrower dtype.
 at::Tensor rms_norm_reference(const at::Tensor& x, const at::Tensor& weight_D, double eps);
 
 }  // namespace qslaw

@@ -1,8 +1,7 @@
 #include "kernels/rms_norm_cpu.h"
 
-#include <cmath>
-
 #include "kernels/float_rows.h"
+#include "kernels/step_math.h"
 
 namespace qslaw::cpu {
 namespace {
@@ -10,29 +9,28 @@ namespace {
 template <typename T>
 QSLAW_INLINE float forward_row(const T* x, const T* weight, int64_t n, float eps, T* out) {
   const float squares = lane_sum(n, [&](int64_t i) { return widen(x[i]) * widen(x[i]); });
-  const float inverse_rms = 1.0F / std::sqrt(squares / static_cast<float>(n) + eps);
+  const float inverse_rms = rms_inverse(squares, n, eps);
   for (int64_t i = 0; i < n; ++i)
-    narrow(widen(weight[i]) * rounded<T>(widen(x[i]) * inverse_rms), out[i]);
+    narrow(rms_value(widen(x[i]), widen(weight[i]), inverse_rms, Rounding<T>{}), out[i]);
   return inverse_rms;
 }
 
-// With u = x * inverse_rms and g = dy * weight: dx = inverse_rms * (g - u * mean(g * u)).
 template <typename T>
 QSLAW_INLINE void gradient_row(const T* x, const T* weight, const T* dy, int64_t n, float inverse_rms,
                                T* dx) {
+  const Rounding<T> round;
   const float products =
-      lane_sum(n, [&](int64_t i) { return rounded<T>(widen(dy[i]) * widen(weight[i])) * widen(x[i]); });
-  const float along = products * inverse_rms * inverse_rms * inverse_rms / static_cast<float>(n);
+      lane_sum(n, [&](int64_t i) { return round(widen(dy[i]) * widen(weight[i])) * widen(x[i]); });
+  const float along = rms_along(products, inverse_rms, n);
   for (int64_t i = 0; i < n; ++i) {
-    const float g = rounded<T>(widen(dy[i]) * widen(weight[i]));
-    narrow(g * inverse_rms - widen(x[i]) * along, dx[i]);
+    narrow(rms_gradient(widen(x[i]), widen(weight[i]), widen(dy[i]), inverse_rms, along, round), dx[i]);
   }
 }
 
 template <typename T>
 QSLAW_INLINE void add_weight_gradient(const T* x, const T* dy, int64_t n, float inverse_rms, float* sums) {
   for (int64_t i = 0; i < n; ++i)
-    sums[i] += widen(dy[i]) * rounded<T>(widen(x[i]) * inverse_rms);
+    sums[i] += rms_weight_term(widen(x[i]), widen(dy[i]), inverse_rms, Rounding<T>{});
 }
 
 }  // namespace

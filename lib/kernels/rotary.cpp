@@ -4,7 +4,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "core/error.h"
-#include "kernels/float_types.h"
+#include "kernels/cuda_call.h"
+#include "kernels/elements.h"
 #include "kernels/parallel.h"
 #include "kernels/rotary_cpu.h"
 
@@ -22,7 +23,16 @@ at::Tensor rotate_tokens(const at::Tensor& x_BTHS, const at::Tensor& cos, const 
   const int64_t T = x_BTHS.size(1), H = x_BTHS.size(2), S = x_BTHS.size(3);
   const bool per_row = cos.dim() == 4;
   at::Tensor out_BTHS = at::empty_like(x_BTHS);
-  with_float_type(x_BTHS.scalar_type(), [&](auto zero) {
+  if (x_BTHS.is_cuda()) {
+    const int64_t tokens = x_BTHS.size(0) * T;
+    cuda_call(x_BTHS, "rotate_heads", [&](const CudaKernels& kernels, void* stream) {
+      return kernels.rotate_heads(cuda_input(x_BTHS), cuda_input(cos), cuda_input(sin),
+                                  {tokens, H, S / 2, per_row ? tokens : T, direction}, cuda_output(out_BTHS),
+                                  stream);
+    });
+    return out_BTHS;
+  }
+  with_element_type(x_BTHS.scalar_type(), [&](auto zero) {
     using Value = decltype(zero);
     const Value* from = x_BTHS.const_data_ptr<Value>();
     const Value* c = cos.const_data_ptr<Value>();
@@ -60,9 +70,10 @@ struct Rotation : torch::autograd::Function<Rotation> {
 at::Tensor rotate_heads(const at::Tensor& x_BTN, int64_t heads, const at::Tensor& cos,
                         const at::Tensor& sin) {
   QSLAW_CHECK(x_BTN.dim() == 3 && x_BTN.size(2) == heads * cos.size(-1) && cos.size(-1) % 2 == 0);
-  QSLAW_CHECK(cos.scalar_type() == x_BTN.scalar_type() && sin.sizes() == cos.sizes());
+  QSLAW_CHECK(cos.scalar_type() == x_BTN.scalar_type() && sin.scalar_type() == x_BTN.scalar_type());
+  QSLAW_CHECK(sin.sizes() == cos.sizes() && cos.device() == x_BTN.device() && sin.device() == cos.device());
   QSLAW_CHECK(cos.size(-2) == x_BTN.size(1) && (cos.dim() == 2 || cos.size(0) == x_BTN.size(0)));
-  if (!has_cpu_loops(x_BTN)) return rotate_heads_reference(x_BTN, heads, cos, sin);
+  if (!has_kernels(x_BTN)) return rotate_heads_reference(x_BTN, heads, cos, sin);
   return Rotation::apply(x_BTN, heads, cos.contiguous(), sin.contiguous());
 }
 

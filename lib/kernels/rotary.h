@@ -11,7 +11,7 @@ namespace qslaw {
 /// rounded to the dtype before the sum, as separate operators would. Differentiable in x; keeps nothing of x.
 at::Tensor rotate_heads(const at::Tensor& x_BTN, int64_t heads, const at::Tensor& cos, const at::Tensor& sin);
 
-/// The same bits in LibTorch's operators: on CUDA, in float64 and in tests.
+/// The same bits in LibTorch's operators: in float64 and in tests.
 at::Tensor rotate_heads_reference(const at::Tensor& x_BTN, int64_t heads, const at::Tensor& cos,
                                   const at::Tensor& sin);
 

@@ -1,6 +1,7 @@
 #include "kernels/rotary_cpu.h"
 
 #include "kernels/float_rows.h"
+#include "kernels/step_math.h"
 
 namespace qslaw::cpu {
 namespace {
@@ -10,9 +11,10 @@ QSLAW_INLINE void rotate(const T* __restrict x, const T* __restrict cos, const T
                          int64_t heads, int64_t half, float direction, T* __restrict out) {
   for (int64_t head = 0; head < heads; ++head, x += 2 * half, out += 2 * half) {
     for (int64_t i = 0; i < half; ++i) {
-      const float a = widen(x[i]), b = widen(x[i + half]), c = widen(cos[i]), s = direction * widen(sin[i]);
-      narrow(rounded<T>(a * c) - rounded<T>(b * s), out[i]);
-      narrow(rounded<T>(b * c) + rounded<T>(a * s), out[i + half]);
+      const Pair y =
+          turned(widen(x[i]), widen(x[i + half]), widen(cos[i]), direction * widen(sin[i]), Rounding<T>{});
+      narrow(y.first, out[i]);
+      narrow(y.second, out[i + half]);
     }
   }
 }

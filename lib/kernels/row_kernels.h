@@ -1,15 +1,15 @@
 // The group-wise kernels over raw memory, one table of functions per instruction set; group_quant.cpp and
 // activation_quant.cpp split tensors. All tables give the same bits. The files behind the tables include no
-// other header of the project: an inline function compiled there for a newer processor could be linked into
-// code that runs on an older one.
+// other header with code of the project: an inline function compiled there for a newer processor could be
+// linked into code that runs on an older one.
 #pragma once
 #include <cstdint>
+
+#include "kernels/element.h"
 
 namespace qslaw::cpu {
 
 enum class Isa : int32_t;  // cpu_isa.h
-
-enum class Element : int32_t { float32, bfloat16, float16 };
 
 /// Consecutive groups of weights, of one row or of several that follow each other in memory: `count` groups
 /// of `size` columns (a multiple of 32), and for each its constants.

@@ -4,7 +4,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "core/error.h"
-#include "kernels/float_types.h"
+#include "kernels/cuda_call.h"
+#include "kernels/elements.h"
 #include "kernels/parallel.h"
 #include "kernels/swiglu_cpu.h"
 
@@ -18,7 +19,13 @@ constexpr int64_t kGrain = 1 << 14;  // values per task: some microseconds
 
 at::Tensor forward_values(const at::Tensor& gate, const at::Tensor& up) {
   at::Tensor out = at::empty_like(gate);
-  with_float_type(gate.scalar_type(), [&](auto zero) {
+  if (gate.is_cuda()) {
+    cuda_call(gate, "swiglu", [&](const CudaKernels& kernels, void* stream) {
+      return kernels.swiglu(cuda_input(gate), cuda_input(up), gate.numel(), cuda_output(out), stream);
+    });
+    return out;
+  }
+  with_element_type(gate.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const T* g = gate.const_data_ptr<T>();
     const T* u = up.const_data_ptr<T>();
@@ -33,7 +40,14 @@ at::Tensor forward_values(const at::Tensor& gate, const at::Tensor& up) {
 std::pair<at::Tensor, at::Tensor> gradients_of(const at::Tensor& gate, const at::Tensor& up,
                                                const at::Tensor& dY) {
   at::Tensor dGate = at::empty_like(gate), dUp = at::empty_like(up);
-  with_float_type(gate.scalar_type(), [&](auto zero) {
+  if (gate.is_cuda()) {
+    cuda_call(gate, "swiglu_gradient", [&](const CudaKernels& kernels, void* stream) {
+      return kernels.swiglu_gradient(cuda_input(gate), cuda_input(up), cuda_input(dY), gate.numel(),
+                                     cuda_output(dGate), cuda_output(dUp), stream);
+    });
+    return {dGate, dUp};
+  }
+  with_element_type(gate.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const T* g = gate.const_data_ptr<T>();
     const T* u = up.const_data_ptr<T>();
@@ -65,7 +79,8 @@ struct Swiglu : torch::autograd::Function<Swiglu> {
 
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
   QSLAW_CHECK(gate.sizes() == up.sizes() && gate.scalar_type() == up.scalar_type());
-  return has_cpu_loops(gate) ? Swiglu::apply(gate, up) : swiglu_reference(gate, up);
+  QSLAW_CHECK(gate.device() == up.device());
+  return has_kernels(gate) ? Swiglu::apply(gate, up) : swiglu_reference(gate, up);
 }
 
 at::Tensor swiglu_reference(const at::Tensor& gate, const at::Tensor& up) {

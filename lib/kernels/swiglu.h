@@ -8,7 +8,7 @@ namespace qslaw {
 /// shape and dtype. Differentiable; keeps gate and up and computes silu again in the backward pass.
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
 
-/// The same in LibTorch's operators: on CUDA, in float64 and in tests. Its exp may differ in the last bit.
+/// The same in LibTorch's operators: in float64 and in tests. Its exp may differ in the last bit.
 at::Tensor swiglu_reference(const at::Tensor& gate, const at::Tensor& up);
 
 }  // namespace qslaw

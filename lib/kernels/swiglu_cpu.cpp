@@ -1,6 +1,7 @@
 #include "kernels/swiglu_cpu.h"
 
 #include "kernels/float_rows.h"
+#include "kernels/step_math.h"
 
 namespace qslaw::cpu {
 namespace {
@@ -8,19 +9,17 @@ namespace {
 template <typename T>
 QSLAW_INLINE void forward_row(const T* gate, const T* up, int64_t n, T* out) {
   for (int64_t i = 0; i < n; ++i) {
-    const float x = widen(gate[i]);
-    narrow(rounded<T>(x / (1.0F + exp_float(-x))) * widen(up[i]), out[i]);
+    narrow(swiglu_value(widen(gate[i]), widen(up[i]), Rounding<T>{}), out[i]);
   }
 }
 
 template <typename T>
 QSLAW_INLINE void gradient_row(const T* gate, const T* up, const T* dy, int64_t n, T* dgate, T* dup) {
   for (int64_t i = 0; i < n; ++i) {
-    const float x = widen(gate[i]), gradient = widen(dy[i]);
-    const float s = sigmoid_float(x);
-    const float dsilu = rounded<T>(gradient * widen(up[i]));
-    narrow(dsilu * s * (1.0F + x * (1.0F - s)), dgate[i]);
-    narrow(gradient * rounded<T>(x * s), dup[i]);
+    const SwigluGradients gradient =
+        swiglu_gradients(widen(gate[i]), widen(up[i]), widen(dy[i]), Rounding<T>{});
+    narrow(gradient.gate, dgate[i]);
+    narrow(gradient.up, dup[i]);
   }
 }
 

@@ -1,25 +1,14 @@
-// Loading the CUDA side, and the kernels on a GPU where there is one (elsewhere cuda_group_quant_test.cpp
-// runs their code). Each case needs a process of its own, as ctest gives it: LibTorch keeps its first answer
-// about CUDA.
+// Loading the CUDA side, and group-wise quantization on a GPU where there is one (elsewhere
+// cuda_group_quant_test.cpp runs its code). Each case needs a process of its own, as ctest gives it: LibTorch
+// keeps its first answer about CUDA.
 #include <catch2/catch.hpp>
 
-#include "core/error.h"
-#include "kernels/cuda_table.h"
+#include "gpu_case.h"
 #include "quant_case.h"
 
 using namespace qslaw;
 
 namespace {
-
-// "" when CUDA can be used, otherwise what load_cuda says.
-std::string cuda_problem() {
-  try {
-    load_cuda();
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 GroupGrid on_gpu(const GroupGrid& grid) {
   return {grid.scale.to(at::kCUDA), grid.zero.to(at::kCUDA)};
@@ -47,11 +36,8 @@ TEST_CASE("a GPU is asked for by the number of one that is there") {
   if (cuda_problem().empty()) CHECK(cuda_device_count() > 0);
 }
 
-TEST_CASE("a GPU's results equal the CPU's bit for bit") {
-  if (const std::string problem = cuda_problem(); !problem.empty()) {
-    WARN("not run: " << problem);
-    return;
-  }
+TEST_CASE("a GPU's results equal the CPU's bit for bit", "[gpu]") {
+  if (!has_gpu()) return;
   for_each_case([](const QuantCase& c) {
     const at::Tensor weight = c.weight_NK.to(at::kCUDA), gamma = c.gamma.to(at::kCUDA);
     const GroupGrid grid = on_gpu(c.grid);

@@ -5,38 +5,15 @@
 
 #include <catch2/catch.hpp>
 
-#include "cuda_on_cpu.h"
+#include "device_launch.h"
 #include "kernels/group_quant.h"
 #include "quant_case.h"
-
-namespace qslaw::device {
-
-template <typename... Params, typename... Args>
-const char* launch(void (*kernel)(Params...), int64_t blocks, int threads, void*, Args... args) {
-  cuda_on_cpu::run_grid(blocks, threads, [=] { kernel(args...); });
-  return nullptr;
-}
-
-}  // namespace qslaw::device
 
 #include "../../cuda/group_quant_launch.cuh"
 
 using namespace qslaw;
 
 namespace {
-
-CudaType type_of(at::ScalarType dtype) {
-  return dtype == at::kFloat  ? CudaType::kFloat32
-         : dtype == at::kHalf ? CudaType::kFloat16
-                              : CudaType::kBFloat16;
-}
-
-CudaInput input(const at::Tensor& tensor) {
-  return {tensor.const_data_ptr(), type_of(tensor.scalar_type())};
-}
-CudaOutput output(at::Tensor& tensor) {
-  return {tensor.data_ptr(), type_of(tensor.scalar_type())};
-}
 
 CudaGrid grid_of(const QuantCase& c, bool with_gamma) {
   return {c.grid.scale.const_data_ptr<float>(), c.grid.zero.const_data_ptr<int16_t>(),
@@ -55,7 +32,7 @@ TEST_CASE("device quantize_packed equals the CPU's") {
       const at::Tensor expected =
           quantize_packed(c.weight_NK, c.grid, with_gamma ? c.gamma : at::Tensor(), c.bits);
       at::Tensor codes = at::full_like(expected, 0xA5);
-      REQUIRE(device::quantize_packed(input(c.weight_NK), grid_of(c, with_gamma), shape_of(c),
+      REQUIRE(device::quantize_packed(device_input(c.weight_NK), grid_of(c, with_gamma), shape_of(c),
                                       codes.data_ptr<uint8_t>(), nullptr) == nullptr);
       REQUIRE(equal_bits(codes, expected));
     }
@@ -68,7 +45,7 @@ TEST_CASE("device dequantize_packed equals the CPU's") {
     const at::Tensor expected = dequantize_packed(codes, c.grid, c.bits, c.weight_NK.scalar_type());
     at::Tensor out = at::full_like(expected, 7);
     REQUIRE(device::dequantize_packed(codes.const_data_ptr<uint8_t>(), grid_of(c, false), shape_of(c),
-                                      output(out), nullptr) == nullptr);
+                                      device_output(out), nullptr) == nullptr);
     REQUIRE(equal_bits(out, expected));
   });
 }
@@ -78,8 +55,8 @@ TEST_CASE("device fake_quantize equals the CPU's") {
     for (const at::ScalarType dtype : kTypes) {
       const at::Tensor expected = fake_quantize(c.weight_NK, c.grid, c.gamma, c.bits, dtype);
       at::Tensor out = at::full_like(expected, 7);
-      REQUIRE(device::fake_quantize(input(c.weight_NK), grid_of(c, true), shape_of(c), output(out),
-                                    nullptr) == nullptr);
+      REQUIRE(device::fake_quantize(device_input(c.weight_NK), grid_of(c, true), shape_of(c),
+                                    device_output(out), nullptr) == nullptr);
       REQUIRE(equal_bits(out, expected));
     }
   });
@@ -89,7 +66,7 @@ TEST_CASE("device gamma_gradient equals the CPU's") {
   for_each_case([](const QuantCase& c) {
     const at::Tensor expected = gamma_gradient(c.weight_NK, c.grid, c.gamma, c.gradient_NK, c.bits);
     at::Tensor out = at::full_like(expected, 7);
-    REQUIRE(device::gamma_gradient(input(c.weight_NK), grid_of(c, true),
+    REQUIRE(device::gamma_gradient(device_input(c.weight_NK), grid_of(c, true),
                                    c.gradient_NK.const_data_ptr<float>(), shape_of(c), out.data_ptr<float>(),
                                    nullptr) == nullptr);
     REQUIRE(equal_bits(out, expected));
@@ -105,7 +82,7 @@ TEST_CASE("device dequantize_table equals the CPU's") {
     const at::Tensor expected = dequantize_table(codes, absmax, table, bits, c.weight_NK.scalar_type());
     at::Tensor out = at::full_like(expected, 7);
     REQUIRE(device::dequantize_table(codes.const_data_ptr<uint8_t>(), absmax.const_data_ptr<float>(),
-                                     table.const_data_ptr<float>(), shape_of(c), output(out),
+                                     table.const_data_ptr<float>(), shape_of(c), device_output(out),
                                      nullptr) == nullptr);
     REQUIRE(equal_bits(out, expected));
   });
@@ -114,6 +91,8 @@ TEST_CASE("device dequantize_table equals the CPU's") {
 TEST_CASE("device launchers take an empty matrix and refuse unknown bits") {
   const QuantCase c = make_case(1, 64, 32, 4, at::kFloat);
   const CudaShape empty{0, 64, 32, 4}, five{1, 64, 32, 5};
-  REQUIRE(device::quantize_packed(input(c.weight_NK), grid_of(c, false), empty, nullptr, nullptr) == nullptr);
-  REQUIRE(device::quantize_packed(input(c.weight_NK), grid_of(c, false), five, nullptr, nullptr) != nullptr);
+  REQUIRE(device::quantize_packed(device_input(c.weight_NK), grid_of(c, false), empty, nullptr, nullptr) ==
+          nullptr);
+  REQUIRE(device::quantize_packed(device_input(c.weight_NK), grid_of(c, false), five, nullptr, nullptr) !=
+          nullptr);
 }

@@ -1,0 +1,42 @@
+// Reductions over a block in a fixed order.
+#pragma once
+#include "elements.cuh"
+
+namespace qslaw::device {
+
+struct Add {
+  __device__ __forceinline__ float operator()(float a, float b) const { return a + b; }
+};
+/// What is not a number is passed over as the second argument.
+struct Larger {
+  __device__ __forceinline__ float operator()(float a, float b) const { return b > a ? b : a; }
+};
+struct Smaller {
+  __device__ __forceinline__ float operator()(float a, float b) const { return b < a ? b : a; }
+};
+
+/// The reduction over a warp, in every lane: lanes 16 apart are joined first, then 8 apart, and so on. All
+/// lanes come to the same bits, because the operations commute.
+template <typename Op>
+__device__ __forceinline__ float warp_reduce(float value, Op op) {
+  for (int width = 16; width > 0; width /= 2)
+    value = op(value, __shfl_xor_sync(0xFFFFFFFFU, value, width));
+  return value;
+}
+
+/// The reduction over a block of whole warps, in every thread: warps are joined in their order. All threads
+/// must call it.
+template <typename Op>
+__device__ __forceinline__ float block_reduce(float value, Op op) {
+  __shared__ float warps[32];
+  value = warp_reduce(value, op);
+  if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = value;
+  __syncthreads();
+  float result = warps[0];
+  for (unsigned warp = 1; warp < blockDim.x / 32; ++warp)
+    result = op(result, warps[warp]);
+  __syncthreads();  // the next call writes to the same memory
+  return result;
+}
+
+}  // namespace qslaw::device

@@ -1,0 +1,86 @@
+// The device code of activation quantization, run on the CPU and compared bit for bit with the CPU functions.
+#include "device_launch.h"
+#include "kernels/activation_quant.h"
+#include "quant_case.h"
+
+#include "../../cuda/activation_quant.cuh"
+
+using namespace qslaw;
+
+namespace {
+
+constexpr int64_t kSlabRows = 64;
+
+ActivationRange device_range(const at::Tensor& x, ActivationAxis axis) {
+  const int64_t M = x.size(0), K = x.size(1), slabs = (M + kSlabRows - 1) / kSlabRows;
+  const bool per_channel = axis == ActivationAxis::channel;
+  const std::vector<int64_t> shape = per_channel ? std::vector<int64_t>{1, K} : std::vector<int64_t>{M, 1};
+  ActivationRange range{at::full(shape, 7.0F), at::full(shape, 7.0F)};
+  float* high = range.high.data_ptr<float>();
+  float* low = range.low.data_ptr<float>();
+  if (per_channel) {
+    at::Tensor parts = at::full({2, slabs, K}, 7.0F);
+    float* part = parts.data_ptr<float>();
+    REQUIRE(device::activation_column_range(device_input(x), {M, K}, kSlabRows, part, part + slabs * K, high,
+                                            low, nullptr) == nullptr);
+  } else {
+    REQUIRE(device::activation_row_range(device_input(x), {M, K}, high, low, nullptr) == nullptr);
+  }
+  return range;
+}
+
+ActivationGrid device_grid(const ActivationRange& range, const ActivationFormat& format) {
+  ActivationGrid grid{at::full_like(range.high, 7), at::full_like(range.high, 7)};
+  REQUIRE(device::activation_grid(range.high.const_data_ptr<float>(), range.low.const_data_ptr<float>(),
+                                  range.high.numel(), format.bits, format.symmetric,
+                                  grid.scale.data_ptr<float>(), grid.zero.data_ptr<float>(),
+                                  nullptr) == nullptr);
+  return grid;
+}
+
+CudaActivationGrid constants(const ActivationGrid& grid, int bits) {
+  return {grid.scale.const_data_ptr<float>(), grid.zero.const_data_ptr<float>(), grid.scale.size(0) > 1,
+          grid.scale.size(1) > 1, bits};
+}
+
+void require_equal_codes(const at::Tensor& x, const ActivationGrid& grid, int bits) {
+  const CudaRows shape{x.size(0), x.size(1)};
+  at::Tensor codes = at::full(x.sizes(), 77, at::kChar), values = at::full_like(x, 7);
+  REQUIRE(device::quantize_activation(device_input(x), constants(grid, bits), shape, codes.data_ptr<int8_t>(),
+                                      nullptr) == nullptr);
+  REQUIRE(equal_bits(codes, quantize_activation(x, grid, bits)));
+  REQUIRE(device::fake_quantize_activation(device_input(x), constants(grid, bits), shape,
+                                           device_output(values), nullptr) == nullptr);
+  REQUIRE(equal_bits(values, fake_quantize_activation(x, grid, bits)));
+}
+
+}  // namespace
+
+TEST_CASE("device quantization of activations equals the CPU's") {
+  for (const at::ScalarType dtype : kTypes) {
+    for (const auto& [M, K] : {std::pair<int64_t, int64_t>{1, 1}, {1, 37}, {5, 32}, {3, 2056}, {131, 9}}) {
+      at::manual_seed(static_cast<uint64_t>(M * 1000 + K));
+      at::Tensor x = (at::randn({M, K}) * 3).to(dtype);
+      x.select(1, 0).fill_(0.75);  // a channel without width
+      for (const ActivationAxis axis : {ActivationAxis::token, ActivationAxis::channel}) {
+        const ActivationRange range = device_range(x, axis), expected = activation_range(x, axis);
+        REQUIRE(equal_bits(range.high, expected.high));
+        REQUIRE(equal_bits(range.low, expected.low));
+        for (const int bits : {4, 6, 8}) {
+          for (const bool symmetric : {false, true}) {
+            INFO("bits " << bits << ", axis " << static_cast<int>(axis) << ", " << M << " x " << K);
+            const ActivationFormat format{bits, axis, symmetric};
+            const ActivationGrid grid = device_grid(range, format), cpu_grid = activation_grid(range, format);
+            REQUIRE(equal_bits(grid.scale, cpu_grid.scale));
+            REQUIRE(equal_bits(grid.zero, cpu_grid.zero));
+            require_equal_codes(x, grid, bits);
+          }
+        }
+      }
+      const ActivationFormat format{8, ActivationAxis::tensor, false};
+      require_equal_codes(x, activation_grid(activation_range(x, format.axis), format), 8);
+    }
+  }
+  const ActivationGrid grid{at::ones({1, 1}), at::zeros({1, 1})};
+  require_equal_codes(at::empty({0, 8}), grid, 8);
+}

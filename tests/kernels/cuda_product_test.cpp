@@ -1,0 +1,66 @@
+// The device code of packed products, run on the CPU: against sums in double precision of the exact weights,
+// within the CPU kernels' bound, which holds for any order of float32 sums.
+#include "device_launch.h"
+#include "product_case.h"
+
+#include "../../cuda/packed_product.cuh"
+
+using namespace qslaw;
+
+namespace {
+
+at::Tensor multiply(const ProductCase& c) {
+  const int64_t M = c.x.size(0), K = c.x.size(1), N = c.codes.size(0);
+  at::Tensor y = at::full({M, N}, 7, c.x.options());
+  const bool table = c.table.defined();
+  const CudaProduct product{c.codes.const_data_ptr<uint8_t>(), c.grid.scale.const_data_ptr<float>(),
+                            table ? nullptr : c.grid.zero.const_data_ptr<int16_t>(),
+                            table ? c.table.const_data_ptr<float>() : nullptr};
+  REQUIRE(device::packed_product(product, device_input(c.x), M, {N, K, K / c.grid.scale.size(1), c.bits},
+                                 device_output(y), nullptr) == nullptr);
+  return y;
+}
+
+}  // namespace
+
+TEST_CASE("device packed products agree with double precision and depend on their own token only") {
+  for_each_product_format([](int bits, int64_t G, at::ScalarType dtype, bool table) {
+    for (const auto& [N, K] : {std::pair<int64_t, int64_t>{1, G}, {5, 3 * G}, {17, 11 * G}}) {
+      INFO("5 x " << K << " by " << N << " rows");
+      ProductCase c = make_product(5, N, K, G, bits, dtype, table);
+      const at::Tensor y = multiply(c);
+      require_near(y, exact_product(c), c);
+      const at::Tensor tokens = c.x;
+      for (const int64_t m : {0, 4}) {
+        c.x = tokens.narrow(0, m, 1).clone();
+        REQUIRE(equal_bits(multiply(c), y.narrow(0, m, 1)));
+      }
+    }
+  });
+}
+
+TEST_CASE("device packed products of rows that are longer than one step") {
+  for (const int bits : {2, 3, 4, 8}) {
+    for (const int64_t G : {32, 128}) {
+      for (const bool table : {false, true}) {
+        INFO("bits " << bits << ", group " << G << (table ? ", table" : ""));
+        // A step is 4096 columns; the second one has a part of a unit where groups are short.
+        const ProductCase c = make_product(2, 3, 4096 + G, G, bits, at::kBFloat16, table);
+        const at::Tensor y = multiply(c);
+        require_near(y, exact_product(c), c);
+        REQUIRE(equal_bits(multiply(c), y));
+      }
+    }
+  }
+}
+
+TEST_CASE("device packed products of no tokens, no rows and unknown bits") {
+  ProductCase c = make_product(1, 3, 64, 32, 4, at::kFloat, false);
+  const ProductCase none = make_product(0, 3, 64, 32, 4, at::kFloat, false);
+  REQUIRE(multiply(none).sizes() == at::IntArrayRef({0, 3}));
+  at::Tensor y = at::empty({1, 3});
+  REQUIRE(device::packed_product({}, device_input(c.x), 1, {0, 64, 32, 4}, device_output(y), nullptr) ==
+          nullptr);
+  REQUIRE(device::packed_product({}, device_input(c.x), 1, {3, 64, 32, 5}, device_output(y), nullptr) !=
+          nullptr);
+}

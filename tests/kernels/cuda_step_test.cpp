@@ -1,0 +1,105 @@
+// The device code of a training step's operators without sums over rows, run on the CPU and compared with the
+// CPU functions: bit for bit where both use one arithmetic and nothing is contracted.
+#include "device_launch.h"
+#include "kernels/dropout.h"
+#include "kernels/rotary.h"
+#include "kernels/swiglu.h"
+#include "quant_case.h"
+#include "step_case.h"
+
+#include "../../cuda/dropout.cuh"
+#include "../../cuda/rotary.cuh"
+#include "../../cuda/swiglu.cuh"
+
+using namespace qslaw;
+
+namespace {
+
+// Widths that vectors fit and do not, one value, nothing.
+const std::vector<std::vector<int64_t>> kShapes = {{7, 64}, {5, 33}, {1, 1}, {300, 8}, {0, 16}};
+
+Dropout dropout_of(double rate, uint64_t seed, at::ScalarType dtype) {
+  const at::Tensor factor = at::scalar_tensor(1.0 / (1.0 - rate), at::TensorOptions().dtype(dtype));
+  return {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32), dropout_threshold(rate),
+          factor.item<float>()};
+}
+
+}  // namespace
+
+TEST_CASE("device SwiGLU and its gradients agree with the CPU's") {
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
+  for (const auto& shape : kShapes) {
+    INFO("dtype " << dtype << ", shape " << at::IntArrayRef(shape));
+    at::manual_seed(1);
+    const at::Tensor gate = (at::randn(shape) * 4.0).to(dtype), up = at::randn(shape).to(dtype),
+                     dY = at::randn(shape).to(dtype);
+    const Operator fused = [](const Tensors& in) { return swiglu(in[0], in[1]); };
+    const Outcome expected = run_operator(fused, {gate, up}, dY);
+    for (int run = 0; run < 2; ++run) {
+      at::Tensor y = at::full_like(gate, 7), dGate = at::full_like(gate, 7), dUp = at::full_like(gate, 7);
+      REQUIRE(device::swiglu(device_input(gate), device_input(up), gate.numel(), device_output(y), nullptr) ==
+              nullptr);
+      REQUIRE(device::swiglu_gradient(device_input(gate), device_input(up), device_input(dY), gate.numel(),
+                                      device_output(dGate), device_output(dUp), nullptr) == nullptr);
+      // The CPU's multiply-adds are fused: some float32 roundings, of which one may carry a narrow value
+      // over.
+      require_close({y, {dGate, dUp}}, expected, dtype == at::kFloat ? 4.0 : 1.0);
+    }
+  }
+}
+
+TEST_CASE("device rotation of heads has the CPU's bits") {
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
+  const auto [B, T, H, S, per_row] =
+      GENERATE(std::tuple{2, 5, 3, 16, false}, std::tuple{1, 1, 1, 2, false}, std::tuple{3, 1, 2, 64, true},
+               std::tuple{2, 70, 4, 6, true}, std::tuple{0, 3, 2, 4, false});
+  INFO("dtype " << dtype << ", " << B << " x " << T << " x " << H << " x " << S << ", per row " << per_row);
+  at::manual_seed(1);
+  const at::Tensor half =
+      at::randn(per_row ? std::vector<int64_t>{B, 1, T, S / 2} : std::vector<int64_t>{T, S / 2});
+  const at::Tensor angles = at::cat({half, half}, -1), cos = angles.cos().to(dtype),
+                   sin = angles.sin().to(dtype);
+  const at::Tensor x = at::randn({B, T, H * S}).to(dtype);
+  const at::Tensor dY = at::randn({B, T, H, S}).to(dtype);
+  const Operator fused = [&, heads = H](const Tensors& in) { return rotate_heads(in[0], heads, cos, sin); };
+  const Outcome expected = run_operator(fused, {x}, dY.transpose(1, 2));
+  const auto turn = [&](const at::Tensor& from, float direction) {
+    at::Tensor out = at::full_like(from, 7);
+    REQUIRE(device::rotate_heads(device_input(from), device_input(cos), device_input(sin),
+                                 {B * T, H, S / 2, per_row ? B * T : T, direction}, device_output(out),
+                                 nullptr) == nullptr);
+    return out;
+  };
+  REQUIRE(equal_bits(turn(x, 1.0F).view({B, T, H, S}), expected.y.transpose(1, 2)));
+  REQUIRE(equal_bits(turn(dY, -1.0F).view({B, T, H * S}), expected.gradients[0]));
+}
+
+TEST_CASE("device dropout has the CPU's bits") {
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
+  const uint64_t seed = 0x123456789abcdef0ULL;
+  for (const auto& shape : kShapes) {
+    for (const double rate : {0.0, 0.1, 0.6}) {
+      INFO("dtype " << dtype << ", shape " << at::IntArrayRef(shape) << ", rate " << rate);
+      at::manual_seed(1);
+      const at::Tensor x = at::randn(shape).to(dtype);
+      at::Tensor y = at::full_like(x, 7), sum = at::randn(shape).to(dtype), expected_sum = sum.clone();
+      const Dropout options = dropout_of(rate, seed, dtype);
+      REQUIRE(device::dropout(device_input(x), x.numel(), options, device_output(y), nullptr) == nullptr);
+      REQUIRE(equal_bits(y, dropout(x, rate, seed)));
+      REQUIRE(device::add_dropout(device_input(x), x.numel(), options, device_output(sum), nullptr) ==
+              nullptr);
+      add_dropout(expected_sum, x, rate, seed);
+      REQUIRE(equal_bits(sum, expected_sum));
+    }
+  }
+}
+
+TEST_CASE("device code takes views that vectors do not fit") {
+  constexpr uint64_t kSeed = 3;
+  const at::Tensor x = at::randn({65}).to(at::kBFloat16);
+  const at::Tensor view = x.narrow(0, 1, 64);
+  at::Tensor y = at::empty_like(view);
+  REQUIRE(device::dropout(device_input(view), 64, dropout_of(0.5, kSeed, at::kBFloat16), device_output(y),
+                          nullptr) == nullptr);
+  REQUIRE(equal_bits(y, dropout(view, 0.5, kSeed)));
+}
