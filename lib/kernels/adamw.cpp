@@ -11,7 +11,9 @@ namespace qslaw {
 AdamW::AdamW(std::vector<at::Tensor> parameters, const AdamWOptions& options)
     : parameters_(std::move(parameters)), options_(options) {
   for (const at::Tensor& parameter : parameters_) {
-    steps_.push_back(at::zeros({}, parameter.options().dtype(at::kFloat).requires_grad(false)));
+    // The fused operator reads the step on the parameter's device; moments of 8 bits need it as a number.
+    const at::Device device = options_.int8_states ? at::Device(at::kCPU) : parameter.device();
+    steps_.push_back(at::zeros({}, at::TensorOptions().dtype(at::kFloat).device(device)));
     if (options_.int8_states) {
       moments_.push_back(zero_moments(parameter));
     } else {

@@ -67,6 +67,12 @@ float quantize_block(const float* values, int64_t count, const std::vector<float
   return absmax;
 }
 
+// A constant on a device without waiting for the work queued there: ordinary memory is read before the call
+// returns.
+at::Tensor queued_copy(const at::Tensor& constant, at::Device device) {
+  return constant.to(device, constant.scalar_type(), /*non_blocking=*/true);
+}
+
 }  // namespace
 
 at::Tensor normal_float_table(int bits) {
@@ -74,6 +80,10 @@ at::Tensor normal_float_table(int bits) {
   if (bits == 3) return at::tensor(at::ArrayRef<float>(kNf3));
   if (bits == 2) return at::tensor(at::ArrayRef<float>(kNf2));
   fail("quantize", "expected nf4 with bits 2, 3 or 4, got ", bits);
+}
+
+at::Tensor normal_float_table(int bits, at::Device device) {
+  return queued_copy(normal_float_table(bits), device);
 }
 
 at::Tensor dynamic_map() {
@@ -126,7 +136,7 @@ AbsmaxCodes quantize_absmax(const at::Tensor& absmax) {
 at::Tensor dequantize_absmax(const at::Tensor& codes, const at::Tensor& nested_absmax,
                              const at::Tensor& offset) {
   static const at::Tensor map = dynamic_map();
-  const at::Tensor values = map.to(codes.device()).index_select(0, codes.flatten().to(at::kLong));
+  const at::Tensor values = queued_copy(map, codes.device()).index_select(0, codes.flatten().to(at::kLong));
   const at::Tensor spread = nested_absmax.repeat_interleave(kAbsmaxBlock).narrow(0, 0, values.numel());
   return (values * spread + offset).view(codes.sizes());
 }

@@ -8,6 +8,8 @@ namespace qslaw {
 /// The 2^bits levels in ascending order, float32. 4 bits: bitsandbytes' NF4 constants; 3 and 2 bits: the
 /// paper's construction with fewer quantiles.
 at::Tensor normal_float_table(int bits);
+/// The same on a device, which need not have caught up.
+at::Tensor normal_float_table(int bits, at::Device device);
 
 /// Block length of the codes and of the absmax codes.
 inline constexpr int64_t kNormalFloatBlock = 64;

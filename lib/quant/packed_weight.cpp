@@ -97,7 +97,7 @@ int64_t PackedWeight::bytes() const {
 
 void PackedWeight::dequantize_into(int64_t begin, int64_t end, at::Tensor& out) const {
   if (kind == CodeKind::uniform) return dequantize_packed_into(codes, grid, bits, begin, end, out);
-  dequantize_table_into(codes, absmax(), normal_float_table(bits).to(codes.device()), bits, begin, end, out);
+  dequantize_table_into(codes, absmax(), normal_float_table(bits, codes.device()), bits, begin, end, out);
 }
 
 at::Tensor PackedWeight::dequantize(at::ScalarType dtype) const {
