@@ -47,8 +47,8 @@ void add_brought_stages(Artifacts& artifacts, const Experiment& experiment) {
             " (key model.stages)");
     const StageReport report = read_stage_report(folder);
     require(leaves_model(report.stage), "model",
-            "expected a finished quantize, warmup or tune to build on, got the folder of ", report.stage, ": ",
-            folder.string(), " (key model.stages)");
+            "expected a finished quantize, warmup or tune to build on, got the folder of ", report.stage,
+            ": ", folder.string(), " (key model.stages)");
     require_not_written(experiment, folder);
     const std::string remedy = "put it back, or do that stage again (key model.stages)";
     require_stage_files(folder, report, remedy);

@@ -24,8 +24,8 @@ struct Artifacts {
   // tune full: model.safetensors, in order: a later one lacks the tower where that was not trained again.
   std::vector<std::filesystem::path> dense;
   std::string tuned_base;  // SHA-256 of each of `dense`; empty: the checkpoint's weights
-  std::optional<std::filesystem::path> projector;  // warmup, tune: projector.safetensors
-  std::optional<std::filesystem::path> adapter;    // tune lora: adapter.safetensors
+  std::optional<std::filesystem::path> projector;           // warmup, tune: projector.safetensors
+  std::optional<std::filesystem::path> adapter;             // tune lora: adapter.safetensors
   std::map<std::filesystem::path, ArtifactOrigin> origins;  // of these files, among others
 };
 
@@ -35,8 +35,8 @@ struct Artifacts {
 /// the fully tuned model, if any, before them. Reads headers only.
 Artifacts collect_artifacts(const Experiment& experiment, const std::string& stage);
 
-/// The same for a stage that now reads them: their bytes, too, must be those that the stages' reports speak of.
-/// Reads every file once. UserError naming the first that is another one.
+/// The same for a stage that now reads them: their bytes, too, must be those that the stages' reports speak
+/// of. Reads every file once. UserError naming the first that is another one.
 Artifacts verified_artifacts(const Experiment& experiment, const std::string& stage);
 
 /// The first file of the stage's report that is not there; empty: all are.

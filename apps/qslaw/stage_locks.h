@@ -18,8 +18,8 @@ void require_no_other_process(const Experiment& experiment, const std::vector<st
 /// is renamed when a result is kept aside.
 class StageLocks {
  public:
-  /// Shared locks of what the stage builds on: the recipe's own stages before it and `model.stages`. UserError
-  /// while another process writes one of them.
+  /// Shared locks of what the stage builds on: the recipe's own stages before it and `model.stages`.
+  /// UserError while another process writes one of them.
   StageLocks(const Experiment& experiment, std::string stage);
 
   /// The stage's own: exclusive to write it, shared where it is complete. UserError when it cannot be had.

@@ -9,9 +9,12 @@ namespace qslaw {
 enum class StageState { fresh, resumed, complete };
 
 /// Without changing anything: complete with the same inputs; unfinished, and to go on with --resume; anything
-/// else starts over, as all does with --restart, and as an eval or export does that has lost a file. UserError
-/// - for an unfinished run without --resume or --restart, and for one that was begun with other inputs, naming
-///   the first that differs. A run that has done neither a step nor a block is not asked about: it goes on with
+/// else starts over, as all does with --restart, and as an eval or export does that has lost a file.
+/// UserError
+/// - for an unfinished run without --resume or --restart, and for one that was begun with other inputs,
+/// naming
+///   the first that differs. A run that has done neither a step nor a block is not asked about: it goes on
+///   with
 ///   --resume and the same inputs, and starts over otherwise;
 /// - for a complete stage that has lost a file that later ones need, or that ran on another device.
 StageState find_state(const Experiment& experiment, const std::string& stage, const std::string& inputs);

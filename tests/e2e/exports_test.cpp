@@ -25,7 +25,8 @@ TEST_CASE("an export holds what its recipe lists and nothing of an earlier one")
   require_success(experiment.run("run"));
   const fs::path folder = experiment.output() / "export";
   require_success(experiment.run("run", {"--set", "export.formats=[peft]", "--set", "tune.max_steps=4"}));
-  CHECK(names_in(folder) == std::set<std::string>{"inputs.txt", "log.txt", "peft", "recipe.yaml", "report.json"});
+  CHECK(names_in(folder) ==
+        std::set<std::string>{"inputs.txt", "log.txt", "peft", "recipe.yaml", "report.json"});
   // The base that it names is one of this run, not what lay beside it.
   const json adapter = json_file(folder / "peft" / "adapter_config.json");
   CHECK(adapter.at("base_model_name_or_path") == model.string());
@@ -71,10 +72,12 @@ TEST_CASE("an adapter on a fully tuned model is exported with that model as its 
   const std::string weights = "{path: " + experiment.model_with_weights().string() + ", dtype: float32";
   const fs::path full = experiment.path() / "full";
   experiment.write_recipe(kTune, weights + "}");
-  require_success(experiment.run("tune", {"--set", "tune.method=full", "--set", "tune.lora=null", "--out", full}));
+  require_success(
+      experiment.run("tune", {"--set", "tune.method=full", "--set", "tune.lora=null", "--out", full}));
   experiment.write_recipe(kTune + kExport, weights + ", stages: [full/tune]}");
   const std::vector<std::string> alone = {"--set", "export.formats=[peft]"};
-  const std::vector<std::string> parts = {"[export]", "hf_base beside peft", (full / "tune/model.safetensors").string()};
+  const std::vector<std::string> parts = {"[export]", "hf_base beside peft",
+                                          (full / "tune/model.safetensors").string()};
   require_user_error(experiment.run("run", {alone[0], alone[1], "--dry-run"}), parts);
   require_user_error(experiment.run("run", alone), parts);
   CHECK_FALSE(fs::exists(experiment.output()));

@@ -211,12 +211,13 @@ TEST_CASE("an artifact that is no longer what its stage left is not built on") {
     return json_file(out / stage / "report.json").at("files").at(file).get<std::string>();
   };
   const std::vector<std::string> changed = {"--set", "eval.benchmarks.0.new_tokens=3"};
-  const fs::path adapter = out / "tune" / "adapter.safetensors", packed = out / "quantize/language.safetensors";
+  const fs::path adapter = out / "tune" / "adapter.safetensors",
+                 packed = out / "quantize/language.safetensors";
   damage(adapter);
   for (const char* command : {"eval", "run"})
     require_user_error(experiment.run(command, changed),
-                       {"[eval]", adapter.string(), "SHA-256 " + recorded("tune", "adapter.safetensors"), "got ",
-                        "`qslaw tune` and --restart"});
+                       {"[eval]", adapter.string(), "SHA-256 " + recorded("tune", "adapter.safetensors"),
+                        "got ", "`qslaw tune` and --restart"});
   require_success(experiment.run("tune", {"--restart"}));
   require_success(experiment.run("eval", changed));
 

@@ -206,7 +206,8 @@ TEST_CASE("what a process builds on is not written meanwhile, but may be read") 
   CHECK(file_times(quantize) == untouched);
   require_success(experiment.run("quantize"));  // complete: only read
 
-  experiment.write_recipe(speed, "{path: model, random_weights: true, dtype: float32, stages: [out/quantize]}");
+  experiment.write_recipe(speed,
+                          "{path: model, random_weights: true, dtype: float32, stages: [out/quantize]}");
   require_success(experiment.run("eval", {"--out", (experiment.path() / "other").string()}));
   REQUIRE(program.running());
   CHECK(fs::exists(out / "quantize.lock"));  // still the first one's

@@ -128,7 +128,8 @@ TEST_CASE("a stage that leaves no model is not built on, nor one that is to be w
   for (const char* stage : {"measured/eval", "written/export"}) {
     experiment.write_recipe(kQuantize, with_stages(stage));
     for (const char* command : {"quantize", "run"})
-      require_both_stop(experiment, command, {"[model]", "quantize, warmup or tune", stage, "key model.stages"});
+      require_both_stop(experiment, command,
+                        {"[model]", "quantize, warmup or tune", stage, "key model.stages"});
   }
   make_stage(experiment, "pretrain", "tune", kTune, {"tune.method=projector", "tune.lora=null"});
   experiment.write_recipe(kTune, with_stages("pretrain/tune"));
