@@ -126,15 +126,13 @@ Artifacts collect_artifacts(const Experiment& experiment, const std::string& sta
   return artifacts;
 }
 
-Artifacts verified_artifacts(const Experiment& experiment, const std::string& stage) {
-  Artifacts artifacts = collect_artifacts(experiment, stage);
+void verify_artifacts(const Artifacts& artifacts, const std::string& stage) {
   for (const fs::path& file : files_of(artifacts)) {
     const ArtifactOrigin& origin = artifacts.origins.at(file);
     const std::string hash = sha256_file(file);
     require(hash == origin.sha256, stage, "expected the file that the finished ", origin.stage,
             " stage left, SHA-256 ", origin.sha256, ", got ", hash, ": ", file.string(), "; ", origin.remedy);
   }
-  return artifacts;
 }
 
 std::string restart_remedy(const std::string& stage) {

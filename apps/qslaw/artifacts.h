@@ -35,9 +35,9 @@ struct Artifacts {
 /// the fully tuned model, if any, before them. Reads headers only.
 Artifacts collect_artifacts(const Experiment& experiment, const std::string& stage);
 
-/// The same for a stage that now reads them: their bytes, too, must be those that the stages' reports speak
-/// of. Reads every file once. UserError naming the first that is another one.
-Artifacts verified_artifacts(const Experiment& experiment, const std::string& stage);
+/// Before they are read: their bytes, too, must be those that the stages' reports speak of. UserError naming
+/// the first file that holds others.
+void verify_artifacts(const Artifacts& artifacts, const std::string& stage);
 
 /// The first file of the stage's report that is not there; empty: all are.
 std::string missing_file(const std::filesystem::path& folder, const StageReport& report);

@@ -22,7 +22,7 @@ void load_model(const StageRun& run, EvalModel& model, EvalContext& context) {
   const ModelOptions& options = run.experiment.recipe.model;
   const LlavaConfig config = read_config(options.source);
   model.tokenizer = std::make_unique<Tokenizer>(load_tokenizer(options, config));
-  model.assembled = assemble_model(run.experiment, config, verified_artifacts(run.experiment, run.stage));
+  model.assembled = assemble_model(run.experiment, config, collect_artifacts(run.experiment, run.stage));
   context.model = &model.assembled.llava;
   context.tokenizer = model.tokenizer.get();
   context.transform = image_transform(options, config.vision);

@@ -9,7 +9,7 @@ namespace qslaw {
 void run_export(const StageRun& run, StageReport& report) {
   const Experiment& experiment = run.experiment;
   const LlavaConfig config = read_config(experiment.recipe.model.source);
-  const Artifacts artifacts = verified_artifacts(experiment, run.stage);
+  const Artifacts artifacts = collect_artifacts(experiment, run.stage);
   require_export_base(artifacts, artifacts.adapter.has_value(), *experiment.recipe.export_);
   AssembledModel model = assemble_model(experiment, config, artifacts);
   const ModelOptions& source = experiment.recipe.model;

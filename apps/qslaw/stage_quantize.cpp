@@ -14,7 +14,7 @@ void run_quantize(const StageRun& run, StageReport& report) {
   const ModelOptions& model = experiment.recipe.model;
   const QuantizeOptions& options = *experiment.recipe.quantize;
   const LlavaConfig config = read_config(model.source);
-  const Artifacts artifacts = verified_artifacts(experiment, run.stage);
+  const Artifacts artifacts = collect_artifacts(experiment, run.stage);
   require_quantize_base(artifacts);
   QuantizeTask task{
       tuned_source(experiment, artifacts), config, options, experiment.dtype, experiment.device, {},

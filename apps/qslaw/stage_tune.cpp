@@ -66,7 +66,7 @@ void run_tune(const StageRun& run, StageReport& report) {
   const Experiment& experiment = run.experiment;
   const TuneOptions& options = *experiment.recipe.tune;
   const LlavaConfig config = read_config(experiment.recipe.model.source);
-  const Artifacts artifacts = verified_artifacts(experiment, run.stage);
+  const Artifacts artifacts = collect_artifacts(experiment, run.stage);
   require_tune_base(artifacts, artifacts.packed.has_value(), options);
   AssembledModel model = assemble_model(experiment, config, artifacts);
   const TrainingData data(run, config, {options.phase}, options.loop, options.heldout);

@@ -72,7 +72,7 @@ void run_warmup(const StageRun& run, StageReport& report) {
   const Experiment& experiment = run.experiment;
   const WarmupOptions& options = *experiment.recipe.warmup;
   const LlavaConfig config = read_config(experiment.recipe.model.source);
-  const Artifacts artifacts = verified_artifacts(experiment, run.stage);
+  const Artifacts artifacts = collect_artifacts(experiment, run.stage);
   require_warmup_base(packed_base(artifacts), options, config);
   const auto packed = read_packed(config, artifacts);
 

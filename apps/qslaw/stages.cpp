@@ -4,10 +4,12 @@
 #include <functional>
 #include <map>
 
+#include "artifacts.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "kernels/device_memory.h"
+#include "preflight.h"
 #include "report/host_memory.h"
 #include "stage_inputs.h"
 #include "stage_locks.h"
@@ -80,6 +82,7 @@ StageOutcome run_stage(const Experiment& experiment, const std::string& stage) {
     log_info(concat(stage, ": complete already, nothing to do (", folder.string(), ")"));
     return {read_stage_report(folder), false};
   }
+  if (needs_model(experiment, {stage})) verify_artifacts(collect_artifacts(experiment, stage), stage);
   if (state == StageState::fresh) prepare_fresh(experiment, stage, inputs);
   return {do_stage(experiment, stage, sha256(inputs), state == StageState::resumed), true};
 }

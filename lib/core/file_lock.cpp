@@ -17,8 +17,9 @@
 namespace qslaw {
 namespace {
 
-constexpr int kTries = 50;
-constexpr std::chrono::milliseconds kPause(2);
+// A second in all: long enough for a process that looks at the lock and is not given the processor.
+constexpr int kTries = 200;
+constexpr std::chrono::milliseconds kPause(5);
 
 // Whether `descriptor` is the file of that name. Its last holder may have removed it between our opening and
 // locking it, and somebody else made it anew: then two would hold a lock of that name.

@@ -12,7 +12,7 @@ enum class LockKind { exclusive, shared };
 /// file that stops nobody.
 class FileLock {
  public:
-  /// Gives up at once, or nearly so: within a tenth of a second others' looks at the lock are over. UserError
+  /// Gives up after a second, by when others' looks at the lock are over. UserError
   /// when the file cannot be made; a shared lock in a folder that may not be written is held without one.
   /// Where the file system knows no locks it is held all the same, after a warning.
   explicit FileLock(std::filesystem::path file, LockKind kind = LockKind::exclusive);

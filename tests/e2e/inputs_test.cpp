@@ -214,10 +214,12 @@ TEST_CASE("an artifact that is no longer what its stage left is not built on") {
   const fs::path adapter = out / "tune" / "adapter.safetensors",
                  packed = out / "quantize/language.safetensors";
   damage(adapter);
+  const auto measured = file_times(out / "eval");
   for (const char* command : {"eval", "run"})
     require_user_error(experiment.run(command, changed),
                        {"[eval]", adapter.string(), "SHA-256 " + recorded("tune", "adapter.safetensors"),
                         "got ", "`qslaw tune` and --restart"});
+  CHECK(file_times(out / "eval") == measured);  // nor is the earlier result lost
   require_success(experiment.run("tune", {"--restart"}));
   require_success(experiment.run("eval", changed));
 
@@ -225,6 +227,7 @@ TEST_CASE("an artifact that is no longer what its stage left is not built on") {
   const std::string hash = recorded("quantize", "language.safetensors");
   require_user_error(experiment.run("tune", {"--restart"}),
                      {"[tune]", packed.string(), hash, "`qslaw quantize` and --restart"});
+  CHECK(fs::exists(adapter));
   experiment.write_recipe(kSpeed,
                           "{path: model, random_weights: true, dtype: float32, stages: [out/quantize]}");
   require_user_error(experiment.run("eval", {"--out", (experiment.path() / "other").string()}),

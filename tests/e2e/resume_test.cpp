@@ -174,7 +174,7 @@ TEST_CASE("an unfinished stage stops a run that would first do one before it ane
 
 TEST_CASE("a second process is kept out of a stage's folder, a kill leaves it open") {
   const TinyExperiment experiment;
-  experiment.write_recipe(longer(kTune, 20000));
+  experiment.write_recipe(longer(kTune, 200000));
   const fs::path tune = experiment.output() / "tune", lock = experiment.output() / "tune.lock";
   RunningProgram program(experiment.arguments("tune"));
   REQUIRE(wait_until(program, [&] { return count_lines(tune / "metrics.jsonl") >= 4; }));
@@ -192,7 +192,7 @@ TEST_CASE("a second process is kept out of a stage's folder, a kill leaves it op
 TEST_CASE("what a process builds on is not written meanwhile, but may be read") {
   const TinyExperiment experiment;
   const std::string speed = "eval: {benchmarks: [{kind: speed, prompt_tokens: 8, new_tokens: 2}]}\n";
-  experiment.write_recipe(kQuantize + longer(kTune, 20000) + speed);
+  experiment.write_recipe(kQuantize + longer(kTune, 200000) + speed);
   require_success(experiment.run("quantize"));
   const fs::path out = experiment.output(), quantize = out / "quantize", metrics = out / "tune/metrics.jsonl";
   const auto untouched = file_times(quantize);
@@ -222,7 +222,7 @@ TEST_CASE("a stage of another run is not written while it is built on") {
   require_success(experiment.run("quantize"));
   const fs::path link = experiment.path() / "link", other = experiment.path() / "other";
   fs::create_directory_symlink(experiment.output() / "quantize", link);
-  experiment.write_recipe(longer(kTune, 20000),
+  experiment.write_recipe(longer(kTune, 200000),
                           "{path: model, random_weights: true, dtype: float32, stages: [link]}");
   RunningProgram program(experiment.arguments("tune", {"--out", other.string()}));
   REQUIRE(wait_until(program, [&] { return count_lines(other / "tune" / "metrics.jsonl") >= 4; }));
