@@ -3,6 +3,18 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../environment.sh"
 
 peer_wheels=(bitsandbytes==0.50.2)
+llama_wheels=(gguf==0.19.0 diskcache==5.6.3)
+llama_source=llama-cpp-python==0.3.36
+
+# peer_install STAMP PACKAGES...: into .venv-peers, unless the stamp says that they are there.
+peer_install() {
+  local stamp=.venv-peers/.qslaw-$1
+  shift
+  if [[ -f $stamp && $(<"$stamp") == "$*" ]]; then return; fi
+  say "pip: $*"
+  .venv-peers/bin/python -m pip install -q --disable-pip-version-check --no-deps "$@"
+  printf '%s' "$*" >"$stamp"
+}
 
 install_peers() {
   install_test_wheels
@@ -14,9 +26,11 @@ install_peers() {
       printf '%s\n' "$PWD/$below" >"$(.venv-peers/bin/python -c 'import site; print(site.getsitepackages()[0])')/main.pth"
     done
   fi
-  local want="${peer_wheels[*]}" stamp=.venv-peers/.qslaw-wheels
-  if [[ -f $stamp && $(<"$stamp") == "$want" ]]; then return; fi
-  say "pip: ${peer_wheels[*]}"
-  .venv-peers/bin/python -m pip install -q --disable-pip-version-check --no-deps "${peer_wheels[@]}"
-  printf '%s' "$want" >"$stamp"
+  peer_install wheels "${peer_wheels[@]}"
+}
+
+# Built from its source for this machine's own instruction set, which takes 20 minutes on two cores; without its picture part.
+install_llama_cpp() {
+  peer_install llama-wheels "${llama_wheels[@]}"
+  CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF" peer_install llama-cpp --no-binary llama-cpp-python "$llama_source"
 }
