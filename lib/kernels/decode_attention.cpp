@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "kernels/decode_attention_cpu.h"
-#include "kernels/float_types.h"
+#include "kernels/elements.h"
 #include "kernels/parallel.h"
 
 namespace qslaw {
@@ -67,7 +67,7 @@ at::Tensor decode_attention(const at::Tensor& q_BH1S, const at::Tensor& keys_BGT
   QSLAW_CHECK(lengths.min().item<int64_t>() >= 1 && lengths.max().item<int64_t>() <= keys_BGTS.size(2));
   const at::Tensor q_BHS = q_BH1S.squeeze(2).contiguous();
   at::Tensor out = at::empty_like(q_BHS);
-  with_float_type(q_BHS.scalar_type(), [&](auto zero) {
+  with_element_type(q_BHS.scalar_type(), [&](auto zero) {
     attend_sequences<decltype(zero)>(q_BHS, keys_BGTS, values_BGTS, lengths.const_data_ptr<int64_t>(), out);
   });
   return out.unsqueeze(2);

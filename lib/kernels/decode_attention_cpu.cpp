@@ -1,5 +1,6 @@
 #include "kernels/decode_attention_cpu.h"
 
+#include "kernels/exp_math.h"
 #include "kernels/float_rows.h"
 
 namespace qslaw::cpu {

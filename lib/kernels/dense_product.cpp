@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "kernels/dense_product_cpu.h"
-#include "kernels/float_types.h"
+#include "kernels/elements.h"
 #include "kernels/parallel.h"
 
 namespace qslaw {
@@ -47,7 +47,7 @@ at::Tensor few_token_product(const at::Tensor& x, const at::Tensor& weight_NK) {
   at::Tensor y = at::zeros(shape, x.options());
   if (y.numel() == 0 || x.numel() == 0) return y;
   const at::Tensor rows = x.reshape({-1, x.size(-1)}).contiguous();
-  with_float_type(x.scalar_type(), [&](auto zero) { multiply<decltype(zero)>(rows, weight_NK, y); });
+  with_element_type(x.scalar_type(), [&](auto zero) { multiply<decltype(zero)>(rows, weight_NK, y); });
   return y;
 }
 
