@@ -1,5 +1,6 @@
 #include "kernels/device_memory.h"
 
+#include <ATen/ATen.h>
 #include <c10/core/CachingDeviceAllocator.h>
 
 namespace qslaw {
@@ -18,6 +19,12 @@ c10::CachingAllocator::Stat bytes_in_tensors(c10::DeviceAllocator& allocator, c1
 }
 
 }  // namespace
+
+MachineMemory device_memory(c10::Device device) {
+  at::empty({1}, at::TensorOptions().device(device));  // the allocator answers once it has been used
+  const auto [available, total] = c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index());
+  return {static_cast<int64_t>(available), static_cast<int64_t>(total)};
+}
 
 int64_t current_device_bytes(c10::Device device) {
   c10::DeviceAllocator* allocator = allocator_of(device);

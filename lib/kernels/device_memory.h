@@ -1,10 +1,16 @@
-// Memory that LibTorch's allocator holds on a device, for metrics.jsonl and report.json. All 0 on the CPU.
+// Memory that LibTorch's allocator holds on a device, for metrics.jsonl and report.json (0 on the CPU), and
+// what a device has.
 #pragma once
 #include <c10/core/Device.h>
 
 #include <cstdint>
 
+#include "core/machine_memory.h"
+
 namespace qslaw {
+
+/// What the driver says of a CUDA device, all processes together. Takes hold of the device.
+MachineMemory device_memory(c10::Device device);
 
 /// Bytes in tensors now.
 int64_t current_device_bytes(c10::Device device);
