@@ -6,6 +6,7 @@
 
 #include "command_line.h"
 #include "core/error.h"
+#include "core/interrupt.h"
 #include "core/library_path.h"
 #include "exit_codes.h"
 #include "program.h"
@@ -37,7 +38,9 @@ int run(CommandOptions& options) {
   try {
     if (options.command != kReportCommand)
       options.recipe_text = validate_recipe(options.recipe, options.overrides);
-    return load_program()(options);
+    // Not earlier: a recipe that comes through a pipe may be waited for in vain.
+    StopFlag& stop_flag = watch_for_stop_signals();
+    return load_program()(options, stop_flag);
   } catch (const UserError& error) {
     return complain(error.what(), kUserError);
   } catch (const std::exception& error) {
@@ -49,6 +52,7 @@ int run(CommandOptions& options) {
 }  // namespace qslaw
 
 int main(int argc, char** argv) {
+  qslaw::ignore_file_size_signal();
   qslaw::CommandOptions options;
   int exit_code = 0;
   if (!qslaw::read_command_line(argc, argv, options, exit_code)) return qslaw::after_output(exit_code);

@@ -16,6 +16,8 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "exit_codes.h"
+#include "kernels/tensor_memory.h"
+#include "recipe/recipe.h"
 
 namespace qslaw {
 namespace {
@@ -26,11 +28,14 @@ constexpr const char* kHostMemory =
     "or fewer bits; --dry-run estimates what each stage needs";
 
 void run_command(const CommandOptions& options) {
+  if (stop_requested()) throw Stopped("stopped before anything was done");
   if (options.command == kReportCommand) return command_report(options);
-  const std::string stage = options.command == "run" ? "" : options.command;
-  if (options.dry_run) return command_dry_run(options, stage);
-  if (options.command == "run") return command_run(options);
-  command_stage(options, stage);
+  check_at_places(options.recipe_text, options.recipe, options.overrides, [&options] {
+    const std::string stage = options.command == "run" ? "" : options.command;
+    if (options.dry_run) return command_dry_run(options, stage);
+    if (options.command == "run") return command_run(options);
+    command_stage(options, stage);
+  });
 }
 
 // The first line of LibTorch's messages says what happened; the rest is a trace.
@@ -72,11 +77,12 @@ const char* qslaw_program_build() {
   return QSLAW_BUILD;
 }
 
-int qslaw_run_program(const qslaw::CommandOptions& options) {
+int qslaw_run_program(const qslaw::CommandOptions& options, qslaw::StopFlag& stop_flag) {
+  qslaw::use_stop_flag(stop_flag);
   qslaw::set_quiet(options.quiet);
   qslaw::set_progress_hidden(options.quiet);
   qslaw::prepare_cpu();
-  qslaw::watch_for_stop_signals();
+  qslaw::use_tensor_memory();
   const int code = qslaw::guarded([&] {
     if (options.threads > 0) at::set_num_threads(options.threads);
     qslaw::run_command(options);

@@ -1,34 +1,43 @@
 #include "core/interrupt.h"
 
-#include <csignal>
 #include <initializer_list>
 
 namespace qslaw {
 namespace {
 
-volatile std::sig_atomic_t stop_flag = 0;
+StopFlag own_flag = 0;
+StopFlag* stop_flag = &own_flag;
 
 void on_signal(int signal) {
-  if (stop_flag && signal == SIGINT) {
+  if (*stop_flag && signal == SIGINT) {
     std::signal(SIGINT, SIG_DFL);
     std::raise(SIGINT);
   }
-  stop_flag = 1;
+  *stop_flag = 1;
 }
 
 }  // namespace
 
-void watch_for_stop_signals() {
+StopFlag& watch_for_stop_signals() {
   for (int signal : {SIGTERM, SIGINT, SIGUSR1})
     std::signal(signal, on_signal);
+  return *stop_flag;
+}
+
+void use_stop_flag(StopFlag& flag) {
+  stop_flag = &flag;
 }
 
 bool stop_requested() {
-  return stop_flag != 0;
+  return *stop_flag != 0;
 }
 
 void request_stop(bool value) {
-  stop_flag = value ? 1 : 0;
+  *stop_flag = value ? 1 : 0;
+}
+
+void ignore_file_size_signal() {
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 }  // namespace qslaw

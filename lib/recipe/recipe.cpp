@@ -12,14 +12,17 @@ namespace fs = std::filesystem;
 namespace qslaw {
 namespace {
 
-/// Ends with the same message as the check, plus the place where the key (or the section it lacks in) was
-/// written.
-void check_with_places(const Recipe& recipe, const YamlNode& root) {
-  try {
-    check(recipe);
-  } catch (const KeyError& error) {
-    fail_at(deepest_written(root, error.key()), error.key(), one_line(error.message(), 500));
-  }
+YamlNode parse_with_overrides(const std::string& text, const fs::path& file,
+                              const std::vector<std::string>& overrides) {
+  YamlNode root = parse_recipe_text(text, file);
+  for (const std::string& argument : overrides)
+    apply_override(root, argument);
+  return root;
+}
+
+// The place is that of the key, or of the section it lacks in.
+[[noreturn]] void fail_at_place(const YamlNode& root, const KeyError& error) {
+  fail_at(deepest_written(root, error.key()), error.key(), one_line(error.message(), 500));
 }
 
 template <class T>
@@ -39,9 +42,7 @@ std::string to_yaml(const std::optional<T>& section) {
 
 Recipe parse_recipe(const std::string& text, const fs::path& file,
                     const std::vector<std::string>& overrides) {
-  YamlNode root = parse_recipe_text(text, file);
-  for (const std::string& argument : overrides)
-    apply_override(root, argument);
+  const YamlNode root = parse_with_overrides(text, file, overrides);
   KeyNames known;
   Recipe recipe;
   fields(known, recipe);
@@ -49,11 +50,24 @@ Recipe parse_recipe(const std::string& text, const fs::path& file,
   std::vector<std::string> unused;
   FieldReader reader(root, "", unused);
   fields(reader, recipe);
-  check_with_places(recipe, root);
+  try {
+    check(recipe);
+  } catch (const KeyError& error) {
+    fail_at_place(root, error);
+  }
   if (!unused.empty()) fail("recipe", unused.front());
   recipe.file = fs::absolute(file).lexically_normal();
   recipe.model.source.seed = recipe.seed;
   return recipe;
+}
+
+void check_at_places(const std::string& text, const fs::path& file, const std::vector<std::string>& overrides,
+                     const std::function<void()>& check) {
+  try {
+    check();
+  } catch (const KeyError& error) {
+    fail_at_place(parse_with_overrides(text, file, overrides), error);
+  }
 }
 
 Recipe read_recipe(const fs::path& file, const std::vector<std::string>& overrides) {

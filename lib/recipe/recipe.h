@@ -1,6 +1,7 @@
 // One YAML file describes one experiment (docs/recipes.md). This is its checked form.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,13 +40,18 @@ struct Recipe {
 
 /// Reads, applies overrides ("warmup.first_layer=2", "tune.data.path=x.json"; lists by index:
 /// "warmup.phases.0.epochs=2"), fills defaults, resolves relative paths against the recipe's folder
-/// (overrides: the current folder), and checks. UserError names file, line and key; an unknown key is
-/// answered with the nearest known one.
+/// (overrides, and a recipe that comes through a pipe: the current folder), and checks. UserError names file,
+/// line and key; an unknown key is answered with the nearest known one.
 Recipe read_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 
 /// The same of a file's bytes: a pipe can be read only once, and a file may change in between.
 Recipe parse_recipe(const std::string& text, const std::filesystem::path& file,
                     const std::vector<std::string>& overrides);
+
+/// Runs a check that knows neither file nor line: its KeyError becomes a UserError that also names where this
+/// recipe (or override) says what the key is.
+void check_at_places(const std::string& text, const std::filesystem::path& file,
+                     const std::vector<std::string>& overrides, const std::function<void()>& check);
 
 /// The complete recipe, defaults included, as YAML that read_recipe accepts.
 std::string recipe_yaml(const Recipe& recipe);

@@ -106,6 +106,21 @@ TEST_CASE("a run killed at random moments always goes on and ends with the same 
   require_same_run(experiment.output(), expected);
 }
 
+TEST_CASE("a run stopped while LibTorch is loaded ends as one that was stopped later") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(longer(kTune, 20000));
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) {
+    INFO(signal);
+    RunningProgram program(experiment.arguments("tune"));
+    REQUIRE(wait_until(program, [&] { return program.has_loaded("libqslaw_program.so"); }));
+    program.send(signal);
+    const ProgramResult result = program.wait();
+    CHECK(result.exit_code == 75);
+    CHECK_THAT(result.err, Catch::Contains("stopped"));
+    CHECK(error_lines(result).empty());
+  }
+}
+
 TEST_CASE("an unfinished run is neither begun anew nor gone on with by accident") {
   const TinyExperiment experiment;
   experiment.write_recipe(longer(kTune, 40));
@@ -137,6 +152,9 @@ TEST_CASE("an unfinished run is neither begun anew nor gone on with by accident"
   // As it was before, it goes on; the uninterrupted run lies beside it.
   write_text(data, content);
   fs::last_write_time(data, time);
+  const std::string at =
+      "would go on at step " + checkpoints(tune).at(0).substr(std::string("checkpoint-").size());
+  CHECK_THAT(experiment.run("tune", {"--resume", "--dry-run"}).out, Catch::Contains(at));
   require_success(experiment.run("tune", {"--resume"}));
   const fs::path expected = experiment.path() / "expected";
   require_success(experiment.run("tune", {"--out", expected.string()}));

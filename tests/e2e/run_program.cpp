@@ -9,6 +9,8 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <csignal>
+#include <fstream>
+#include <iterator>
 #include <sstream>
 #include <thread>
 
@@ -35,7 +37,7 @@ std::string content(int descriptor) {
 // Between fork and exec: only calls that are safe there.
 [[noreturn]] void become_program(char* const* argv, int out, int err, const ProgramLimits& limits) {
   if (limits.file_bytes > 0) {
-    ::signal(SIGXFSZ, SIG_IGN);  // ignored signals stay ignored: a write then fails with EFBIG
+    ::signal(SIGXFSZ, SIG_DFL);  // ends the process, which is the program's to prevent
     const rlimit limit{static_cast<rlim_t>(limits.file_bytes), static_cast<rlim_t>(limits.file_bytes)};
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(126);
   }
@@ -80,6 +82,12 @@ bool RunningProgram::running() {
   int status = 0;
   if (!ended_ && ::waitpid(child_, &status, WNOHANG) == child_) remember_end(status);
   return !ended_;
+}
+
+bool RunningProgram::has_loaded(const std::string& library) const {
+  std::ifstream maps("/proc/" + std::to_string(child_) + "/maps");
+  const std::string mapped((std::istreambuf_iterator<char>(maps)), std::istreambuf_iterator<char>());
+  return mapped.find(library) != std::string::npos;
 }
 
 void RunningProgram::send(int signal) const {

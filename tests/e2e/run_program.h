@@ -31,6 +31,8 @@ class RunningProgram {
 
   /// False once it has ended.
   bool running();
+  /// Whether a file of this name is mapped into its memory.
+  bool has_loaded(const std::string& library) const;
   void send(int signal) const;
   /// Waits for its end.
   ProgramResult wait();
