@@ -16,7 +16,7 @@ struct CommandOptions {
   std::vector<std::filesystem::path> folders;  // report: finished runs
   std::vector<std::string> overrides;          // --set key.sub=value
   std::filesystem::path out;                   // --out: instead of the recipe's output; report: the page
-  std::string device = "auto";                 // auto | cpu | cuda | cuda:N
+  std::string device = "auto";                 // auto | cpu | cuda | cuda:N, N of one or two digits
   int threads = 0;                             // --threads; 0: all cores
   bool resume = false;
   bool restart = false;

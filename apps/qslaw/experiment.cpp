@@ -23,11 +23,8 @@ at::Device resolve_device(const std::string& name) {
     }
     return {at::kCUDA, 0};
   }
-  const bool numbered = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() < 8 &&
-                        name.find_first_not_of("0123456789", 5) == std::string::npos;
-  require(name == "cuda" || numbered, "device", "expected auto, cpu, cuda or cuda:N, got ", name);
   load_cuda();
-  const int index = numbered ? std::stoi(name.substr(5)) : 0;
+  const int index = name == "cuda" ? 0 : std::stoi(name.substr(std::string("cuda:").size()));
   require_device_index(index, cuda_device_count());
   return {at::kCUDA, static_cast<c10::DeviceIndex>(index)};
 }

@@ -316,5 +316,14 @@ TEST_CASE("flag --help and --version") {
   for (const std::string& stage : kStages)
     CHECK_THAT(help.out, Catch::Contains(stage));
   CHECK_THAT(help.out, Catch::Contains("report") && Catch::Contains("75"));
+  std::vector<std::string> commands = kStages;
+  commands.insert(commands.end(), {"run", "report"});
+  for (const std::string& command : commands) {
+    const std::string text = run_program({command, "--help"}).out;
+    for (const std::string flag : {"--help", "--json", "--quiet", "--threads", "--out"})
+      CHECK_THAT(text, Catch::Contains(flag));
+    CHECK_THAT(text, Catch::Contains("Example:\n  qslaw " + command + " "));
+    CHECK((text.find("--resume") != std::string::npos) == (command != "report"));
+  }
   CHECK(run_program({"--version"}).exit_code == 0);
 }
