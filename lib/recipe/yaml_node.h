@@ -27,7 +27,8 @@ struct YamlNode {
 /// A recipe's bytes. UserError for a missing file and a folder.
 std::string read_recipe_text(const std::filesystem::path& file);
 
-/// The recipe in `text`, which was read from `file`; its root is a map. UserError naming file and line for
+/// The recipe in `text`, which was read from `file`; its root is a map. Relative paths start at the file's
+/// folder, those of a pipe at the current one. UserError naming file and line for
 /// invalid UTF-8, tabs as indentation, bad syntax, duplicate keys, several documents, an empty file or a root
 /// that is not a map.
 YamlNode parse_recipe_text(const std::string& text, const std::filesystem::path& file);

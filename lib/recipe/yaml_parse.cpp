@@ -92,6 +92,16 @@ int line_of_tab(const std::string& text) {
   return -1;
 }
 
+// Where relative paths begin: a pipe (`/dev/stdin`, a shell's `/dev/fd/63`, a named one) is no place of
+// files.
+fs::path folder_of(const fs::path& file) {
+  const fs::path whole = fs::absolute(file);
+  const std::string name = whole.lexically_normal().string();
+  std::error_code ignored;
+  const bool is_pipe = name.starts_with("/dev/") || name.starts_with("/proc/") || fs::is_fifo(whole, ignored);
+  return is_pipe ? fs::current_path() : whole.parent_path();
+}
+
 }  // namespace
 
 YamlNode parse_yaml(const std::string& text, const YamlSource& source) {
@@ -127,7 +137,7 @@ std::string read_recipe_text(const fs::path& file) {
 
 YamlNode parse_recipe_text(const std::string& text, const fs::path& file) {
   const std::string name = one_line(file.string(), 1000);
-  YamlNode root = parse_yaml(text, {name, true, fs::absolute(file).parent_path()});
+  YamlNode root = parse_yaml(text, {name, true, folder_of(file)});
   if (root.kind == YamlNode::Kind::null)
     fail("recipe", "expected a map of keys, got an empty file (", name, ")");
   if (root.kind != YamlNode::Kind::map) fail_at(root, "", "expected a map of keys, got ", describe(root));
