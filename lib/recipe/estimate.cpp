@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/text.h"
 #include "eval/benchmark.h"
 #include "kernels/adamw_int8.h"
 #include "kernels/cross_entropy.h"
@@ -67,10 +68,16 @@ int64_t training_activations(const LlavaConfig& config, const LoopOptions& loop,
 }
 
 int64_t lora_values(const LanguageConfig& config, int64_t rank) {
-  int64_t values = 0;
+  double values = 0.0;  // a mistyped rank may be any number
   for (const LinearSpec& spec : linear_specs(config))
-    values += rank * (spec.rows + spec.columns);
-  return values;
+    values += static_cast<double>(rank) * static_cast<double>(spec.rows + spec.columns);
+  return static_cast<int64_t>(std::min(values, 1e15));
+}
+
+std::string keys_of_trained(const Recipe& recipe, const std::string& stage) {
+  const bool lora = stage == "tune" && recipe.tune->method == "lora";
+  return concat(lora ? "tune.lora.rank" : "", lora ? ", " : "", stage, ".optimizer.states (int8)",
+                stage == "tune" && !lora ? ", tune.method (lora)" : "");
 }
 
 // `held_bytes`: what the weights so far count for each of the values.
@@ -180,6 +187,19 @@ StageEstimate estimate_model_stage(const Recipe& recipe, const std::string& stag
 }
 
 }  // namespace
+
+std::string keys_that_lower(const Recipe& recipe, const std::string& stage, const StageEstimate& estimate) {
+  const bool trains = stage == "warmup" || stage == "tune";
+  const int64_t trained = estimate.optimizer + estimate.gradients;
+  if (trains && trained >= std::max(estimate.weights / 2, estimate.activations))
+    return keys_of_trained(recipe, stage);
+  if (estimate.weights >= estimate.activations)
+    return recipe.quantize ? "quantize.bits, model.dtype" : "model.dtype, a quantize section";
+  if (trains) return concat(stage, ".micro_batch_size, ", stage, ".checkpointing");
+  if (stage == "eval") return "eval.benchmarks: batch_size, max_new_tokens";
+  const bool calibrates = stage == "quantize" && recipe.quantize->calibration;
+  return calibrates ? "quantize.calibration.samples, quantize.calibration.length" : "model.dtype";
+}
 
 ModelCounts count_model(const LlavaConfig& config) {
   const LanguageConfig& language = config.language;

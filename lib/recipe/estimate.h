@@ -50,6 +50,9 @@ struct PackedLinears {
   int64_t group_size = 128;
 };
 
+/// The keys that make the largest part of a stage's estimate smaller ("tune.lora.rank, ..."), for messages.
+std::string keys_that_lower(const Recipe& recipe, const std::string& stage, const StageEstimate& estimate);
+
 /// Estimate of one stage; `config` is not looked at for an eval that needs no model. `brought`: none where
 /// `model.stages` leave the linears dense. REQUIRES: the recipe has that section.
 StageEstimate estimate_stage(const Recipe& recipe, const std::string& stage, const LlavaConfig& config,

@@ -1,5 +1,6 @@
 #include "recipe/paths.h"
 
+#include "core/key_error.h"
 #include "recipe/field_reader.h"
 #include "recipe/fields.h"
 
@@ -69,9 +70,13 @@ std::vector<NamedPath> section_paths(const Recipe& recipe, const std::string& se
 void require_paths_exist(const Recipe& recipe, const std::vector<std::string>& sections) {
   for (const std::string& section : sections) {
     for (const NamedPath& named : section_paths(recipe, section)) {
+      if (named.key.starts_with("model.stages.")) continue;
       std::error_code unreachable;
-      require(fs::exists(named.path, unreachable), "recipe", "expected a file or folder that exists, got ",
-              named.path.string(), " (", recipe.file.string(), ", key ", named.key, ")");
+      require_key(fs::exists(named.path, unreachable), named.key,
+                  "expected a file or folder that exists, got ", named.path.string());
+      const bool is_file = fs::is_regular_file(named.path, unreachable);
+      require_key(!is_file || fs::file_size(named.path, unreachable) > 0, named.key,
+                  "expected a file that holds something, got an empty one: ", named.path.string());
     }
   }
 }

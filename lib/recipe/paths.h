@@ -17,9 +17,9 @@ struct NamedPath {
 /// Those of a section ("model", "quantize", ...) that are set, in the order of its keys.
 std::vector<NamedPath> section_paths(const Recipe& recipe, const std::string& section);
 
-/// UserError naming key and path unless everything that these sections ("quantize", "tune", ...) read exists:
-/// asked before the first of several stages computes, so that the last one's missing file costs no hours. Of
-/// `model` nothing is looked at, which has errors of its own.
+/// KeyError naming the path unless everything that these sections ("model", "quantize", ...) read exists, and
+/// no file is empty: asked before the first of several stages computes, so that the last one's missing file
+/// costs no hours. `model.stages`, which may be folders yet to be made, are not looked at.
 void require_paths_exist(const Recipe& recipe, const std::vector<std::string>& sections);
 
 }  // namespace qslaw

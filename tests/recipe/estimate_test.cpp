@@ -55,6 +55,25 @@ TEST_CASE("estimate: the linears of model.stages are dense, or what their file s
   }
 }
 
+TEST_CASE("estimate: the keys named are those of the largest part") {
+  const auto keys = [](const std::string& sections, const std::string& stage, const DataShape& data) {
+    const Recipe recipe = read_text(kHead + sections);
+    return keys_that_lower(recipe, stage, estimate_stage(recipe, stage, small_config(), data));
+  };
+  const std::string tune = "tune: {lora: {rank: 100000}, data: {kind: text, path: a.txt}}\n";
+  CHECK(keys(tune, "tune", {}) == "tune.lora.rank, tune.optimizer.states (int8)");
+  CHECK(keys("tune: {method: full, data: {kind: text, path: a.txt}}\n", "tune", {}) ==
+        "tune.optimizer.states (int8), tune.method (lora)");
+  DataShape long_samples;
+  long_samples.longest = 100000;
+  CHECK(keys(kTune, "tune", long_samples) == "tune.micro_batch_size, tune.checkpointing");
+  CHECK(keys("eval: {benchmarks: [{kind: speed}]}\n", "eval", {}) == "model.dtype, a quantize section");
+  // A rank beyond all numbers of bytes.
+  const Recipe recipe =
+      read_text(kHead + "tune: {lora: {rank: 4000000000000000000}, data: {kind: text, path: a.txt}}\n");
+  CHECK(estimate_stage(recipe, "tune", small_config(), {}).total() > int64_t{1} << 50);
+}
+
 TEST_CASE("estimate: warmup learns a scale for each group of the packed file") {
   const std::string warmup =
       "  stages: [a]\nwarmup: {first_layer: 0, train_projector: false, phases: "

@@ -25,14 +25,17 @@ export: {formats: [hf]}
   const Recipe recipe = read_recipe(folder.path() / "recipe.yaml");
   const auto missing = [&](const std::vector<std::string>& sections, const std::string& name,
                            const std::string& key) {
-    CHECK_THROWS_WITH(require_paths_exist(recipe, sections),
-                      Catch::Contains((folder.path() / name).string()) &&
-                          Catch::Contains("key " + key + ")") && Catch::Contains("recipe.yaml"));
+    CHECK_THROWS_WITH(
+        require_paths_exist(recipe, sections),
+        Catch::Contains((folder.path() / name).string()) && Catch::Contains("key " + key + ")"));
   };
   missing({"quantize"}, "no_captions.json", "quantize.calibration.pictures.path");
   missing({"warmup"}, "no_folder", "warmup.phases.1.pictures.images");
   missing({"tune", "eval"}, "no_problems.json", "eval.benchmarks.1.problems");
+  missing({"model"}, "nowhere", "model.path");
   CHECK_NOTHROW(require_paths_exist(recipe, {"tune", "export"}));
+  std::ofstream(folder.path() / "there.json");
+  missing({"tune"}, "there.json", "tune.data.path");
 }
 
 TEST_CASE("paths: a section's are listed by their keys, the model's too") {
