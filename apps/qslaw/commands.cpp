@@ -9,6 +9,7 @@
 #include "report/layer_errors.h"
 #include "report/run_report.h"
 #include "report/table.h"
+#include "stage_needs.h"
 #include "stages.h"
 
 namespace qslaw {
@@ -92,7 +93,7 @@ void write_page(const Experiment& experiment) {
 
 void command_stage(const CommandOptions& options, const std::string& stage) {
   const Experiment experiment = open_experiment(options);
-  check_before_start(experiment, stage);
+  check_needs_of_one(experiment, stage, check_before_start(experiment, stage));
   const StageReport report = run_stage(experiment, stage).report;
   write_page(experiment);
   if (options.json) {
@@ -104,9 +105,11 @@ void command_stage(const CommandOptions& options, const std::string& stage) {
 
 void command_run(const CommandOptions& options) {
   const Experiment experiment = open_experiment(options);
-  check_before_start(experiment, "");
+  const LlavaConfig config = check_before_start(experiment, "");
+  const std::vector<std::string> stages = chosen_stages(experiment, "");
+  check_needs(experiment, stages, config);
   nlohmann::json all = nlohmann::json::object();
-  for (const std::string& stage : chosen_stages(experiment, "")) {
+  for (const std::string& stage : stages) {
     const StageOutcome outcome = run_stage(experiment, stage);
     all[stage] = report_json(outcome.report);
     // What was complete already has been shown before, but the results are what a run is for.

@@ -6,12 +6,11 @@
 #include <iostream>
 
 #include "commands.h"
-#include "dry_run_checks.h"
+#include "core/log.h"
 #include "preflight.h"
 #include "recipe/estimate.h"
 #include "report/table.h"
-#include "stage_checks.h"
-#include "stages.h"
+#include "stage_needs.h"
 
 namespace qslaw {
 namespace {
@@ -38,25 +37,27 @@ void add_estimate(Table& table, const std::string& stage, const StageEstimate& e
                  seconds_cell(seconds)});
 }
 
-// Of `model.stages`; this recipe's own quantize section is known without a file.
-std::optional<PackedLinears> brought_linears(const Experiment& experiment,
-                                             const std::vector<std::string>& stages) {
-  if (!needs_model(experiment, stages)) return std::nullopt;
-  return packed_linears(collect_artifacts(experiment, stage_names().front()));
+Table status_table(const std::vector<StageStatus>& statuses) {
+  Table table{"Stages", {"stage", "status"}, {}};
+  for (const StageStatus& status : statuses)
+    table.add_row({cell(status.stage), cell(status.text)});
+  return table;
 }
 
-Table estimate_table(const Experiment& experiment, const std::vector<std::string>& stages,
-                     const LlavaConfig& config) {
+// Of what is still to be done. What does not fit only warns: the recipe may be meant for another machine.
+Table estimate_table(const Experiment& experiment, const std::vector<StageStatus>& statuses,
+                     const LlavaConfig& config, const std::optional<PackedLinears>& brought) {
   Table table{"Estimated peak memory and time on " + experiment.device.str(),
               {"stage", "weights", "optimizer", "gradients", "activations", "peak", "steps", "time"},
               {}};
+  const MachineMemory memory = memory_for(experiment);
   const double flops_per_second = probe_flops(experiment);
-  const auto brought = brought_linears(experiment, stages);
-  for (const std::string& stage : stages) {
-    const StageRun run{experiment, stage, experiment.folder(stage), "", false, 0};
-    const DataShape data = check_stage_data(run, config);
-    add_estimate(table, stage, estimate_stage(experiment.recipe, stage, config, data, brought),
-                 flops_per_second);
+  for (const StageStatus& status : statuses) {
+    if (status.complete) continue;
+    const StageEstimate estimate = check_data_and_estimate(experiment, status.stage, config, brought);
+    add_estimate(table, status.stage, estimate, flops_per_second);
+    const std::string problem = memory_problem(experiment, status.stage, estimate, memory);
+    if (!problem.empty()) log_warning("[memory] " + problem);
   }
   return table;
 }
@@ -66,13 +67,19 @@ Table estimate_table(const Experiment& experiment, const std::vector<std::string
 void command_dry_run(const CommandOptions& options, const std::string& only) {
   const Experiment experiment = open_experiment(options);
   const LlavaConfig config = check_before_start(experiment, only);
-  const Table table = estimate_table(experiment, chosen_stages(experiment, only), config);
+  const std::vector<std::string> stages = chosen_stages(experiment, only);
+  const std::vector<StageStatus> statuses = stage_statuses(experiment, stages);
+  const Table estimates = estimate_table(experiment, statuses, config, brought_linears(experiment, stages));
+  const Table status = status_table(statuses);
+  const std::string recipe = recipe_yaml(experiment.recipe);
   if (options.json) {
-    std::cout
-        << nlohmann::json{{"recipe", recipe_yaml(experiment.recipe)}, {"estimate", table_json(table)}}.dump()
-        << std::endl;
+    std::cout << nlohmann::json{{"recipe", recipe},
+                                {"stages", table_json(status)},
+                                {"estimate", table_json(estimates)}}
+                     .dump()
+              << std::endl;
   } else {
-    std::cout << recipe_yaml(experiment.recipe) << "\n" << table_text(table) << std::endl;
+    std::cout << recipe << "\n" << table_text(status) << "\n" << table_text(estimates) << std::endl;
   }
 }
 

@@ -11,6 +11,7 @@
 #include "eval/benchmark.h"
 #include "eval/predictions.h"
 #include "eval/questions.h"
+#include "export/hf_files.h"
 #include "quant/calibration.h"
 #include "sample_checks.h"
 #include "training.h"
@@ -18,10 +19,14 @@
 namespace qslaw {
 namespace {
 
+// Of a benchmark: a picture that is missing would stop it behind all stages before.
+constexpr int64_t kMostQuestions = 10000;
 constexpr int64_t kSpeedRounds = 2;  // the first is not counted
 
-// What --all-samples adds in front of check_samples, which then has nothing new to say of bad ones.
+// What --all-samples adds in front of check_samples, which then has nothing new to say of bad ones. A run
+// names those that it skips when it comes to them.
 void decode_if_asked(const StageRun& run, int64_t count, const SampleSource& sample, CheckOptions& options) {
+  options.log_bad = run.experiment.options.dry_run;
   if (!run.experiment.options.all_samples) return;
   decode_samples(options, count, sample);
   options.log_bad = false;
@@ -30,6 +35,7 @@ void decode_if_asked(const StageRun& run, int64_t count, const SampleSource& sam
 // The same with what a plan draws, once each and in the order of the data sets.
 void decode_draws_if_asked(const StageRun& run, const std::vector<const Dataset*>& sources,
                            std::vector<Draw> plan, CheckOptions& options) {
+  options.log_bad = run.experiment.options.dry_run;
   if (!run.experiment.options.all_samples) return;
   std::sort(plan.begin(), plan.end(), [](const Draw& a, const Draw& b) {
     return std::tie(a.source, a.index) < std::tie(b.source, b.index);
@@ -144,7 +150,7 @@ void check_benchmark_data(const StageRun& run, const BenchmarkOptions& benchmark
   QuestionReader questions(*dataset, *context.tokenizer, benchmark.path);
   const int64_t count = benchmark.limit > 0 ? std::min(benchmark.limit, dataset->size()) : dataset->size();
   const auto sample = [&](int64_t i) { return answers ? questions.at(i).prompt.sample : dataset->at(i); };
-  CheckOptions options{"eval", context.tokens_per_picture, benchmark.on_bad_sample};
+  CheckOptions options{"eval", context.tokens_per_picture, benchmark.on_bad_sample, kMostQuestions};
   options.one_by_one = answers;  // the reader remembers the ids before
   decode_if_asked(run, count, sample, options);
   const CheckedSamples prompts = check_samples(options, count, sample);
@@ -182,6 +188,7 @@ DataShape check_eval(const StageRun& run, const LlavaConfig& config) {
 DataShape check_stage_data(const StageRun& run, const LlavaConfig& config) {
   const Recipe& recipe = run.experiment.recipe;
   if (run.stage == "quantize") check_quantize(run, config);
+  if (run.stage == "export") check_companion_files(recipe.model.source);
   if (run.stage == "warmup")
     return check_training(run, config, recipe.warmup->phases, recipe.warmup->loop, recipe.warmup->heldout);
   if (run.stage == "tune")

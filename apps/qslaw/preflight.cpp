@@ -107,6 +107,7 @@ LlavaConfig check_before_start(const Experiment& experiment, const std::string& 
     require_can_be_made(experiment.folder(stage));
   require_paths_exist(experiment.recipe, stages);
   if (!experiment.options.dry_run) require_no_other_process(experiment, stages);
+  if (needs_model(experiment, stages)) require_paths_exist(experiment.recipe, {"model"});
   check_states(experiment, stages);
   return needs_model(experiment, stages) ? check_model(experiment, only) : LlavaConfig{};
 }

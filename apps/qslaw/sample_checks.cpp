@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "core/error.h"
 #include "core/interrupt.h"
@@ -37,6 +38,16 @@ void add_sample(CheckedSamples& checked, const Sample& sample, int64_t tokens_pe
               static_cast<double>(static_cast<int64_t>(sample.labels.size()) - unlearned));
 }
 
+// A sample that is drawn several times has the same to say each time.
+std::vector<std::string> without_repeats(const std::vector<std::string>& problems) {
+  std::vector<std::string> once;
+  std::unordered_set<std::string> seen;
+  for (const std::string& problem : problems) {
+    if (seen.insert(problem).second) once.push_back(problem);
+  }
+  return once;
+}
+
 void log_problems(const std::vector<std::string>& problems) {
   for (size_t i = 0; i < std::min(problems.size(), kShownProblems); ++i)
     log_warning(problems[i]);
@@ -45,7 +56,7 @@ void log_problems(const std::vector<std::string>& problems) {
 }
 
 void require_sound(const CheckOptions& options, int64_t sound, const std::vector<std::string>& problems) {
-  if (options.log_bad) log_problems(problems);
+  if (options.log_bad) log_problems(without_repeats(problems));
   if (problems.empty() || (options.on_bad_sample == BadSamplePolicy::skip && sound > 0)) return;
   fail(options.stage, "expected ", sound > 0 ? "sound samples" : "a sound sample", ", got ", problems.size(),
        " bad among ", problems.size() + static_cast<size_t>(sound), " checked, first: ", problems.front());

@@ -13,7 +13,7 @@ struct CheckOptions {
   int64_t tokens_per_picture = 0;  // that a placeholder expands to
   BadSamplePolicy on_bad_sample = BadSamplePolicy::error;
   int64_t at_most = 500;    // check_samples: about so many are looked at, evenly spread
-  bool log_bad = true;      // false where decode_samples has named them
+  bool log_bad = true;      // false where they are named elsewhere
   bool one_by_one = false;  // samples are asked for on one thread, in order
 };
 
@@ -28,8 +28,8 @@ struct CheckedSamples {
 /// Gives a sample by its number, or throws UserError for a bad one.
 using SampleSource = std::function<Sample(int64_t)>;
 
-/// Looks at samples 0..count-1. Bad ones are logged, the first 20; UserError with the first of them unless
-/// they are skipped and some are sound.
+/// Looks at samples 0..count-1. Bad ones are logged, once each and the first 20; UserError with the first of
+/// them unless they are skipped and some are sound.
 CheckedSamples check_samples(const CheckOptions& options, int64_t count, const SampleSource& sample);
 
 /// The same for every sample, with every picture decoded, on all threads and with progress. What is said does

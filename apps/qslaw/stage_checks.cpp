@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/error.h"
+#include "core/key_error.h"
 
 namespace qslaw {
 
@@ -35,8 +35,8 @@ void require_warmup_base(const PackedBase& base, const WarmupOptions& options, c
   require(!base.method.empty(), "warmup", "expected a quantized language model before warmup, got none");
   require(base.kind == CodeKind::uniform, "warmup",
           "expected a uniform grid (rtn or omniquant) to learn scales on, got ", base.method);
-  require(options.first_layer < config.language.layers, "warmup", "expected first_layer below the model's ",
-          config.language.layers, " layers, got ", options.first_layer);
+  require_key(options.first_layer < config.language.layers, "warmup.first_layer",
+              "expected a layer below the model's ", config.language.layers, ", got ", options.first_layer);
 }
 
 void require_tune_base(const Artifacts& artifacts, bool is_packed, const TuneOptions& options) {

@@ -1,5 +1,7 @@
 #include "export/hf_files.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "export/hf_tensors.h"
@@ -71,6 +73,21 @@ json take_image_settings(const fs::path& folder) {
   return fs::exists(own) ? read_json(own) : json::object();
 }
 
+// Those that are there; of a model in parts the language model's before the tower's.
+std::vector<fs::path> companion_files(const ModelSource& source) {
+  const std::vector<fs::path> places = source.path.empty()
+                                           ? std::vector<fs::path>{source.language, source.vision}
+                                           : std::vector<fs::path>{source.path};
+  std::vector<fs::path> files;
+  for (const char* name : kCompanions) {
+    const auto place = std::find_if(places.begin(), places.end(), [name](const fs::path& folder) {
+      return fs::is_regular_file(folder / name);
+    });
+    if (place != places.end()) files.push_back(*place / name);
+  }
+  return files;
+}
+
 }  // namespace
 
 json hf_config(const LlavaConfig& config, const std::string& dtype) {
@@ -90,17 +107,15 @@ json hf_config(const LlavaConfig& config, const std::string& dtype) {
 }
 
 void copy_companion_files(const ModelSource& source, const LlavaConfig& config, const fs::path& folder) {
-  const std::vector<fs::path> places = source.path.empty()
-                                           ? std::vector<fs::path>{source.language, source.vision}
-                                           : std::vector<fs::path>{source.path};
-  for (const char* name : kCompanions) {
-    for (const fs::path& place : places) {
-      if (!fs::is_regular_file(place / name)) continue;
-      write_file_atomic(folder / name, read_file(place / name));
-      break;
-    }
-  }
+  for (const fs::path& file : companion_files(source))
+    write_file_atomic(folder / file.filename(), read_file(file));
   if (config.image_token_id >= config.language.vocab) add_image_token(folder, config.image_token_id);
+}
+
+void check_companion_files(const ModelSource& source) {
+  for (const fs::path& file : companion_files(source)) {
+    if (file.extension() == ".json") read_json(file);
+  }
 }
 
 void write_preprocessor(const ImageTransform& transform, const fs::path& folder) {

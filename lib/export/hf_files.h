@@ -18,6 +18,10 @@ nlohmann::json hf_config(const LlavaConfig& config, const std::string& dtype);
 void copy_companion_files(const ModelSource& source, const LlavaConfig& config,
                           const std::filesystem::path& folder);
 
+/// UserError for one of them that is no JSON although its name says so, which would stop the export or the
+/// program that reads it.
+void check_companion_files(const ModelSource& source);
+
 /// preprocessor_config.json in `folder` for pictures prepared by `transform`. Settings that are already there
 /// (in that file, or in processor_config.json, from which they are taken out) stay unless they say otherwise.
 /// Padding to a square is known to LlavaImageProcessor only.

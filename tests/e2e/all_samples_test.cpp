@@ -93,30 +93,35 @@ TEST_CASE("flag --all-samples says the same with any number of threads, the firs
 
 TEST_CASE("flag --all-samples looks beyond every second sample") {
   const TinyExperiment experiment;
-  // Of 1100 samples a dry run looks at those with even numbers.
+  // Of 1100 held-out samples, and of 20,200 of a benchmark, a dry run looks at those with even numbers.
   const json sample = json_file(experiment.data("heldout.json")).at(0);
   json many = json::array();
-  for (int i = 0; i < 1100; ++i) {
-    many.push_back(sample);
-    many.back()["id"] = "sample-" + std::to_string(i);
-  }
-  many.at(601)["conversations"].push_back({{"from", "gpt"}, {"value", "twice"}});
-  write_text(experiment.data("heldout.json"), many.dump());
+  const auto write_samples = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      many.push_back(sample);
+      many.back()["id"] = "sample-" + std::to_string(i);
+    }
+    many.at(601)["conversations"].push_back({{"from", "gpt"}, {"value", "twice"}});
+    write_text(experiment.data("heldout.json"), many.dump());
+  };
   SECTION("of a held-out set") {
+    write_samples(1100);
     experiment.write_recipe(kTune + "  heldout: {pictures: {kind: llava, " + kHeldout +
                             ", max_length: 64}}\n");
     require_found(experiment, "tune", {"1 bad among 1100", "sample-601"});
   }
   SECTION("of a loss") {
+    write_samples(20200);
     experiment.write_recipe(benchmark("kind: loss, " + kHeldout));
-    require_found(experiment, "eval", {"1 bad among 1100", "sample-601"});
+    require_found(experiment, "eval", {"1 bad among 20200", "sample-601"});
   }
   SECTION("of an exact match, whose ids are told apart") {
+    write_samples(20200);
     many.at(601) = sample;
     many.at(601)["id"] = "sample-17";
     write_text(experiment.data("heldout.json"), many.dump());
     experiment.write_recipe(benchmark("kind: exact_match, max_new_tokens: 3, " + kHeldout));
-    require_found(experiment, "eval", {"1 bad among 1100", "sample 601", "got that of sample 17"});
+    require_found(experiment, "eval", {"1 bad among 20200", "sample 601", "got that of sample 17"});
   }
 }
 

@@ -84,6 +84,20 @@ TEST_CASE("a dry run looks at held-out samples") {
                      {"[tune]", "expected a sound sample", "6 bad among 6"});
 }
 
+TEST_CASE("a dry run names a bad sample once, however often it is drawn") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  spoil_sample(experiment, "train.json", 2);
+  const std::string id = read_sample(experiment, "train.json", 2).at("id");
+  // 24 samples, ten times.
+  const ProgramResult result =
+      dry_run(experiment, "tune", {"--set", "tune.max_steps=60", "--set", "tune.data.on_bad_sample=skip"});
+  require_success(result);
+  const size_t first = result.err.find(id);
+  REQUIRE(first != std::string::npos);
+  CHECK(result.err.find("warning", first) == std::string::npos);
+}
+
 TEST_CASE("a dry run looks at calibration samples") {
   const TinyExperiment experiment;
   // All 16 samples are drawn.
@@ -107,8 +121,15 @@ TEST_CASE("a dry run knows what warmup needs") {
   const fs::path other = experiment.path() / "other";
   SECTION("a block with scales to learn") {
     experiment.write_recipe(kQuantize + kWarmup);
-    require_both_stop(experiment, "run", {"[warmup]", "first_layer", "3 layers", "got 3"},
+    const std::string wrong = "expected a layer below the model's 3, got 3 (";
+    require_both_stop(experiment, "run", {wrong + "--set warmup.first_layer=3, key warmup.first_layer)"},
                       {"--set", "warmup.first_layer=3"});
+    // Written nowhere, it is 6.
+    std::string warmup = kWarmup;
+    warmup.replace(warmup.find("  first_layer: 1\n"), 17, "");
+    experiment.write_recipe(kQuantize + warmup);
+    require_both_stop(experiment, "run",
+                      {"got 6 (" + experiment.recipe().string() + ", line ", "key warmup.first_layer)"});
   }
   SECTION("something packed") {
     fs::create_directories(other / "tune");
@@ -146,6 +167,36 @@ TEST_CASE("a dry run knows what earlier stages must have left") {
   require_success(dry_run(experiment, "run"));
   require_user_error(dry_run(experiment, "tune"),
                      {"[tune]", "quantize", (experiment.output() / "quantize").string()});
+}
+
+TEST_CASE("a dry run says what would be done with each stage, and estimates what is left to do") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kTune);
+  const auto told = [&](const Words& more) {
+    const ProgramResult result = dry_run(experiment, "run", more);
+    require_success(result);
+    const json all = json::parse(result.out);
+    Words lines;
+    for (const json& row : all.at("stages").at("rows"))
+      lines.push_back(row.at("stage").get<std::string>() + ": " + row.at("status").get<std::string>());
+    std::string estimated = "estimated:";
+    for (const json& row : all.at("estimate").at("rows"))
+      estimated += " " + row.at("stage").get<std::string>();
+    lines.push_back(estimated);
+    return lines;
+  };
+  CHECK(told({}) == Words{"quantize: new", "tune: new", "estimated: quantize tune"});
+  require_success(experiment.run("quantize"));
+  CHECK(told({}) == Words{"quantize: complete", "tune: new", "estimated: tune"});
+  require_success(experiment.run("run"));
+  CHECK(told({}) == Words{"quantize: complete", "tune: complete", "estimated:"});
+  CHECK(told({"--set", "tune.lora.rank=8"}) ==
+        Words{"quantize: complete", "tune: would be done anew: rank: 8 for rank: 4", "estimated: tune"});
+  CHECK(told({"--set", "quantize.bits=3"}) ==
+        Words{"quantize: would be done anew: bits: 3 for bits: 4",
+              "tune: would be done anew, unless quantize leaves the same files", "estimated: quantize tune"});
+  CHECK(told({"--restart"}) == Words{"quantize: would be done anew: --restart",
+                                     "tune: would be done anew: --restart", "estimated: quantize tune"});
 }
 
 TEST_CASE("a dry run knows whether the output can be written") {

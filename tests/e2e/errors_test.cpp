@@ -89,15 +89,19 @@ TEST_CASE("mistakes in the command line and the recipe") {
   require_user_error(run_program({"run"}), {"[command line]", "recipe is required"});
   require_user_error(run_program({"run", "x.yaml", "--frobnicate"}), {"[command line]", "--frobnicate"});
   require_user_error(run_program({"run", "no/such.yaml"}), {"no/such.yaml"});
-  require_user_error(experiment.run("quantize", {"--threads", "0"}), {"threads"});
+  for (const std::string number : {"0", "x", "2.5", "1025", "99999999999999999999", ""})
+    require_user_error(
+        run_program({"quantize", "x.yaml", "--threads", number}),
+        {"[command line] --threads: expected a whole number from 1 to 1024, got \"" + number + "\""});
+  for (const std::string device : {"", "gpu", "cuda:x", "cuda:"})
+    require_user_error(
+        run_program({"quantize", "x.yaml", "--device", device}),
+        {"[command line] --device: expected auto, cpu, cuda or cuda:N, got \"" + device + "\""});
   require_user_error(experiment.run("quantize", {"--set", "quantize.bots=3"}), {"quantize.bots", "bits"});
   require_user_error(experiment.run("quantize", {"--set", "quantize.bits=5"}), {"quantize.bits", "5"});
   require_user_error(experiment.run("quantize", {"--resume", "--restart"}), {"--restart", "--resume"});
   require_user_error(experiment.run("quantize", {"--out", ""}), {"--out", "empty name"});
   require_user_error(experiment.run("tune"), {"section tune", experiment.recipe().string()});
-  require_user_error(run_program({"run", experiment.recipe().string(), "--device", "gpu"}),
-                     {"gpu", "cuda:N"});
-  require_user_error(run_program({"run", experiment.recipe().string(), "--device", "cuda:x"}), {"cuda:x"});
   if (!fs::exists("/dev/nvidiactl"))
     require_user_error(run_program({"run", experiment.recipe().string(), "--device", "cuda"}), {"[cuda]"});
   CHECK_FALSE(fs::exists(experiment.output()));
@@ -124,7 +128,9 @@ TEST_CASE("stages in the wrong order") {
 TEST_CASE("a model folder that is missing, incomplete or damaged") {
   const TinyExperiment experiment;
   experiment.write_recipe(kQuantize, "{path: nowhere, dtype: float32}");
-  require_user_error(experiment.run("quantize"), {(experiment.path() / "nowhere").string()});
+  require_user_error(experiment.run("quantize"),
+                     {(experiment.path() / "nowhere").string() + " (" + experiment.recipe().string() +
+                      ", line 4, key model.path)"});
   // Configuration and tokenizer only, without random_weights.
   experiment.write_recipe(kQuantize, "{path: model, dtype: float32}");
   require_user_error(experiment.run("quantize"), {(experiment.path() / "model").string()});
@@ -244,11 +250,59 @@ TEST_CASE("run looks for every stage's files before the first stage begins") {
   require_success(experiment.run("quantize"));  // which does not read it
 }
 
+TEST_CASE("run looks at every stage's data before the first stage begins") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kEval + "export: {formats: [hf], dtype: float32}\n");
+  const auto require_stopped = [&](const std::vector<std::string>& parts) {
+    require_user_error(experiment.run("run", {"--dry-run"}), parts);
+    require_user_error(experiment.run("run"), parts);
+    CHECK_FALSE(fs::exists(experiment.output()));
+  };
+  const fs::path model = experiment.path() / "model";
+  SECTION("no tokenizer") {
+    fs::remove(model / "tokenizer.model");
+    require_stopped({(model / "tokenizer.model").string()});
+  }
+  SECTION("an empty tokenizer") {
+    write_text(model / "tokenizer.model", "");
+    require_stopped({(model / "tokenizer.model").string()});
+  }
+  SECTION("a cut tokenizer.json to export") {
+    write_text(model / "tokenizer.json", "{\"model\": ");
+    require_stopped({(model / "tokenizer.json").string()});
+  }
+  SECTION("an empty text") {
+    write_text(experiment.data("text_heldout.txt"), "");
+    require_stopped(
+        {experiment.data("text_heldout.txt").string(), "recipe.yaml, line 11, key eval.benchmarks.3.path"});
+  }
+  SECTION("a picture that a benchmark lacks, behind the first 500 samples") {
+    const json sample = json_file(experiment.data("heldout.json")).at(0);
+    json many = json::array();
+    for (int i = 0; i < 1100; ++i) {
+      many.push_back(sample);
+      many.back()["id"] = "sample-" + std::to_string(i);
+    }
+    many.at(601)["image"] = "lost.png";
+    write_text(experiment.data("heldout.json"), many.dump());
+    require_stopped({(experiment.data("pictures") / "lost.png").string(), "sample-601"});
+  }
+}
+
 TEST_CASE("numbers that no memory can hold end with one line") {
   const TinyExperiment experiment;
   experiment.write_recipe(kTune);
-  require_user_error(experiment.run("tune", {"--set", "tune.lora.rank=2000000000000"}),
-                     {"[memory]", "--dry-run"});
+  for (const std::string rank : {"2000000000000", "4000000000000000000"}) {
+    const std::vector<std::string> large = {"--set", "tune.lora.rank=" + rank};
+    require_user_error(experiment.run("tune", large), {"[memory] expected a peak of at most the ", " of cpu",
+                                                       "got an estimate of ", "for tune", "tune.lora.rank"});
+    require_user_error(experiment.run("run", large), {"[memory]", "tune.lora.rank"});
+    // Perhaps it is for another machine.
+    const ProgramResult dry = experiment.run("tune", {"--dry-run", large[0], large[1]});
+    require_success(dry);
+    CHECK_THAT(dry.err, Catch::Contains("[memory]") && Catch::Contains("tune.lora.rank"));
+  }
+  CHECK_FALSE(fs::exists(experiment.output()));
   // 24 samples.
   require_user_error(experiment.run("tune", {"--set", "tune.max_steps=0", "--set", "tune.epochs=1e9"}),
                      {"expected at most 100000000 samples drawn in a phase, got 2.4e+10", "key tune.epochs"});
@@ -310,11 +364,15 @@ TEST_CASE("an output that cannot be written is no success") {
 TEST_CASE("a recipe may come through a pipe") {
   const TinyExperiment experiment;
   experiment.write_recipe(kQuantize);
-  const std::string command =
-      "cat '" + experiment.recipe().string() + "' | " + QSLAW_PROGRAM +
-      " quantize /dev/stdin --dry-run --set model.path=" + (experiment.path() / "model").string() +
-      " --out " + experiment.output().string() + " >/dev/null";
-  CHECK(WEXITSTATUS(std::system(command.c_str())) == 0);
+  // Relative paths start at the current folder.
+  const std::string program = "cd '" + experiment.path().string() + "' && cat recipe.yaml | " QSLAW_PROGRAM;
+  for (const std::string recipe : {"/dev/stdin", "/dev/fd/0", "-"}) {
+    INFO(recipe);
+    fs::remove_all(experiment.output());
+    const std::string command = program + " quantize " + recipe + " --device cpu --threads 1 >/dev/null";
+    CHECK(WEXITSTATUS(std::system(command.c_str())) == 0);
+    CHECK(fs::exists(experiment.output() / "quantize" / "report.json"));
+  }
 }
 
 TEST_CASE("a full disk is reported and costs nothing but time") {
