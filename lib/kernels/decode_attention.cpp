@@ -60,7 +60,7 @@ at::Tensor decode_attention(const at::Tensor& q_BH1S, const at::Tensor& keys_BGT
                             const at::Tensor& values_BGTS, const at::Tensor& lengths_B) {
   check(q_BH1S, keys_BGTS, values_BGTS, lengths_B);
   const bool rows = keys_BGTS.stride(3) == 1 && keys_BGTS.stride(2) == keys_BGTS.size(3);
-  if (!has_cpu_loops(q_BH1S) || !rows)
+  if (!q_BH1S.is_cpu() || !is_element(q_BH1S.scalar_type()) || !rows)
     return decode_attention_reference(q_BH1S, keys_BGTS, values_BGTS, lengths_B);
   if (q_BH1S.numel() == 0) return at::empty_like(q_BH1S);
   const at::Tensor lengths = lengths_B.contiguous();

@@ -32,14 +32,16 @@ void multiply(const at::Tensor& x_MK, const at::Tensor& weight_NK, at::Tensor& y
 
 bool pays(const at::Tensor& x, const at::Tensor& weight_NK) {
   if (at::GradMode::is_enabled() && (x.requires_grad() || weight_NK.requires_grad())) return false;
-  return has_cpu_loops(x) && x.element_size() == 2 && weight_NK.scalar_type() == x.scalar_type() &&
-         weight_NK.is_contiguous() && x.numel() > 0 && x.numel() / x.size(-1) <= kMostTokens;
+  return x.is_cpu() && is_element(x.scalar_type()) && x.element_size() == 2 &&
+         weight_NK.scalar_type() == x.scalar_type() && weight_NK.is_contiguous() && x.numel() > 0 &&
+         x.numel() / x.size(-1) <= kMostTokens;
 }
 
 }  // namespace
 
 at::Tensor few_token_product(const at::Tensor& x, const at::Tensor& weight_NK) {
-  QSLAW_CHECK(has_cpu_loops(x) && weight_NK.is_cpu() && weight_NK.scalar_type() == x.scalar_type());
+  QSLAW_CHECK(x.is_cpu() && is_element(x.scalar_type()) && weight_NK.is_cpu() &&
+              weight_NK.scalar_type() == x.scalar_type());
   QSLAW_CHECK(x.dim() >= 1 && weight_NK.dim() == 2 && weight_NK.is_contiguous());
   QSLAW_CHECK(x.size(-1) == weight_NK.size(1));
   std::vector<int64_t> shape = x.sizes().vec();
