@@ -6,14 +6,14 @@
 // With one token the kernel should wait for nothing but memory. What follows from that:
 // - Bytes in flight. An H100 needs some 20 KB of outstanding loads per multiprocessor (3.35 TB/s * 0.8 us /
 //   132). A set of threads takes kRows rows at once and every thread issues all its loads of a step, one unit
-//   (16 bytes of codes, 48 at 3 bits, 32 at 8 bits) per row, before it uses one: 64 to 192 bytes. 4096 rows
-//   are then 8 to 62 warps per multiprocessor, with 32 to 127 KB between them.
+//   (16 bytes of codes, 48 at 3 bits, 32 at 8 bits) per row, before it uses one: 64 to 192 bytes. So
+//   there is no branch and no conversion among the loads. 4096 rows are then 8 to 62 warps per
+//   multiprocessor, with 32 to 127 KB between them.
 // - Rows per set. Each thread reads the activations of its unit's columns once for all its rows. They come
 //   from the first-level cache, in which neighbors' addresses are 64 to 256 bytes apart, slower than its best
 //   by 4 to 8. With bfloat16 x, 4 rows at 4 bits and 8 at 2 bits read as many bytes of x as of codes.
 // - Threads per row. One step should cover a row of 4096 columns, so that short rows leave no thread idle:
-// 64,
-//   32, 128, 128 threads for 2, 3, 4, 8 bits. The set's sums are joined in the order of lanes and warps.
+//   for 2, 3, 4, 8 bits 64, 32, 128, 128 threads. The set's sums are joined in the order of lanes and warps.
 // - Instructions. A code becomes a float without shift and conversion (Decoder): 2 instructions, then the
 //   multiply-add, and less than one for x. At full speed (15 bytes per clock and multiprocessor) an H100 gets
 //   29 weights of 4 bits per clock, for which it has 128 instructions: that fits. Where more weights arrive
@@ -78,18 +78,18 @@ __device__ __forceinline__ void add_piece(const uint32_t (&words)[kRows][kWords]
 /// Scales and zero points of the pieces of one row from `piece` on; of those behind the row, of its last.
 template <bool kTable, typename T, int kPieces>
 __device__ __forceinline__ void load_constants(const ProductJob<T>& job, int64_t row_group, int64_t piece,
-                                               float (&scale)[kPieces], float (&zero)[kPieces]) {
+                                               float (&scale)[kPieces], int16_t (&zero)[kPieces]) {
   const int64_t last = job.columns / kPiece - 1;
   QSLAW_UNROLL
   for (int p = 0; p < kPieces; ++p) {
     const int64_t group = row_group + ((piece + p < last ? piece + p : last) >> job.shift);
     scale[p] = job.scale[group];
-    zero[p] = kTable ? 0.0F : static_cast<float>(job.zero[group]);
+    zero[p] = kTable ? int16_t{0} : job.zero[group];
   }
 }
 
 /// One thread's part of kRows rows, which begin at `row`, for kTokens tokens.
-template <int kBits, bool kTable, typename T, int kTokens>
+template <bool kWhole, int kBits, bool kTable, typename T, int kTokens>
 __device__ __forceinline__ void add_units(const ProductJob<T>& job, const Decoder<kBits, kTable>& decoder,
                                           int64_t row, int64_t token, int member,
                                           float (&total)[ProductTile<kBits>::kRows][kTokens]) {
@@ -105,10 +105,11 @@ __device__ __forceinline__ void add_units(const ProductJob<T>& job, const Decode
     rows[r] = row + r < job.rows ? row + r : job.rows - 1;
   for (int64_t unit = member; unit * Tile::kPieces < pieces; unit += Tile::kSetThreads) {
     uint32_t words[Tile::kRows][Tile::kWords];
-    float scale[Tile::kRows][Tile::kPieces], zero[Tile::kRows][Tile::kPieces];
+    float scale[Tile::kRows][Tile::kPieces];
+    int16_t zero[Tile::kRows][Tile::kPieces];
     QSLAW_UNROLL
     for (int r = 0; r < Tile::kRows; ++r) {
-      load_unit<kBits>(job.codes + rows[r] * row_words, unit, row_words, job.whole, words[r]);
+      load_unit<kBits, kWhole>(job.codes + rows[r] * row_words, unit, row_words, words[r]);
       load_constants<kTable>(job, rows[r] * groups, unit * Tile::kPieces, scale[r], zero[r]);
     }
     QSLAW_UNROLL
@@ -121,7 +122,8 @@ __device__ __forceinline__ void add_units(const ProductJob<T>& job, const Decode
       for (int r = 0; r < Tile::kRows; ++r) {
         QSLAW_UNROLL
         for (int t = 0; t < kTokens; ++t) {
-          const float sum = kTable ? sums[r][t] : fmaf(-zero[r][p], x_sums[t], sums[r][t]);
+          const float sum =
+              kTable ? sums[r][t] : fmaf(-static_cast<float>(zero[r][p]), x_sums[t], sums[r][t]);
           total[r][t] = fmaf(scale[r][p], sum, total[r][t]);
         }
       }
@@ -147,7 +149,12 @@ __global__ void packed_product_kernel(ProductJob<T> job) {
   const int64_t row = blockIdx.x / tiles * Tile::kBlockRows + thread / Tile::kSetThreads * Tile::kRows;
   const int64_t token = blockIdx.x % tiles * kTokens;
   float total[Tile::kRows][kTokens] = {};
-  add_units(job, Decoder<kBits, kTable>{levels}, row, token, member, total);
+  const Decoder<kBits, kTable> decoder{levels};
+  if (Tile::kPieces == 1 || job.whole) {
+    add_units<true>(job, decoder, row, token, member, total);
+  } else {
+    add_units<false>(job, decoder, row, token, member, total);
+  }
   QSLAW_UNROLL
   for (int i = 0; i < kOutputs; ++i) {
     const float sum = warp_reduce(total[i / kTokens][i % kTokens], Add{});

@@ -49,21 +49,22 @@ struct Decoder {
   const float* levels;
 };
 
-template <int kBits>
-__device__ __forceinline__ void load_unit(const uint32_t* row, int64_t unit, int64_t row_words, bool whole,
+/// A row's unit; kWhole: of a row of whole units, otherwise zeros behind its last word.
+template <int kBits, bool kWhole>
+__device__ __forceinline__ void load_unit(const uint32_t* row, int64_t unit, int64_t row_words,
                                           uint32_t (&words)[ProductTile<kBits>::kWords]) {
   constexpr int kWords = ProductTile<kBits>::kWords;
-  if (whole) {
+  if constexpr (kWhole) {
     const FourWords* from = reinterpret_cast<const FourWords*>(row + unit * kWords);
     QSLAW_UNROLL
     for (int i = 0; i < kWords; ++i)
       words[i] = from[i / 4].words[i % 4];
-    return;
-  }
-  QSLAW_UNROLL
-  for (int i = 0; i < kWords; ++i) {
-    const int64_t word = unit * kWords + i;
-    words[i] = word < row_words ? row[word] : 0U;
+  } else {
+    QSLAW_UNROLL
+    for (int i = 0; i < kWords; ++i) {
+      const int64_t word = unit * kWords + i;
+      words[i] = word < row_words ? row[word] : 0U;
+    }
   }
 }
 
