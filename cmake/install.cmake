@@ -29,6 +29,14 @@ endif()
 install(DIRECTORY recipes docs DESTINATION share/qslaw PATTERN "fixtures" EXCLUDE)
 install(FILES README.md DESTINATION share/qslaw)
 
+# What scripts/gpu_check.sh runs where there is a GPU, only on demand (--component tests). Tests tagged [gpu] find no fixtures there.
+if(QSLAW_TESTS)
+  set(gpu_programs test_kernels test_model test_quant test_train test_eval qslaw_bench)
+  set_target_properties(${gpu_programs} PROPERTIES INSTALL_RPATH "$ORIGIN/../lib${torch_rpath}")
+  install(TARGETS ${gpu_programs} RUNTIME DESTINATION tests COMPONENT tests EXCLUDE_FROM_ALL)
+  install(PROGRAMS scripts/gpu_check.sh DESTINATION tests COMPONENT tests EXCLUDE_FROM_ALL)
+endif()
+
 install(CODE "
   set(qslaw_program \"$<TARGET_FILE:qslaw>\")
   set(qslaw_library \"$<TARGET_FILE:qslaw_program>\")

@@ -37,6 +37,8 @@ rm -rf "$work"
 mkdir -p "$work"
 trap 'rm -rf "$work"' EXIT
 "$cmake" --install "$build" --prefix "$work/installed" >/dev/null
+[[ ! -e $work/installed/tests ]] || complain "expected tests/ only where it is asked for"
+"$cmake" --install "$build" --prefix "$work/installed" --component tests >/dev/null
 mv "$work/installed" "$moved"
 cd /
 
@@ -56,3 +58,16 @@ fi
 "$moved/bin/qslaw" quantize "$moved/share/qslaw/recipes/demo/rtn_lora.yaml" --out "$work/run" --device cpu --threads 1 -q \
   >/dev/null
 [[ -s $work/run/quantize/language.safetensors ]] || complain "expected packed weights in $work/run/quantize, got none"
+
+for program in "$moved"/tests/test_* "$moved/tests/qslaw_bench"; do
+  check_rpath "$program"
+  check_libraries "$program" "$libraries"
+done
+"$moved/tests/gpu_check.sh" --rehearsal "$work/check" 2>/dev/null || complain "expected a rehearsal of gpu_check.sh that passes"
+[[ $(grep -c '"kind": "benchmark".*"status": "passed"' "$work/check/gpu_check.json") == 4 ]] ||
+  complain "expected four benchmarks that passed in $work/check/gpu_check.json"
+if [[ ! -e /dev/nvidiactl && ! -e /dev/dxg ]]; then
+  code=0
+  "$moved/tests/gpu_check.sh" "$work/check" 2>/dev/null || code=$?
+  [[ $code == 2 ]] || complain "expected exit code 2 of gpu_check.sh without a GPU, got $code"
+fi
