@@ -29,7 +29,7 @@ constexpr Command kCommands[] = {
      "recipes/demo/w4.yaml --resume"},
     {"tune", "tune adapters on the packed weights, or a dense model in full",
      "recipes/demo/lora16.yaml --device cpu --threads 4"},
-    {"eval", "run the benchmarks (scienceqa, exact_match, loss, text_perplexity, speed)",
+    {"eval", "run the benchmarks (scienceqa, textvqa, vqav2, pope, loss, text_perplexity, speed, ...)",
      "recipes/demo/w4.yaml --json"},
     {"export", "write the result for other tools (hf, hf_base, peft)",
      "recipes/demo/w4.yaml --set export.dtype=bfloat16"},

@@ -10,6 +10,8 @@
 #include "core/error.h"
 #include "eval/benchmark.h"
 #include "eval/predictions.h"
+#include "eval/question_kinds.h"
+#include "eval/question_prompt.h"
 #include "eval/questions.h"
 #include "export/hf_files.h"
 #include "quant/calibration.h"
@@ -142,6 +144,19 @@ void check_scienceqa(const StageRun& run, const BenchmarkOptions& benchmark, con
   add_prompts(shape, count, prompts, benchmark.max_new_tokens, benchmark.batch_size);
 }
 
+void check_questions(const StageRun& run, const BenchmarkOptions& benchmark, const EncodingContext& context,
+                     DataShape& shape) {
+  const std::vector<BenchmarkQuestion> questions = read_benchmark_questions(benchmark);
+  const auto count = static_cast<int64_t>(questions.size());
+  CheckOptions options{"eval", context.tokens_per_picture, benchmark.on_bad_sample};
+  const auto sample = [&](int64_t i) {
+    return question_sample(questions[static_cast<size_t>(i)], *context.tokenizer, context.template_kind);
+  };
+  decode_if_asked(run, count, sample, options);
+  add_prompts(shape, count, check_samples(options, count, sample), benchmark.max_new_tokens,
+              benchmark.batch_size);
+}
+
 void check_benchmark_data(const StageRun& run, const BenchmarkOptions& benchmark,
                           const EncodingContext& context, DataShape& shape) {
   const auto dataset = make_dataset(benchmark_data(benchmark), context);
@@ -160,6 +175,7 @@ void check_benchmark_data(const StageRun& run, const BenchmarkOptions& benchmark
 void check_benchmark(const StageRun& run, const BenchmarkOptions& benchmark, const EncodingContext& context,
                      DataShape& shape) {
   if (benchmark.kind == "scienceqa") return check_scienceqa(run, benchmark, context, shape);
+  if (is_question_kind(benchmark.kind)) return check_questions(run, benchmark, context, shape);
   if (has_data(benchmark)) return check_benchmark_data(run, benchmark, context, shape);
   const auto tokens = static_cast<double>(benchmark.prompt_tokens);
   add_prompts(shape, kSpeedRounds, {1, benchmark.prompt_tokens, tokens, 0.0}, benchmark.new_tokens, 1);
@@ -173,7 +189,11 @@ DataShape check_eval(const StageRun& run, const LlavaConfig& config) {
     tokenizer = std::make_unique<Tokenizer>(load_tokenizer(recipe.model, config));
   for (const BenchmarkOptions& benchmark : recipe.eval->benchmarks) {
     if (!needs_model(benchmark)) {
-      benchmark_problems(benchmark);
+      if (is_question_kind(benchmark.kind)) {
+        read_benchmark_questions(benchmark);
+      } else {
+        benchmark_problems(benchmark);
+      }
       read_predictions(benchmark.predictions);
       continue;
     }

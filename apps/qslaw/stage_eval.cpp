@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "eval/measured_on.h"
 #include "stages.h"
+#include "train/checkpoint.h"
 #include "training.h"
 
 namespace qslaw {
@@ -33,6 +34,8 @@ void add_predictions(const StageRun& run, const BenchmarkOptions& benchmark, Sta
   const std::string name = "predictions/" + result_name(benchmark) + ".jsonl";
   if (std::filesystem::exists(run.folder / name))
     add_file_hashes(report, run.folder, {name});  // not of speed
+  const std::string submission = server_file_name(benchmark);
+  if (!submission.empty()) add_file_hashes(report, run.folder, {submission});
 }
 
 }  // namespace
@@ -44,6 +47,7 @@ void run_eval(const StageRun& run, StageReport& report) {
   context.template_kind = parse_template(recipe.model.template_name);
   context.predictions = run.folder / "predictions";
   context.seed = recipe.seed;
+  context.answers = answer_checkpoint(run.folder);
   if (needs_model(*recipe.eval)) {
     load_model(run, model, context);
     report.memory.weights = model_bytes(model.assembled.llava);

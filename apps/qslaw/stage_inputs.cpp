@@ -1,7 +1,9 @@
 #include "stage_inputs.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <vector>
 
@@ -10,6 +12,7 @@
 #include "core/text.h"
 #include "data/picture_names.h"
 #include "eval/options.h"
+#include "eval/question_kinds.h"
 #include "quant/calibration.h"
 #include "recipe/paths.h"
 #include "report/stage_report.h"
@@ -56,6 +59,18 @@ void describe_stage(const fs::path& folder, std::string& out) {
     out += file + " " + hash + "\n";
 }
 
+// The files that a benchmark's questions come from, and their pictures, evenly spread.
+std::vector<fs::path> question_files(const BenchmarkOptions& benchmark) {
+  const std::vector<BenchmarkQuestion> questions = read_benchmark_questions(benchmark);
+  const size_t stride = questions.size() / static_cast<size_t>(kMostPictures) + 1;
+  std::set<fs::path> files;
+  for (size_t i = 0; i < questions.size(); ++i) {
+    files.insert(questions[i].file);
+    if (i % stride == 0 && !questions[i].picture.empty()) files.insert(questions[i].picture);
+  }
+  return {files.begin(), files.end()};
+}
+
 // Of the stage, those that may name pictures.
 std::vector<DataOptions> picture_data(const Recipe& recipe, const std::string& stage) {
   std::vector<DataOptions> all;
@@ -82,12 +97,19 @@ std::vector<DataOptions> picture_data(const Recipe& recipe, const std::string& s
 
 // Those that the data names: a folder may hold other data's as well, outputs of this program, or half a
 // million.
-void describe_pictures(const DataOptions& data, std::string& out) {
+void describe_named(const std::function<std::vector<fs::path>()>& named, std::string& out) {
   try {
-    for (const fs::path& picture : named_pictures(data, kMostPictures))
-      describe_file(picture, out);
+    for (const fs::path& file : named())
+      describe_file(file, out);
   } catch (const UserError&) {
     out += "data that cannot be read\n";  // the stage says why
+  }
+}
+
+void describe_questions(const EvalOptions& options, std::string& out) {
+  for (const BenchmarkOptions& benchmark : options.benchmarks) {
+    if (is_question_kind(benchmark.kind))
+      describe_named([&benchmark] { return question_files(benchmark); }, out);
   }
 }
 
@@ -132,7 +154,8 @@ std::string own_inputs(const Experiment& experiment, const std::string& stage) {
   describe_section(recipe, "model", inputs);
   describe_section(recipe, stage, inputs);
   for (const DataOptions& data : picture_data(recipe, stage))
-    describe_pictures(data, inputs);
+    describe_named([&data] { return named_pictures(data, kMostPictures); }, inputs);
+  if (stage == "eval") describe_questions(*recipe.eval, inputs);
   return inputs;
 }
 

@@ -32,9 +32,17 @@ LoadedPrompts load_prompts(size_t begin, size_t end, const std::function<LoadedS
   return loaded;
 }
 
-void answer_batch(const LoadedPrompts& prompts, size_t begin, const BenchmarkOptions& options,
-                  const EvalContext& context, Answers& answers) {
-  if (prompts.samples.empty()) return;
+// Generated text may end within a character; the replacement sign stands for the cut bytes.
+std::string valid_utf8(const std::string& text) {
+  if (is_valid_utf8(text)) return text;
+  const auto replace = nlohmann::json::error_handler_t::replace;
+  return nlohmann::json::parse(nlohmann::json(text).dump(-1, ' ', false, replace)).get<std::string>();
+}
+
+Answers answer_batch(const LoadedPrompts& prompts, size_t begin, const BenchmarkOptions& options,
+                     const EvalContext& context) {
+  Answers answers;
+  if (prompts.samples.empty()) return answers;
   GenerateOptions generation;
   generation.max_new_tokens = options.max_new_tokens;
   generation.temperature = options.temperature;
@@ -45,7 +53,8 @@ void answer_batch(const LoadedPrompts& prompts, size_t begin, const BenchmarkOpt
   const Batch batch = collate(prompts.samples, config.vision.features(), config.pad_token_id);
   const auto texts = generate(*context.model, batch, generation);
   for (size_t i = 0; i < texts.size(); ++i)
-    answers[prompts.numbers[i]] = strip(context.tokenizer->decode(texts[i]));
+    answers[prompts.numbers[i]] = strip(valid_utf8(context.tokenizer->decode(texts[i])));
+  return answers;
 }
 
 }  // namespace
@@ -53,11 +62,19 @@ void answer_batch(const LoadedPrompts& prompts, size_t begin, const BenchmarkOpt
 Answers answer_prompts(size_t count, const std::function<LoadedSample(size_t)>& load,
                        const BenchmarkOptions& options, const EvalContext& context) {
   Answers answers;
+  AnswerStore store(context.answers, result_name(options));
   Progress progress(result_name(options), static_cast<int64_t>(count), "questions");
   for (size_t begin = 0; begin < count;) {
-    if (stop_requested()) throw Stopped("eval was stopped; it starts over");
+    if (stop_requested()) throw Stopped("eval was stopped; --resume goes on with it");
     const size_t end = std::min(count, begin + static_cast<size_t>(options.batch_size));
-    answer_batch(load_prompts(begin, end, load, options.on_bad_sample), begin, options, context, answers);
+    if (const Answers* done = store.find(begin)) {
+      answers.insert(done->begin(), done->end());
+    } else {
+      const Answers batch =
+          answer_batch(load_prompts(begin, end, load, options.on_bad_sample), begin, options, context);
+      store.add(begin, batch);
+      answers.insert(batch.begin(), batch.end());
+    }
     begin = end;
     progress.update(static_cast<int64_t>(begin));
   }

@@ -9,11 +9,16 @@
 namespace qslaw {
 
 const std::vector<BenchmarkKind>& benchmark_kinds() {
-  static const std::vector<BenchmarkKind> kinds = {
-      {"scienceqa", run_scienceqa}, {"exact_match", run_exact_match},
-      {"loss", run_loss},           {"text_perplexity", run_text_perplexity},
-      {"speed", run_speed},
-  };
+  static const std::vector<BenchmarkKind> kinds = [] {
+    std::vector<BenchmarkKind> all = {
+        {"scienceqa", run_scienceqa}, {"exact_match", run_exact_match},
+        {"loss", run_loss},           {"text_perplexity", run_text_perplexity},
+        {"speed", run_speed},
+    };
+    for (const std::string& name : question_kind_names())
+      all.push_back({name.c_str(), run_questions});
+    return all;
+  }();
   return kinds;
 }
 

@@ -24,6 +24,7 @@ struct EvalContext {
   ImageTransform transform;
   std::filesystem::path predictions;  // folder for <benchmark>.jsonl
   uint64_t seed = 42;
+  std::filesystem::path answers = {};  // folder for answers of an unfinished run; empty keeps none
 };
 
 struct BenchmarkKind {
@@ -40,6 +41,10 @@ std::string result_name(const BenchmarkOptions& options);
 bool needs_model(const BenchmarkOptions& options);
 /// True when some benchmark does.
 bool needs_model(const EvalOptions& options);
+
+/// Name, beside the folder of predictions, of the file for the benchmark's server ("submissions/vqav2.json");
+/// "" for a kind without one.
+std::string server_file_name(const BenchmarkOptions& options);
 
 /// Runs one benchmark.
 nlohmann::json run_benchmark(const BenchmarkOptions& options, const EvalContext& context);
@@ -61,6 +66,8 @@ nlohmann::json run_scienceqa(const BenchmarkOptions& options, const EvalContext&
 nlohmann::json run_exact_match(const BenchmarkOptions& options, const EvalContext& context);
 nlohmann::json run_loss(const BenchmarkOptions& options, const EvalContext& context);
 nlohmann::json run_text_perplexity(const BenchmarkOptions& options, const EvalContext& context);
+/// Any of question_kind_names().
+nlohmann::json run_questions(const BenchmarkOptions& options, const EvalContext& context);
 nlohmann::json run_speed(const BenchmarkOptions& options, const EvalContext& context);
 
 }  // namespace qslaw

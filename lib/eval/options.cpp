@@ -28,6 +28,20 @@ const std::map<std::string, std::string>& data_kinds() {
   return kinds;
 }
 
+/// LLaVA's question files have no answers; without them these kinds have no score, and no server either.
+void check_annotations(const BenchmarkOptions& options, const std::string& key) {
+  const bool has_server = options.kind == "vqav2" || options.kind == "gqa" || options.kind == "vizwiz";
+  const bool needs = options.path.extension() == ".jsonl" && !has_server;
+  require_key(!needs || !options.annotations.empty(), key + ".annotations",
+              "expected a path beside the .jsonl of ", options.kind, ", got none");
+}
+
+void check_question_files(const BenchmarkOptions& options, const std::string& key) {
+  require_key(!options.path.empty(), key + ".path", "expected a path for kind ", options.kind, ", got none");
+  check_annotations(options, key);
+  require_at_least(key + ".limit", options.limit, 0);
+}
+
 void check_numbers(const BenchmarkOptions& options, const std::string& key) {
   require_at_least(key + ".batch_size", options.batch_size, 1);
   require_at_least(key + ".max_new_tokens", options.max_new_tokens, 1);
@@ -40,12 +54,14 @@ void check_numbers(const BenchmarkOptions& options, const std::string& key) {
 }
 
 void check_benchmark(const BenchmarkOptions& options, const std::string& key) {
-  std::vector<std::string> kinds;
+  std::vector<std::string> kinds = question_kind_names();
   for (const auto& [kind, unused] : data_kinds())
     kinds.push_back(kind);
+  std::sort(kinds.begin(), kinds.end());
   require_one_of(key + ".kind", options.kind, kinds);
   check_name(options.name, key + ".name");
   check_numbers(options, key);  // `context` before it is the data's max_length
+  if (is_question_kind(options.kind)) check_question_files(options, key);
   if (has_data(options)) check(benchmark_data(options), key);
   if (!options.template_name.empty()) check_template(options.template_name, key + ".template");
 }
@@ -70,6 +86,31 @@ DataOptions benchmark_data(const BenchmarkOptions& options) {
   data.max_length = options.context;
   data.on_bad_sample = options.on_bad_sample;
   return data;
+}
+
+const std::vector<std::string>& question_kind_names() {
+  static const std::vector<std::string> names = {"textvqa", "vqav2", "gqa",     "vizwiz",
+                                                 "pope",    "mme",   "mmbench", "seed_bench"};
+  return names;
+}
+
+bool is_question_kind(const std::string& kind) {
+  const auto& names = question_kind_names();
+  return std::find(names.begin(), names.end(), kind) != names.end();
+}
+
+std::string default_prompt_suffix(const std::string& kind) {
+  const std::string phrase = "\nAnswer the question using a single word or phrase.";
+  if (!is_question_kind(kind)) return "";
+  if (kind == "mmbench" || kind == "seed_bench")
+    return "\nAnswer with the option's letter from the given choices directly.";
+  if (kind == "vizwiz")
+    return "\nWhen the provided information is insufficient, respond with 'Unanswerable'." + phrase;
+  return phrase;
+}
+
+int64_t default_max_new_tokens(const std::string& kind) {
+  return is_question_kind(kind) ? 128 : BenchmarkOptions{}.max_new_tokens;
 }
 
 void check(const EvalOptions& options) {

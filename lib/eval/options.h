@@ -11,18 +11,21 @@ namespace qslaw {
 
 /// One benchmark. Fields that a kind does not use must be left at their defaults.
 struct BenchmarkOptions {
-  std::string kind;  // scienceqa | exact_match | loss | text_perplexity | speed
+  std::string
+      kind;  // scienceqa | exact_match | loss | text_perplexity | speed | one of question_kind_names()
   std::string name;  // of the results; default: the kind
   // scienceqa: problems, splits, images, split, prompt_format. exact_match, loss: path (LLaVA JSON), images.
-  std::filesystem::path problems, splits, images, path;
-  std::string split = "test";
+  // Question benchmarks: path (questions), annotations (answers, where path has none), images.
+  std::filesystem::path problems, splits, images, path, annotations;
+  std::filesystem::path server_questions;  // vqav2: questions that the server wants answers to
+  std::string split = "test";              // mmbench: of the file's column, empty for all rows
   std::string prompt_format = "QCM-LEA";
   std::string
       prompt_suffix;  // appended to every question, e.g. LLaVA-1.5's "\nAnswer with the option's letter ..."
-  std::string template_name;  // default: the model's
-  std::filesystem::path
-      predictions;    // scienceqa: score these answers (JSONL of id, text) instead of running a model
-  int64_t limit = 0;  // samples; 0 = all
+  std::string template_name;          // default: the model's
+  std::filesystem::path predictions;  // scienceqa, question benchmarks: score these answers (JSONL of id,
+                                      // text) instead of running a model
+  int64_t limit = 0;                  // samples; 0 = all
   int64_t batch_size = 8;
   int64_t max_new_tokens = 1024;
   double temperature = 0.0;     // 0 = greedy
@@ -41,6 +44,16 @@ struct EvalOptions {
 DataOptions benchmark_data(const BenchmarkOptions& options);
 /// True for known kinds that ask about one: all but speed.
 bool has_data(const BenchmarkOptions& options);
+
+/// The published picture benchmarks (question_kinds.h), and whether a kind is one.
+const std::vector<std::string>& question_kind_names();
+bool is_question_kind(const std::string& kind);
+
+/// The instruction that LLaVA-1.5 puts behind a benchmark's questions; "" for other kinds.
+std::string default_prompt_suffix(const std::string& kind);
+
+/// Tokens of an answer, at most: LLaVA-1.5's limit for the question benchmarks, 1024 for other kinds.
+int64_t default_max_new_tokens(const std::string& kind);
 
 /// UserError for unknown kinds, files that a kind needs and the recipe does not name, and names used twice.
 /// Whether files exist is found when they are opened.

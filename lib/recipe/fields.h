@@ -239,21 +239,38 @@ void fields(V& v, BenchmarkOptions& o) {
     return used_by("kind", o.kind, users);
   };
   v("kind", o.kind, needed());
-  if constexpr (V::kReads) o.name = o.kind;
+  const bool questions = is_question_kind(o.kind);
+  const auto with_questions = [&](std::initializer_list<std::string_view> users) {
+    return questions ? Use{} : only(users);
+  };
+  if constexpr (V::kReads) {
+    o.name = o.kind;
+    o.prompt_suffix = default_prompt_suffix(o.kind);
+    o.max_new_tokens = default_max_new_tokens(o.kind);
+    if (o.kind == "mmbench") o.split = "";
+  }
   v("name", o.name);
   v("problems", o.problems, only({"scienceqa"}));
   v("splits", o.splits, only({"scienceqa"}));
-  v("path", o.path, only({"exact_match", "loss", "text_perplexity"}));
-  v("images", o.images, only({"scienceqa", "exact_match", "loss"}));
-  v("split", o.split, only({"scienceqa"}));
-  v("predictions", o.predictions, only({"scienceqa"}));
+  v("path", o.path, with_questions({"exact_match", "loss", "text_perplexity"}));
+  const bool has_answers = o.kind != "vqav2" && o.path.extension() != ".jsonl";
+  const Use annotated = only({"textvqa", "vqav2", "gqa", "vizwiz", "pope", "mme", "seed_bench"});
+  v("annotations", o.annotations,
+    annotated.allowed ? used_if(!has_answers, "the questions' file has the answers") : annotated);
+  const bool holds_pictures = o.kind == "mmbench";
+  v("images", o.images,
+    holds_pictures ? used_if(false, "the file holds the pictures")
+                   : with_questions({"scienceqa", "exact_match", "loss"}));
+  v("split", o.split, only({"scienceqa", "mmbench"}));
+  v("server_questions", o.server_questions, only({"vqav2"}));
+  v("predictions", o.predictions, with_questions({"scienceqa"}));
   // Given answers are scored without a model.
   const Use scored = used_if(false, "predictions are given");
-  const Use asks = o.predictions.empty() ? only({"scienceqa"}) : scored;
-  const Use generates = o.predictions.empty() ? only({"scienceqa", "exact_match"}) : scored;
-  const Use runs = o.predictions.empty() ? only({"scienceqa", "exact_match", "loss"}) : scored;
-  v("prompt_format", o.prompt_format, asks);
-  v("prompt_suffix", o.prompt_suffix, asks);
+  const bool given = !o.predictions.empty();
+  const Use generates = given ? scored : with_questions({"scienceqa", "exact_match"});
+  const Use runs = given ? scored : with_questions({"scienceqa", "exact_match", "loss"});
+  v("prompt_format", o.prompt_format, given ? scored : only({"scienceqa"}));
+  v("prompt_suffix", o.prompt_suffix, given ? scored : with_questions({"scienceqa"}));
   v("template", o.template_name, runs);
   v("max_new_tokens", o.max_new_tokens, generates);
   v("temperature", o.temperature, generates);
@@ -261,9 +278,9 @@ void fields(V& v, BenchmarkOptions& o) {
     used_if(generates.allowed && o.temperature > 0,
             generates.allowed ? "temperature 0 is greedy" : generates.why));
   v("batch_size", o.batch_size,
-    o.predictions.empty() ? only({"scienceqa", "exact_match", "loss", "text_perplexity"}) : scored);
-  v("limit", o.limit, only({"scienceqa", "exact_match", "loss", "text_perplexity"}));
-  v("on_bad_sample", o.on_bad_sample, only({"scienceqa", "exact_match", "loss"}));
+    given ? scored : with_questions({"scienceqa", "exact_match", "loss", "text_perplexity"}));
+  v("limit", o.limit, with_questions({"scienceqa", "exact_match", "loss", "text_perplexity"}));
+  v("on_bad_sample", o.on_bad_sample, with_questions({"scienceqa", "exact_match", "loss"}));
   v("context", o.context, only({"exact_match", "loss", "text_perplexity"}));
   v("prompt_tokens", o.prompt_tokens, only({"speed"}));
   v("new_tokens", o.new_tokens, only({"speed"}));

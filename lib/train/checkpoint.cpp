@@ -16,6 +16,7 @@ namespace {
 
 const char* const kPrefix = "checkpoint-";
 const char* const kBlocks = "checkpoint-blocks";
+const char* const kAnswers = "checkpoint-answers";
 const char* const kUnfinished = "checkpoint.tmp";
 const char* const kTrainable = "trainable.safetensors";
 const char* const kOptimizer = "optimizer.safetensors";
@@ -94,9 +95,14 @@ fs::path block_checkpoint(const fs::path& folder) {
   return folder / kBlocks;
 }
 
+fs::path answer_checkpoint(const fs::path& folder) {
+  return folder / kAnswers;
+}
+
 bool has_progress(const fs::path& folder) {
   const auto found = list_checkpoints(folder);
   if (!found.empty() && step_of(found.back()) > 0) return true;
+  if (fs::is_directory(answer_checkpoint(folder))) return true;
   const fs::path blocks = block_checkpoint(folder);
   if (!fs::is_directory(blocks)) return false;
   // A block's second file says that it is whole.
@@ -137,7 +143,9 @@ nlohmann::json load_checkpoint(const fs::path& checkpoint, const std::vector<Par
 void remove_checkpoints(const fs::path& folder) {
   for (const auto& path : list_checkpoints(folder))
     remove_checkpoint(path);
-  if (fs::exists(block_checkpoint(folder))) remove_checkpoint(block_checkpoint(folder));
+  for (const fs::path& parts : {block_checkpoint(folder), answer_checkpoint(folder)}) {
+    if (fs::exists(parts)) remove_checkpoint(parts);
+  }
   fs::remove_all(folder / kUnfinished);
 }
 

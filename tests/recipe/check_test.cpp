@@ -149,7 +149,9 @@ TEST_CASE("check: eval and export") {
       {eval + "{kind: exact_match, path: a, temperature: 1, top_p: 2}\n",
        "0 to 1, got 2 (recipe.yaml, line 7, key eval.benchmarks.0.top_p)"},
       {eval + "{kind: loss, path: a}\n    - {kind: scienseqa}\n",
-       "exact_match, loss, scienceqa, speed or text_perplexity, got \"scienseqa\"; did you mean "
+       "exact_match, gqa, loss, mmbench, mme, pope, scienceqa, seed_bench, speed, text_perplexity, textvqa, "
+       "vizwiz or "
+       "vqav2, got \"scienseqa\"; did you mean "
        "\"scienceqa\"? "
        "(recipe.yaml, line "
        "8, key eval.benchmarks.1.kind)"},

@@ -77,6 +77,9 @@ eval:
     - {kind: scienceqa, name: given, problems: p, splits: s, predictions: a.jsonl}
     - {kind: scienceqa, problems: p, splits: s, prompt_suffix: "\nAnswer with \"A\":\t", temperature: 0.2}
     - {kind: text_perplexity, path: t, context: 128}
+    - {kind: vqav2, path: q.json, annotations: a.json, images: i, server_questions: all.jsonl}
+    - {kind: mmbench, path: dev.tsv, split: dev, max_new_tokens: 8}
+    - {kind: textvqa, path: q.jsonl, annotations: a.json}
 export: {formats: [hf], dtype: float16, max_shard_bytes: 1000}
 )";
 
@@ -161,6 +164,11 @@ TEST_CASE("a recipe that is written and read back is the same recipe") {
   CHECK(back.tune->loop.checkpointing == Checkpointing::feed_forward);
   CHECK(back.tune->phase.epochs == 0.30000000000000004);
   CHECK(back.eval->benchmarks.at(1).prompt_suffix == "\nAnswer with \"A\":\t");
+  CHECK(back.eval->benchmarks.at(3).annotations.filename() == "a.json");
+  CHECK(back.eval->benchmarks.at(3).prompt_suffix == "\nAnswer the question using a single word or phrase.");
+  CHECK(back.eval->benchmarks.at(3).max_new_tokens == 128);
+  CHECK(back.eval->benchmarks.at(4).split == "dev");
+  CHECK(back.eval->benchmarks.at(4).max_new_tokens == 8);
   CHECK(back.export_->max_shard_bytes == 1000);
 }
 

@@ -1,0 +1,36 @@
+#include "eval/interval.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/random.h"
+
+namespace qslaw {
+namespace {
+
+constexpr size_t kResamples = 1000;
+constexpr size_t kLow = 25, kHigh = kResamples - 1 - kLow;  // 2.5 % on each side
+
+double resampled_mean(const std::vector<double>& values, Random& random) {
+  double sum = 0.0;
+  for (size_t i = 0; i < values.size(); ++i)
+    sum += values[random.below(values.size())];
+  return sum / static_cast<double>(values.size());
+}
+
+}  // namespace
+
+Interval bootstrap_interval(const std::vector<std::vector<double>>& strata, uint64_t seed) {
+  std::vector<double> sums(kResamples, 0.0);
+  for (size_t s = 0; s < strata.size(); ++s) {
+    QSLAW_CHECK(!strata[s].empty());
+    for (size_t r = 0; r < kResamples; ++r) {
+      Random random(mix_seed(seed, s, r));
+      sums[r] += resampled_mean(strata[s], random);
+    }
+  }
+  std::sort(sums.begin(), sums.end());
+  return {sums[kLow], sums[kHigh]};
+}
+
+}  // namespace qslaw

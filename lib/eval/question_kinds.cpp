@@ -1,0 +1,38 @@
+#include "eval/question_kinds.h"
+
+#include "core/error.h"
+#include "eval/answer_scoring.h"
+#include "eval/question_files.h"
+#include "eval/vqa_scoring.h"
+
+namespace qslaw {
+
+const QuestionKind& question_kind(const std::string& name) {
+  static const std::vector<QuestionKind> kinds = {
+      {"textvqa", read_textvqa, judge_textvqa, summarize_scores, nullptr, nullptr},
+      {"vqav2", read_vqav2, judge_vqav2, summarize_scores, ".json", vqav2_server_file},
+      {"gqa", read_gqa, judge_gqa, summarize_scores, ".json", gqa_server_file},
+      {"vizwiz", read_vizwiz, judge_vizwiz, summarize_scores, ".json", vizwiz_server_file},
+      {"pope", read_pope, judge_pope, summarize_pope, nullptr, nullptr},
+      {"mme", read_mme, judge_mme, summarize_mme, nullptr, nullptr},
+      {"mmbench", read_mmbench, judge_mmbench, summarize_units, ".xlsx", mmbench_server_file},
+      {"seed_bench", read_seed_bench, judge_seed_bench, summarize_scores, ".jsonl", seed_bench_server_file},
+  };
+  for (const QuestionKind& kind : kinds) {
+    if (kind.name == name) return kind;
+  }
+  fail("eval", "expected a benchmark of questions, got ", name);
+}
+
+std::vector<BenchmarkQuestion> read_benchmark_questions(const BenchmarkOptions& options) {
+  std::vector<BenchmarkQuestion> questions = question_kind(options.kind).read(options);
+  require(!questions.empty(), "eval", "expected questions in ", options.path.string(), ", got none");
+  UniqueIds ids;
+  for (const BenchmarkQuestion& question : questions)
+    ids.add(question.id, question.file.string());
+  if (options.limit > 0 && options.limit < static_cast<int64_t>(questions.size()))
+    questions.resize(static_cast<size_t>(options.limit));
+  return questions;
+}
+
+}  // namespace qslaw

@@ -1,0 +1,51 @@
+#include "eval/question_prompt.h"
+
+#include <ATen/ATen.h>
+
+#include "core/text.h"
+#include "data/conversation_sample.h"
+#include "eval/base64.h"
+
+namespace qslaw {
+namespace {
+
+std::string where(const BenchmarkQuestion& question) {
+  return concat(question.file.string(), ", question ", question.id);
+}
+
+std::string picture_bytes(const BenchmarkQuestion& question) {
+  return decode_base64(*question.picture_base64, where(question));
+}
+
+}  // namespace
+
+std::vector<Turn> question_turns(const BenchmarkQuestion& question) {
+  return {{Role::human, "<image>\n" + question.text}};
+}
+
+Sample question_sample(const BenchmarkQuestion& question, const Tokenizer& tokenizer, TemplateKind kind) {
+  const std::vector<Turn> turns = question_turns(question);
+  require_one_image_each(count_images(turns), 1, where(question));
+  Sample sample;
+  sample.id = question.id;
+  sample.ids = encode_prompt(tokenizer, kind, turns, /*move_image_first=*/false);
+  sample.labels.assign(sample.ids.size(), kIgnoreLabel);
+  if (question.picture_base64) {
+    picture_bytes(question);
+  } else {
+    sample.pictures.push_back(question.picture);
+  }
+  return sample;
+}
+
+LoadedSample load_question(const BenchmarkQuestion& question, const Tokenizer& tokenizer, TemplateKind kind,
+                           const ImageTransform& transform) {
+  LoadedSample loaded;
+  loaded.sample = question_sample(question, tokenizer, kind);
+  const Image picture = question.picture_base64 ? decode_image(picture_bytes(question), where(question))
+                                                : read_image(question.picture);
+  loaded.pixels_3SS.push_back(transform_image(picture, transform));
+  return loaded;
+}
+
+}  // namespace qslaw

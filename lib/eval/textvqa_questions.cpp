@@ -1,0 +1,88 @@
+// TextVQA: TextVQA_0.5.1_<split>.json, or LLaVA's llava_textvqa_val_v051_ocr.jsonl (which has the OCR tokens
+// in its prompts) with that file as annotations.
+#include <map>
+
+#include "core/error.h"
+#include "eval/answer_text.h"
+#include "eval/question_files.h"
+#include "eval/question_kinds.h"
+
+namespace fs = std::filesystem;
+
+namespace qslaw {
+namespace {
+
+using nlohmann::json;
+
+struct Annotation {
+  BenchmarkQuestion question;  // without text
+  std::string image_id;
+};
+
+std::vector<std::string> read_answers(const JsonEntry& entry) {
+  std::vector<std::string> answers;
+  if (!entry.has("answers")) return answers;  // of the test split
+  for (const json& answer : entry.list("answers")) {
+    require(answer.is_string(), entry.where(), "expected texts as answers, got ", answer.type_name());
+    answers.push_back(answer.get<std::string>());
+  }
+  require(!answers.empty(), entry.where(), "expected answers, got none");
+  return answers;
+}
+
+std::vector<Annotation> read_annotations(const fs::path& file, const fs::path& images) {
+  const json root = read_json_file(file);
+  const JsonEntry top(root, file.string());
+  std::vector<Annotation> annotations;
+  for (const json& value : top.list("data")) {
+    const JsonEntry entry(value, concat(file.string(), ", question ", annotations.size()));
+    Annotation annotation;
+    annotation.image_id = entry.text("image_id");
+    annotation.question.id = entry.name("question_id");
+    annotation.question.question = entry.text("question");
+    annotation.question.picture = images / (annotation.image_id + ".jpg");
+    annotation.question.answers = read_answers(entry);
+    annotation.question.file = file;
+    annotations.push_back(annotation);
+  }
+  return annotations;
+}
+
+// The question within LLaVA's prompt, whose OCR tokens may stand in front of it or behind.
+std::string question_of(const std::string& prompt) {
+  const bool tokens_first = prompt.starts_with("Reference OCR token:");
+  return first_line(tokens_first ? prompt.substr(std::min(prompt.find('\n') + 1, prompt.size())) : prompt);
+}
+
+}  // namespace
+
+std::vector<BenchmarkQuestion> read_textvqa(const BenchmarkOptions& options) {
+  const bool from_llava = is_llava_file(options.path);
+  const auto annotations = read_annotations(from_llava ? options.annotations : options.path, options.images);
+  std::vector<BenchmarkQuestion> questions;
+  if (!from_llava) {
+    for (const Annotation& annotation : annotations) {
+      questions.push_back(annotation.question);
+      questions.back().text = with_suffix(annotation.question.question, options.prompt_suffix);
+    }
+    return questions;
+  }
+  // LLaVA's ids are the pictures', so the question tells them apart; one asked twice has two annotations.
+  std::multimap<std::pair<std::string, std::string>, const Annotation*> left;
+  for (const Annotation& annotation : annotations)
+    left.emplace(std::pair(annotation.image_id, lower_case(annotation.question.question)), &annotation);
+  for (const LlavaQuestion& asked : read_llava_questions(options.path)) {
+    const auto found = left.find({asked.id, lower_case(question_of(asked.text))});
+    require(found != left.end(), asked.where, "expected an annotation of this question of the picture ",
+            asked.id, " in ", options.annotations.string(), ", got none");
+    BenchmarkQuestion question = found->second->question;
+    left.erase(found);
+    question.text = with_suffix(asked.text, options.prompt_suffix);
+    question.picture = options.images / asked.image;
+    question.file = options.path;
+    questions.push_back(question);
+  }
+  return questions;
+}
+
+}  // namespace qslaw

@@ -1,0 +1,305 @@
+// Readers of the published question files, and what is wrong with files that are not in that form.
+#include "core/error.h"
+#include "eval/base64.h"
+#include "question_files_case.h"
+
+namespace fs = std::filesystem;
+using namespace qslaw;
+using nlohmann::json;
+
+namespace {
+
+// `from`, once, in a file.
+void replace_in(const fs::path& file, const std::string& from, const std::string& to) {
+  std::string text = file_text(file);
+  const size_t at = text.find(from);
+  REQUIRE(at != text.npos);
+  write_text(file, text.replace(at, from.size(), to));
+}
+
+void require_refused(const BenchmarkOptions& options, const std::vector<std::string>& parts) {
+  std::string message;
+  try {
+    read_benchmark_questions(options);
+  } catch (const UserError& problem) {
+    message = problem.what();
+  }
+  INFO(message);
+  CHECK(message.starts_with("["));
+  CHECK(message.find('\n') == message.npos);
+  CHECK(message.find("expected") != message.npos);
+  CHECK(message.find(", got") != message.npos);
+  for (const std::string& part : parts)
+    CHECK(message.find(part) != message.npos);
+}
+
+// LLaVA's question files.
+fs::path llava_file(const fs::path& folder, const std::vector<json>& lines) {
+  write_text(folder / "llava_questions.jsonl", json_lines(lines));
+  return folder / "llava_questions.jsonl";
+}
+
+json llava_line(const json& id, const std::string& image, const std::string& text,
+                const std::string& category = "default") {
+  return {{"question_id", id}, {"image", image}, {"text", text}, {"category", category}};
+}
+
+}  // namespace
+
+TEST_CASE("textvqa: its own file, and LLaVA's prompts with OCR tokens") {
+  const TemporaryFolder folder;
+  BenchmarkOptions options = textvqa_case(folder.path());
+  auto questions = read_benchmark_questions(options);
+  REQUIRE(questions.size() == 3);
+  CHECK(questions[0].id == "34602");
+  CHECK(questions[0].text == "What brand is it?" + kPhrase);
+  CHECK(questions[0].picture == folder.path() / "images" / "0000.jpg");
+  CHECK(questions[0].answers == std::vector<std::string>(10, "kodak"));
+
+  options.annotations = options.path;
+  const std::string with_tokens = "what brand is it?\nReference OCR token: KODAK, 12" + kPhrase;
+  options.path = llava_file(folder.path(),
+                            {llava_line("0000", "0000.jpg", with_tokens),
+                             llava_line("0001", "0001.jpg", "Reference OCR token: \nWhat year?" + kPhrase)});
+  questions = read_benchmark_questions(options);
+  REQUIRE(questions.size() == 2);
+  CHECK(questions[0].id == "34602");
+  CHECK(questions[0].text == with_tokens);
+  CHECK(questions[1].id == "34604");
+  options.limit = 1;
+  CHECK(read_benchmark_questions(options).size() == 1);
+  options.path = llava_file(folder.path(), {llava_line("0001", "0001.jpg", "what brand is it?" + kPhrase)});
+  require_refused(options, {"line 1", "0001", "val.json"});
+}
+
+TEST_CASE("vqav2: questions, annotations, LLaVA's file and the server's questions") {
+  const TemporaryFolder folder;
+  BenchmarkOptions options = vqav2_case(folder.path());
+  auto questions = read_benchmark_questions(options);
+  REQUIRE(questions.size() == 2);
+  CHECK(questions[0].id == "42000");
+  CHECK(questions[0].text == "Is it red?" + kPhrase);
+  CHECK(questions[0].picture.filename() == "COCO_val2014_000000000042.jpg");
+  CHECK(questions[0].answers == std::vector<std::string>(10, "yes"));
+  CHECK(questions[0].groups == std::vector<std::string>{"yes/no"});
+
+  replace_in(options.annotations, "val2014", "train2014");
+  require_refused(options, {"val2014", "train2014", "annotations.json"});
+  options.annotations = "";
+  replace_in(options.path, "val2014", "test-dev2015");
+  questions = read_benchmark_questions(options);
+  CHECK(questions[0].answers.empty());
+  CHECK(questions[0].picture.filename() == "COCO_test2015_000000000042.jpg");
+
+  options.path = llava_file(folder.path(), {llava_line(7, "a.jpg", "Is it red?" + kPhrase)});
+  questions = read_benchmark_questions(options);
+  CHECK(questions[0].id == "7");
+  CHECK(questions[0].text == "Is it red?" + kPhrase);
+  options.server_questions = folder.path() / "questions.json";
+  const JudgedQuestion judged{&questions[0], "Two dogs.", {"2 dogs", 0.0, true}, false};
+  CHECK(json::parse(vqav2_server_file({judged}, options)) ==
+        json::parse(R"([{"question_id": 42000, "answer": ""}, {"question_id": 42001, "answer": ""}])"));
+  options.server_questions = "";
+  CHECK(json::parse(vqav2_server_file({judged}, options)) ==
+        json::parse(R"([{"question_id": 7, "answer": "2 dogs"}])"));
+}
+
+TEST_CASE("gqa, vizwiz: published files and LLaVA's with them as annotations") {
+  const TemporaryFolder folder;
+  BenchmarkOptions gqa = gqa_case(folder.path() / "gqa");
+  auto questions = read_benchmark_questions(gqa);
+  REQUIRE(questions.size() == 2);
+  CHECK(questions[0].groups == std::vector<std::string>{"open"});
+  CHECK(questions[1].groups == std::vector<std::string>{"binary"});
+  CHECK(questions[1].text == "Is it red?" + kPhrase);
+  CHECK(questions[1].picture.filename() == "n0.jpg");
+  gqa.annotations = gqa.path;
+  gqa.path = llava_file(folder.path(), {llava_line("202", "n0.jpg", "Is it red?" + kPhrase)});
+  questions = read_benchmark_questions(gqa);
+  REQUIRE(questions.size() == 1);
+  CHECK(questions[0].answers == std::vector<std::string>{"yes"});
+
+  BenchmarkOptions vizwiz = vizwiz_case(folder.path() / "vizwiz");
+  const std::string instruction =
+      "\nWhen the provided information is insufficient, respond with 'Unanswerable'." + kPhrase;
+  questions = read_benchmark_questions(vizwiz);
+  REQUIRE(questions.size() == 2);
+  CHECK(questions[0].id == "0000.png");
+  CHECK(questions[0].text == "What is this?" + instruction);
+  CHECK(questions[0].groups == std::vector<std::string>{"unanswerable"});
+  vizwiz.path = llava_file(folder.path(), {llava_line(3, "0001.png", "Which color?" + instruction)});
+  CHECK(read_benchmark_questions(vizwiz)[0].answers.empty());
+  vizwiz.annotations = folder.path() / "vizwiz" / "val.json";
+  CHECK(read_benchmark_questions(vizwiz)[0].answers == std::vector<std::string>(10, "red"));
+}
+
+TEST_CASE("pope: a folder of categories, one file, LLaVA's file in the same order") {
+  const TemporaryFolder folder;
+  BenchmarkOptions options = pope_case(folder.path());
+  auto questions = read_benchmark_questions(options);
+  REQUIRE(questions.size() == 3);
+  CHECK(questions[0].id == "popular/1");
+  CHECK(questions[1].id == "random/1");
+  CHECK(questions[1].answers == std::vector<std::string>{"yes"});
+  CHECK(questions[1].text == "Is there a dog in the image?" + kPhrase);
+  options.path = folder.path() / "coco" / "coco_pope_random.json";
+  CHECK(read_benchmark_questions(options).size() == 2);
+
+  options.annotations = folder.path() / "coco";
+  const std::string text = "Is there a dog in the image?" + kPhrase;
+  const json first = llava_line(1, "0000.png", text, "random"),
+             second = llava_line(2, "0001.png", text, "random");
+  options.path = llava_file(folder.path(), {first, llava_line(3, "0002.png", text, "popular"), second});
+  questions = read_benchmark_questions(options);
+  CHECK(questions[2].id == "random/2");
+  CHECK(questions[2].answers == std::vector<std::string>{"no"});
+  options.path = llava_file(folder.path(), {second});
+  require_refused(options, {"line 1", "0000.png", "0001.png"});
+  options.path = llava_file(folder.path(), {first, second, second});
+  require_refused(options, {"line 3", "2 questions of random"});
+  options.path = llava_file(folder.path(), {llava_line(1, "0000.png", text, "adversarial")});
+  require_refused(options, {"line 1", "adversarial"});
+}
+
+TEST_CASE("mme: both layouts of its folder, and LLaVA's file") {
+  const TemporaryFolder folder;
+  BenchmarkOptions options = mme_case(folder.path());
+  auto questions = read_benchmark_questions(options);
+  REQUIRE(questions.size() == 4);
+  CHECK(questions[0].id == "count/000/1");
+  CHECK(questions[0].text == "Is there one dog?" + kPhrase);
+  CHECK(questions[0].answers == std::vector<std::string>{"yes"});
+  CHECK(questions[1].text == "Are there two dogs?" + kPhrase);
+  CHECK(questions[1].answers == std::vector<std::string>{"no"});
+  CHECK(questions[0].picture == options.path / "count" / "000.png");
+  CHECK(questions[2].picture == options.path / "artwork" / "images" / "7.jpg");
+
+  options.annotations = options.path;
+  options.path =
+      llava_file(folder.path(),
+                 {llava_line("artwork/7.jpg", "artwork/images/7.jpg", "Is it old?" + kPhrase, "artwork"),
+                  llava_line("count/000.png", "count/000.png", "Are there two dogs?" + kPhrase, "count")});
+  questions = read_benchmark_questions(options);
+  REQUIRE(questions.size() == 2);
+  CHECK(questions[0].id == "artwork/7/2");
+  CHECK(questions[1].id == "count/000/2");
+  options.path =
+      llava_file(folder.path(), {llava_line("count/000.png", "count/000.png", "Three?" + kPhrase)});
+  require_refused(options, {"line 1", "count/000"});
+}
+
+TEST_CASE("mmbench: pictures in the file, references, hints, rotations, quotes, splits") {
+  const TemporaryFolder folder;
+  BenchmarkOptions options = mmbench_case(folder.path());
+  const auto questions = read_benchmark_questions(options);
+  REQUIRE(questions.size() == 3);
+  CHECK(questions[0].text == "Which one?\nA. cat\nB. dog" + kLetter);
+  CHECK(questions[0].unit == questions[1].unit);
+  CHECK(questions[0].unit != questions[2].unit);
+  CHECK(questions[1].picture_base64 == questions[0].picture_base64);
+  CHECK(decode_base64(*questions[0].picture_base64, "x") == file_text(demo_data("pictures") / "0000.png"));
+  CHECK(questions[2].text == "A\thint\nSay \"so\"\n or not\nA. red\nB. blue\nC. green\nD. gray" + kLetter);
+  CHECK(questions[2].answers == std::vector<std::string>{"C"});
+  CHECK((questions[2].groups == std::vector<std::string>{"reasoning", "social"}));
+  options.split = "dev";
+  CHECK(read_benchmark_questions(options).size() == 3);
+  options.split = "test";
+  require_refused(options, {"dev", "\"test\""});
+}
+
+TEST_CASE("seed_bench: the questions on pictures") {
+  const TemporaryFolder folder;
+  BenchmarkOptions options = seed_bench_case(folder.path());
+  auto questions = read_benchmark_questions(options);
+  REQUIRE(questions.size() == 2);
+  CHECK(questions[0].text == "How many?\nA. One\nB. Two\nC. Three\nD. Four" + kLetter);
+  CHECK(questions[1].groups == std::vector<std::string>{"Instance Counting"});
+  CHECK(questions[0].picture == demo_data("pictures") / "0000.png");
+  options.annotations = options.path;
+  options.path = llava_file(folder.path(), {llava_line(9, "v/9.png", "On a video" + kLetter),
+                                            llava_line(102, "SEED-Bench-image/x", "How many?" + kLetter)});
+  questions = read_benchmark_questions(options);
+  REQUIRE(questions.size() == 1);
+  CHECK(questions[0].id == "102");
+  CHECK(questions[0].picture == options.images / "SEED-Bench-image/x");
+}
+
+TEST_CASE("question files with a mistake are refused in one line") {
+  const TemporaryFolder folder;
+  const auto cases = question_cases(folder.path());
+  for (const BenchmarkOptions& options : cases) {
+    INFO(options.kind);
+    // Cut: the last third is gone. Of the folders, one file is.
+    fs::path file = options.path;
+    if (options.kind == "pope") file /= "coco_pope_random.json";
+    if (options.kind == "mme") file = file / "count" / "000.txt";
+    const std::string whole = file_text(file);
+    write_text(file, whole.substr(0, whole.size() * 2 / 3));
+    require_refused(options, {file.string()});
+    write_text(file, "");
+    if (options.kind != "mme") require_refused(options, {file.string()});
+    write_text(file, whole);
+    CHECK(read_benchmark_questions(options).size() >= 2);
+  }
+}
+
+TEST_CASE("a missing key or a value of another form is named") {
+  const TemporaryFolder folder;
+  const std::vector<std::tuple<size_t, std::string, std::string, std::vector<std::string>>> mistakes = {
+      {0, "\"image_id\"", "\"image\"", {"val.json, question 0", "image_id"}},
+      {0, "\"data\"", "\"date\"", {"val.json", "data"}},
+      {0, "\"question_id\": 34603", "\"question_id\": 34602", {"34602 again"}},
+      {1, "\"question_id\": 42001", "\"question_id\": 42002", {"42002", "annotations.json"}},
+      {1, "\"image_id\": 42", "\"image_id\": [42]", {"questions.json, question 0", "array"}},
+      {2, "\"imageId\"", "\"imageID\"", {"testdev.json, question 201", "imageId"}},
+      {2, "\"answer\": \"red\"", "\"answer\": 3", {"question 201", "answer", "number"}},
+      {3, "\"answer_type\"", "\"type\"", {"val.json, question 0", "answer_type"}},
+      {3, "\"answers\": [", "\"answers\": [3, ", {"val.json, question 0, answers", "number"}},
+      {7, "\"choice_c\"", "\"choice_e\"", {"SEED-Bench.json, question 0", "choice_c"}},
+      {7, "\"answer\": \"B\"", "\"answer\": \"E\"", {"question 0", "\"E\""}},
+      {7, "\"question_type_id\": 1", "\"question_type_id\": 77", {"question_type_id", "77"}},
+  };
+  for (const auto& [kind, from, to, parts] : mistakes) {
+    const TemporaryFolder own;
+    const BenchmarkOptions options = question_cases(own.path())[kind];
+    INFO(options.kind << ": " << from);
+    replace_in(options.path, from, to);
+    require_refused(options, parts);
+  }
+  const BenchmarkOptions pope = pope_case(folder.path() / "a");
+  replace_in(pope.path / "coco_pope_random.json", "\"yes\"", "\"maybe\"");
+  require_refused(pope, {"coco_pope_random.json, line 1", "maybe"});
+  const BenchmarkOptions mme = mme_case(folder.path() / "b");
+  replace_in(mme.path / "count" / "000.txt", "\tNo", " No");
+  require_refused(mme, {"000.txt, line 2", "tab"});
+  BenchmarkOptions nothing = mme;
+  nothing.path = folder.path();
+  require_refused(nothing, {folder.path().string()});
+}
+
+TEST_CASE("mistakes of an MMBench file are named with their line") {
+  const std::vector<std::pair<std::pair<std::string, std::string>, std::vector<std::string>>> mistakes = {
+      {{"\t241\treasoning", "\t999\treasoning"}, {"dev.tsv, line 3", "\"999\""}},
+      {{"\tB\tphysics", "\tC\tphysics"}, {"dev.tsv, line 3", "\"C\""}},
+      {{"1000241", "x241"}, {"dev.tsv, line 3", "\"x241\""}},
+      {{"1000241", "241"}, {"241 again"}},
+      {{"index\tquestion", "number\tquestion"}, {"column index"}},
+      {{"\treasoning\tdev\n1000241", "\treasoning\n1000241"}, {"dev.tsv, line 2", "12 cells", "got 11"}},
+      {{"\tred\tblue\tgreen\tgray", "\tred\t\t\t"}, {"dev.tsv, line 4", "two choices"}},
+  };
+  for (const auto& [change, parts] : mistakes) {
+    const TemporaryFolder folder;
+    const BenchmarkOptions options = mmbench_case(folder.path());
+    replace_in(options.path, change.first, change.second);
+    require_refused(options, parts);
+  }
+}
+
+TEST_CASE("base64 as RFC 4648 has it") {
+  // Section 10.
+  for (const auto& [text, bytes] : std::vector<std::pair<std::string, std::string>>{
+           {"Zg==", "f"}, {"Zm8=", "fo"}, {"Zm9v", "foo"}, {"Zm9vYg==", "foob"}, {"Zm9vYmFy", "foobar"}})
+    CHECK(decode_base64(text, "x") == bytes);
+  for (const char* bad : {"", "Zg=", "Zg", "Z===", "Zm9v\n", "Zm=v", "Zm-v", "Zm 9", "=Zm9"})
+    CHECK_THROWS_AS(decode_base64(bad, "x"), UserError);
+}
