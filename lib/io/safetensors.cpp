@@ -1,19 +1,15 @@
 #include "io/safetensors.h"
 
 #include <ATen/ATen.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <tuple>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json_text.h"
+#include "io/mapped_file.h"
 #include "io/safetensors_format.h"
 
 namespace fs = std::filesystem;
@@ -49,47 +45,29 @@ SafetensorsFile::Entry read_entry(const nlohmann::json& value, const fs::path& p
 
 }  // namespace
 
-struct SafetensorsFile::Mapping {
-  const char* data = nullptr;
-  size_t size = 0;
-
-  explicit Mapping(const fs::path& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) fail("safetensors", "cannot open ", path.string(), ": ", std::strerror(errno));
-    struct stat status {};
-    const bool known = ::fstat(descriptor, &status) == 0;
-    size = known && S_ISREG(status.st_mode) ? static_cast<size_t>(status.st_size) : 0;
-    void* address =
-        size >= kLengthBytes ? ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0) : MAP_FAILED;
-    ::close(descriptor);
-    if (address == MAP_FAILED) {
-      fail("safetensors", "expected a safetensors file, got ",
-           known && S_ISDIR(status.st_mode) ? "the folder " : concat(size, " bytes in "), path.string());
-    }
-    data = static_cast<const char*>(address);
-  }
-  ~Mapping() { ::munmap(const_cast<char*>(data), size); }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
+struct SafetensorsFile::Mapping : MappedFile {
+  using MappedFile::MappedFile;
 };
 
 SafetensorsFile::SafetensorsFile(const fs::path& path)
-    : path_(path), mapping_(std::make_shared<Mapping>(path)) {
+    : path_(path), mapping_(std::make_shared<Mapping>(path, "safetensors")) {
+  require(mapping_->size() >= kLengthBytes, "safetensors", "expected a safetensors file, got ",
+          fs::is_directory(path) ? "the folder " : concat(mapping_->size(), " bytes in "), path.string());
   parse_header();
   check_layout();
 }
 
 void SafetensorsFile::parse_header() {
   uint64_t header_bytes = 0;
-  std::memcpy(&header_bytes, mapping_->data, kLengthBytes);
+  std::memcpy(&header_bytes, mapping_->data(), kLengthBytes);
   require(header_bytes <= kMaxHeaderBytes, "safetensors", "expected a header of at most ", kMaxHeaderBytes,
           " bytes, got a length of ", header_bytes, " in the first 8 bytes of ", path_.string(),
           " (not a safetensors file, or damaged)");
-  require(kLengthBytes + header_bytes <= mapping_->size, "safetensors", "expected a header of ", header_bytes,
-          " bytes behind the first 8, got ", mapping_->size - kLengthBytes, " bytes in ", path_.string(),
+  require(kLengthBytes + header_bytes <= mapping_->size(), "safetensors", "expected a header of ", header_bytes,
+          " bytes behind the first 8, got ", mapping_->size() - kLengthBytes, " bytes in ", path_.string(),
           " (cut, or not a safetensors file)");
   data_start_ = kLengthBytes + header_bytes;
-  const auto header = parse_json({mapping_->data + kLengthBytes, header_bytes}, "safetensors",
+  const auto header = parse_json({mapping_->data() + kLengthBytes, header_bytes}, "safetensors",
                                  "the header of " + path_.string());
   require(header.is_object(), "safetensors", "expected a JSON object as the header of ", path_.string(),
           ", got ", header.type_name());
@@ -109,7 +87,7 @@ void SafetensorsFile::parse_header() {
 }
 
 void SafetensorsFile::check_tensor(const std::string& name, const Entry& entry) const {
-  const size_t data_bytes = mapping_->size - data_start_;
+  const size_t data_bytes = mapping_->size() - data_start_;
   const int64_t count = element_count(entry.shape);
   const int64_t item = static_cast<int64_t>(c10::elementSize(entry.dtype));
   require(entry.begin <= entry.end && entry.end <= data_bytes, "safetensors", "tensor ", name, " in ",
@@ -137,8 +115,8 @@ void SafetensorsFile::check_layout() const {
             ": expected data without holes, from byte ", covered, ", got it from byte ", begin);
     covered = end;
   }
-  require(data_start_ + covered == mapping_->size, "safetensors", "expected ", data_start_ + covered,
-          " bytes by the header of ", path_.string(), ", got ", mapping_->size);
+  require(data_start_ + covered == mapping_->size(), "safetensors", "expected ", data_start_ + covered,
+          " bytes by the header of ", path_.string(), ", got ", mapping_->size());
 }
 
 at::Tensor SafetensorsFile::tensor(const std::string& name) const {
@@ -146,7 +124,7 @@ at::Tensor SafetensorsFile::tensor(const std::string& name) const {
   require(found != entries_.end(), "safetensors", "expected tensor ", name, " in ", path_.string(),
           ", got none");
   const Entry& entry = found->second;
-  auto* address = const_cast<char*>(mapping_->data + data_start_ + entry.begin);
+  auto* address = const_cast<char*>(mapping_->data() + data_start_ + entry.begin);
   const auto options = at::TensorOptions().dtype(entry.dtype);
   if (entry.begin == entry.end) return at::empty(entry.shape, options);
   // The format does not align tensors; an unaligned one is copied.

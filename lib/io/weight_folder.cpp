@@ -14,8 +14,14 @@ namespace fs = std::filesystem;
 namespace qslaw {
 namespace {
 
-const char* const kSingleFile = "model.safetensors";
-const char* const kIndexFile = "model.safetensors.index.json";
+struct FileNames {
+  const char* single;
+  const char* index;
+};
+
+// In the order of preference.
+constexpr FileNames kFormats[] = {{"model.safetensors", "model.safetensors.index.json"},
+                                  {"pytorch_model.bin", "pytorch_model.bin.index.json"}};
 constexpr size_t kIdentityBytes = 1 << 20;
 
 std::string shape_text(const std::vector<int64_t>& shape) {
@@ -38,23 +44,23 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   return map;
 }
 
-// The name of torch's own weights, the first of several files; "" when there are none.
-std::string torch_weights(const fs::path& folder) {
-  std::set<std::string> names;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("pytorch_model") && name.ends_with(".bin")) names.insert(name);
-  }
-  return names.empty() ? "" : *names.begin();
-}
-
 [[noreturn]] void fail_no_weights(const fs::path& folder) {
   require(fs::is_directory(folder), "weights", "expected a model folder, got ", folder.string(),
           fs::exists(folder) ? " (a file)" : " (which does not exist)");
-  const std::string torch = torch_weights(folder);
-  require(torch.empty(), "weights", "expected safetensors, got ", torch, kConvertHint, " (", folder.string(),
-          ")");
-  fail("weights", "expected ", kSingleFile, " or ", kIndexFile, " in ", folder.string(), ", got neither");
+  std::vector<std::string> names;
+  for (const FileNames& format : kFormats)
+    names.insert(names.end(), {format.single, format.index});
+  fail("weights", "expected ", join(names, " or "), " in ", folder.string(), ", got none of them");
+}
+
+// An index, or a single file; neither ends in a UserError.
+fs::path find_weights(const fs::path& folder) {
+  for (const FileNames& format : kFormats) {
+    for (const char* name : {format.index, format.single}) {
+      if (fs::exists(folder / name)) return folder / name;
+    }
+  }
+  fail_no_weights(folder);
 }
 
 std::string nearest_tensor(const std::string& name, const std::vector<std::string>& names) {
@@ -62,45 +68,49 @@ std::string nearest_tensor(const std::string& name, const std::vector<std::strin
   return nearest.empty() ? "" : "; the nearest name is " + nearest;
 }
 
+std::set<fs::path> files_ending(const fs::path& folder, const char* ending) {
+  std::set<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() == ending) files.insert(entry.path());
+  }
+  return files;
+}
+
 }  // namespace
 
 WeightFolder WeightFolder::open(const fs::path& folder) {
   WeightFolder weights;
   weights.folder_ = folder;
-  if (fs::exists(folder / kIndexFile)) {
-    std::map<std::string, std::shared_ptr<SafetensorsFile>> shards;
-    for (const auto& [name, file] : read_index(folder / kIndexFile)) {
+  const fs::path found = find_weights(folder);
+  if (found.extension() == ".json") {
+    std::map<std::string, std::shared_ptr<const TensorFile>> shards;
+    for (const auto& [name, file] : read_index(found)) {
       auto& shard = shards[file];
-      if (!shard) shard = std::make_shared<SafetensorsFile>(folder / file);
-      require(shard->has(name), "weights", "expected tensor ", name, " in ", (folder / file).string(),
-              " as the index says, got none");
+      if (!shard) shard = std::make_shared<TensorFile>(open_tensor_file(folder / file));
+      require(shard->shapes.contains(name), "weights", "expected tensor ", name, " in ",
+              (folder / file).string(), " as the index says, got none");
       weights.files_by_name_[name] = shard;
     }
-  } else if (fs::exists(folder / kSingleFile)) {
-    auto file = std::make_shared<SafetensorsFile>(folder / kSingleFile);
-    for (const auto& [name, entry] : file->entries())
-      weights.files_by_name_[name] = file;
   } else {
-    fail_no_weights(folder);
+    const auto file = std::make_shared<TensorFile>(open_tensor_file(found));
+    for (const auto& [name, shape] : file->shapes)
+      weights.files_by_name_[name] = file;
   }
   return weights;
 }
 
 std::vector<std::string> WeightFolder::list_names(const fs::path& folder) {
+  const fs::path found = find_weights(folder);
+  if (found.extension() != ".json") return open(folder).names();
   std::vector<std::string> names;
-  if (fs::exists(folder / kIndexFile)) {
-    for (const auto& [name, file] : read_index(folder / kIndexFile))
-      names.push_back(name);
-    return names;
-  }
-  return open(folder).names();
+  for (const auto& [name, file] : read_index(found))
+    names.push_back(name);
+  return names;
 }
 
 std::string WeightFolder::identity(const fs::path& folder) {
-  std::set<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() == ".safetensors") files.insert(entry.path());
-  }
+  std::set<fs::path> files = files_ending(folder, ".safetensors");
+  if (files.empty()) files = files_ending(folder, ".bin");
   std::string all;
   for (const fs::path& path : files) {
     all += concat(path.filename().string(), " ", fs::file_size(path), "\n");
@@ -131,7 +141,7 @@ at::Tensor WeightFolder::take(const std::string& name, const std::vector<int64_t
          nearest_tensor(name, names()));
   }
   at::Tensor tensor = found->second->tensor(name);
-  const std::string file = found->second->path().string();
+  const std::string file = found->second->path.string();
   require(tensor.sizes() == at::IntArrayRef(shape), "weights", "tensor ", name, ": expected shape ",
           shape_text(shape), ", got ", shape_text(tensor.sizes().vec()), " (", file, ")");
   const auto dtype = tensor.scalar_type();

@@ -1,4 +1,5 @@
-// The weights of a Hugging Face folder: model.safetensors, or shards named by model.safetensors.index.json.
+// The weights of a Hugging Face folder: model.safetensors or pytorch_model.bin, or shards named by their
+// index.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -7,25 +8,23 @@
 #include <string>
 #include <vector>
 
-#include "io/safetensors.h"
+#include "io/tensor_file.h"
 
 namespace qslaw {
-
-/// Behind messages about torch's .bin files, which are not read because a pickle may run code.
-inline constexpr const char* kConvertHint = "; convert it, see docs/howto-llava.md";
 
 /// Tensors by name over one or many files, remembering which were taken so that leftovers can be named.
 class WeightFolder {
  public:
-  /// Maps every file. UserError when there is none, a shard is missing, or the index and the shards disagree.
+  /// Maps every file, of safetensors if there are any. UserError when there is none, a shard is missing, or
+  /// the index and the shards disagree.
   static WeightFolder open(const std::filesystem::path& folder);
 
   /// Names, dtypes and shapes only, from the index or headers: for a dry run. An index whose shards are
   /// absent is fine.
   static std::vector<std::string> list_names(const std::filesystem::path& folder);
 
-  /// Hash that tells one checkpoint from another without reading all of it: every .safetensors file's name,
-  /// size, first and last MiB.
+  /// Hash that tells one checkpoint from another without reading all of it: every .safetensors (or else
+  /// .bin) file's name, size, first and last MiB.
   static std::string identity(const std::filesystem::path& folder);
 
   bool has(const std::string& name) const { return files_by_name_.count(name) > 0; }
@@ -45,7 +44,7 @@ class WeightFolder {
 
  private:
   std::filesystem::path folder_;
-  std::map<std::string, std::shared_ptr<SafetensorsFile>> files_by_name_;
+  std::map<std::string, std::shared_ptr<const TensorFile>> files_by_name_;
   std::set<std::string> taken_;
 };
 

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
-#include "io/weight_folder.h"
+#include "io/tensor_file.h"
 #include "model/random_tensor.h"
 
 namespace qslaw {
@@ -24,27 +24,26 @@ bool ends_with(const std::string& text, const std::string& ending) {
          text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
 }
 
-at::Tensor find_tensor(const SafetensorsFile& file, const std::string& name, ProjectorKind kind,
+at::Tensor find_tensor(const TensorFile& file, const std::string& name, ProjectorKind kind,
                        const std::vector<int64_t>& shape) {
-  for (const auto& [stored, entry] : file.entries()) {
+  for (const auto& [stored, stored_shape] : file.shapes) {
     for (const auto& known : known_names(name, kind)) {
       if (!ends_with(stored, known)) continue;
-      require(entry.shape == shape, "projector", "tensor ", stored, ": expected shape ",
-              at::IntArrayRef(shape), ", got ", at::IntArrayRef(entry.shape), " (", file.path().string(),
-              ")");
+      require(stored_shape == shape, "projector", "tensor ", stored, ": expected shape ",
+              at::IntArrayRef(shape), ", got ", at::IntArrayRef(stored_shape), " (", file.path.string(), ")");
       return file.tensor(stored).to(at::kFloat, false, true);
     }
   }
   fail("projector", "expected tensor ", name, " of a ", projector_kind_name(kind), " projector, got none (",
-       file.path().string(), ")");
+       file.path.string(), ")");
 }
 
 // A two-layer projector's first layer must not pass for a linear one.
-void refuse_second_layer(const SafetensorsFile& file) {
-  for (const auto& [stored, entry] : file.entries()) {
+void refuse_second_layer(const TensorFile& file) {
+  for (const auto& [stored, stored_shape] : file.shapes) {
     for (const auto& second : known_names("linear_2.weight", ProjectorKind::mlp2x_gelu)) {
       require(!ends_with(stored, second), "projector", "expected a linear projector, got the second layer ",
-              stored, " (", file.path().string(), ")");
+              stored, " (", file.path.string(), ")");
     }
   }
 }
@@ -86,9 +85,7 @@ Projector fresh_projector(ProjectorKind kind, int64_t vision_width, int64_t widt
 
 Projector read_projector(const std::filesystem::path& path, ProjectorKind kind, int64_t vision_width,
                          int64_t width) {
-  require(path.extension() != ".bin", "projector", "expected safetensors, got ", path.filename().string(),
-          kConvertHint, " (", path.string(), ")");
-  const SafetensorsFile file(path);
+  const TensorFile file = open_tensor_file(path);
   if (kind == ProjectorKind::linear) refuse_second_layer(file);
   Projector projector{kind, {}, {}};
   const auto shapes = projector_shapes(kind, vision_width, width);

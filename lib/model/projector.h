@@ -31,8 +31,8 @@ std::vector<std::vector<int64_t>> projector_shapes(ProjectorKind kind, int64_t v
 /// PyTorch's default initialization of nn.Linear, seeded, float32.
 Projector fresh_projector(ProjectorKind kind, int64_t vision_width, int64_t width, uint64_t seed);
 
-/// A projector file: Hugging Face names with any prefix, or the original `mm_projector.0/2` or `mm_projector`
-/// names. UserError when a tensor is missing or of another shape.
+/// A projector file of either format: Hugging Face names with any prefix, or the original `mm_projector.0/2`
+/// or `mm_projector` names. UserError when a tensor is missing or of another shape.
 Projector read_projector(const std::filesystem::path& path, ProjectorKind kind, int64_t vision_width,
                          int64_t width);
 

@@ -29,15 +29,6 @@ std::string join_key(const std::string& parent, std::string_view name) {
   return parent.empty() ? std::string(name) : concat(parent, ".", name);
 }
 
-std::string one_line(const std::string& text, size_t limit) {
-  std::string out;
-  for (const char c : text) {
-    if (out.size() >= limit && (c & 0xC0) != 0x80) return out + "...";  // never inside a UTF-8 sequence
-    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return out;
-}
-
 std::string at_place(const YamlNode& node, const std::string& key, const std::string& message) {
   const std::string end = key.empty() ? "" : ", key " + one_line(key, 1000);
   return concat(message, " (", node.place, end, ")");

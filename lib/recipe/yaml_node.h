@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/one_line.h"
 
 namespace qslaw {
 
@@ -46,9 +47,6 @@ std::string describe(const YamlNode& node);
 
 /// `name` below the path `parent` ("" for the root).
 std::string join_key(const std::string& parent, std::string_view name);
-
-/// `text` on one line, cut to a readable length.
-std::string one_line(const std::string& text, size_t limit = 80);
 
 /// "message (PLACE, key KEY)" as it stands in an error.
 std::string at_place(const YamlNode& node, const std::string& key, const std::string& message);

@@ -161,44 +161,15 @@ TEST_CASE("shards: a missing file, a missing entry and a stale index are named")
   }
 }
 
-TEST_CASE("no weights, no folder, only torch's .bin") {
+TEST_CASE("no weights, no folder, no real .bin") {
   DamagedModel model;
   fs::remove(model.path() / "model.safetensors");
-  check_says(model.error(), {"model.safetensors", model.path().string(), "neither"});
-  std::ofstream(model.path() / "pytorch_model-00001-of-00002.bin") << "x";
-  std::ofstream(model.path() / "pytorch_model-00002-of-00002.bin") << "y";
-  std::ofstream(model.path() / "pytorch_model.bin.index.json") << "{}";
-  check_says(model.error(), {"expected safetensors, got pytorch_model-00001-of-00002.bin; convert it",
-                             "docs/howto-llava.md", model.path().string()});
+  check_says(model.error(), {"model.safetensors or model.safetensors.index.json or pytorch_model.bin or "
+                             "pytorch_model.bin.index.json",
+                             model.path().string(), "none"});
+  std::ofstream(model.path() / "pytorch_model.bin") << "x";
+  check_says(model.error(), {"expected a file of torch.save", (model.path() / "pytorch_model.bin").string()});
   REQUIRE_THROWS_AS(read_config(source_of(model.path() / "nowhere")), UserError);
-}
-
-TEST_CASE("an original LLaVA folder: what to give instead, and what to convert") {
-  const fs::path original = model_fixture("original");
-  const auto error_of = [](const ModelSource& source) -> std::string {
-    try {
-      load_dense(source);
-    } catch (const UserError& error) {
-      return error.what();
-    }
-    return "";
-  };
-  check_says(error_of(source_of(original)), {"expected model_type llava, got \"llava_llama\"",
-                                             "model.language, model.vision and model.projector",
-                                             "docs/howto-llava.md", (original / "config.json").string()});
-  ModelSource parts = three_parts_source();
-  parts.language = original;
-  check_says(error_of(parts),
-             {"expected safetensors, got pytorch_model.bin; convert it, see docs/howto-llava.md",
-              original.string()});
-  // Before anything is loaded too.
-  CHECK_THROWS_WITH(check_weight_names(parts, read_config(parts)),
-                    Catch::Contains("expected safetensors, got pytorch_model.bin; convert it"));
-  parts = three_parts_source();
-  parts.projector = model_fixture("three_parts") / "mm_projector.bin";
-  check_says(error_of(parts),
-             {"expected safetensors, got mm_projector.bin; convert it, see docs/howto-llava.md",
-              parts.projector.string()});
 }
 
 TEST_CASE("a configuration with wrong types or values is named by file and key") {
@@ -279,10 +250,11 @@ TEST_CASE("a projector file with other shapes or names is refused") {
                     Catch::Contains("mm_projector.2.weight"));
 }
 
-TEST_CASE("a linear projector is read under both of its names") {
+TEST_CASE("a linear projector is read under each of its names") {
   TemporaryFolder folder;
   const at::Tensor weight = at::randn({32, 24}), bias = at::randn({32});
-  for (const std::string name : {"multi_modal_projector.linear_1", "model.mm_projector"}) {
+  for (const std::string name :
+       {"multi_modal_projector.linear_1", "model.mm_projector", "base_model.model.model.mm_projector"}) {
     INFO(name);
     write_safetensors(folder.path() / "p.safetensors", {{name + ".weight", weight}, {name + ".bias", bias}});
     const Projector read = read_projector(folder.path() / "p.safetensors", ProjectorKind::linear, 24, 32);

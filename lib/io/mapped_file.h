@@ -1,0 +1,28 @@
+// A file mapped into memory for reading.
+#pragma once
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace qslaw {
+
+class MappedFile {
+ public:
+  /// Maps all of it; a file that is empty or not regular gives no bytes. UserError of `where` when it cannot
+  /// be opened.
+  MappedFile(const std::filesystem::path& path, const std::string& where);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  const char* data() const { return data_; }
+  size_t size() const { return size_; }
+  std::string_view bytes() const { return {data_, size_}; }
+
+ private:
+  const char* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace qslaw

@@ -1,0 +1,25 @@
+// A file of named tensors in either format: safetensors, or torch.save's .bin, .pt and .pth.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace qslaw {
+
+struct TensorFile {
+  std::filesystem::path path;
+  std::map<std::string, std::vector<int64_t>> shapes;         // by name
+  std::function<at::Tensor(const std::string& name)> tensor;  // contiguous, zero copy where possible
+};
+
+/// The format goes by the name's ending. UserError as of SafetensorsFile and TorchFile.
+TensorFile open_tensor_file(const std::filesystem::path& path);
+
+/// True for names of torch.save's files.
+bool is_torch_file(const std::filesystem::path& path);
+
+}  // namespace qslaw
