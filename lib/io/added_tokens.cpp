@@ -46,24 +46,68 @@ std::optional<int64_t> parse_id(const std::string& text) {
   return std::stoll(text);
 }
 
-void read_decoder(const fs::path& file, std::vector<AddedToken>& tokens) {
-  const nlohmann::json config = read_json(file);
-  require(config.is_object(), "tokenizer", "expected an object in ", file.string(), ", got ",
-          config.type_name());
-  const auto decoder = config.find("added_tokens_decoder");
-  if (decoder == config.end() || decoder->is_null()) return;
-  require(decoder->is_object(), "tokenizer", "expected an object as added_tokens_decoder in ", file.string(),
-          ", got ", decoder->type_name());
-  for (const auto& [key, entry] : decoder->items()) {
+// {content: text, lstrip: ..., rstrip: ...} of `file`.
+AddedToken parse_token(const nlohmann::json& entry, int64_t id, const fs::path& file) {
+  const std::string text = entry["content"].get<std::string>();
+  require(!flag(entry, "single_word"), "tokenizer", "expected no single_word token in ", file.string(),
+          ", got \"", text, "\" (not supported)");
+  return {text, id, flag(entry, "lstrip"), flag(entry, "rstrip")};
+}
+
+bool has_text(const nlohmann::json& entry) {
+  return entry.is_object() && entry.contains("content") && entry["content"].is_string();
+}
+
+nlohmann::json read_object(const fs::path& file) {
+  if (!fs::exists(file)) return nlohmann::json::object();
+  nlohmann::json object = read_json(file);
+  require(object.is_object(), "tokenizer", "expected an object in ", file.string(), ", got ",
+          object.type_name());
+  return object;
+}
+
+bool has_decoder(const nlohmann::json& config) {
+  return config.contains("added_tokens_decoder") && !config["added_tokens_decoder"].is_null();
+}
+
+void read_decoder(const nlohmann::json& decoder, const fs::path& file, std::vector<AddedToken>& tokens) {
+  require(decoder.is_object(), "tokenizer", "expected an object as added_tokens_decoder in ", file.string(),
+          ", got ", decoder.type_name());
+  for (const auto& [key, entry] : decoder.items()) {
     const auto id = parse_id(key);
-    const bool has_text = entry.is_object() && entry.contains("content") && entry["content"].is_string();
-    require(id && has_text, "tokenizer", "expected id: {content: text} in added_tokens_decoder of ",
+    require(id && has_text(entry), "tokenizer", "expected id: {content: text} in added_tokens_decoder of ",
             file.string(), ", got the entry \"", key, "\"");
-    require(!flag(entry, "single_word"), "tokenizer", "expected no single_word token in ", file.string(),
-            ", got \"", entry["content"].get<std::string>(), "\" (not supported)");
-    add(tokens, {entry["content"].get<std::string>(), *id, flag(entry, "lstrip"), flag(entry, "rstrip")},
-        file);
+    add(tokens, parse_token(entry, *id, file), file);
   }
+}
+
+// `added_tokens` of a fast tokenizer.
+void read_fast_list(const fs::path& file, std::vector<AddedToken>& tokens) {
+  const nlohmann::json fast = read_object(file);
+  if (!fast.contains("added_tokens")) return;
+  for (const auto& entry : fast["added_tokens"]) {
+    const bool whole = has_text(entry) && entry.contains("id") && entry["id"].is_number_integer();
+    require(whole, "tokenizer", "expected {id, content} in added_tokens of ", file.string(), ", got ",
+            entry.dump());
+    add(tokens, parse_token(entry, entry["id"].get<int64_t>(), file), file);
+  }
+}
+
+constexpr const char* kRoles[] = {"bos_token", "eos_token", "unk_token",  "sep_token",
+                                  "pad_token", "cls_token", "mask_token", "additional_special_tokens"};
+
+void add_special(const char* role, const nlohmann::json& value, const fs::path& file,
+                 std::vector<SpecialToken>& tokens) {
+  if (value.is_null()) return;
+  if (value.is_array()) {
+    for (const auto& item : value)
+      add_special(role, item, file, tokens);
+    return;
+  }
+  require(value.is_string() || has_text(value), "tokenizer", "expected a text or {content: text} as ", role,
+          " in ", file.string(), ", got ", value.dump());
+  tokens.push_back(
+      {role, value.is_string() ? AddedToken{value.get<std::string>()} : parse_token(value, 0, file)});
 }
 
 // Moves the neighbors' bounds where a token swallows white space.
@@ -87,9 +131,29 @@ void strip_neighbors(std::string_view text, std::vector<Stretch>& stretches) {
 std::vector<AddedToken> read_added_tokens(const fs::path& folder) {
   std::vector<AddedToken> tokens;
   const fs::path plain = folder / "added_tokens.json";
-  const fs::path config = folder / "tokenizer_config.json";
+  const fs::path own = folder / "tokenizer_config.json";
   if (fs::exists(plain)) read_plain_list(plain, tokens);
-  if (fs::exists(config)) read_decoder(config, tokens);
+  const nlohmann::json config = read_object(own);
+  if (has_decoder(config)) {
+    read_decoder(config["added_tokens_decoder"], own, tokens);
+  } else {
+    read_fast_list(folder / "tokenizer.json", tokens);
+  }
+  return tokens;
+}
+
+std::vector<SpecialToken> read_special_tokens(const fs::path& folder) {
+  const fs::path own = folder / "tokenizer_config.json", shared = folder / "special_tokens_map.json";
+  const nlohmann::json config = read_object(own);
+  const nlohmann::json map = has_decoder(config) ? nlohmann::json::object() : read_object(shared);
+  std::vector<SpecialToken> tokens;
+  for (const char* role : kRoles) {
+    if (map.contains(role)) {
+      add_special(role, map[role], shared, tokens);
+    } else if (config.contains(role)) {
+      add_special(role, config[role], own, tokens);
+    }
+  }
   return tokens;
 }
 

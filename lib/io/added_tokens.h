@@ -17,9 +17,19 @@ struct AddedToken {
 };
 
 /// Tokens of `folder`/added_tokens.json and of `added_tokens_decoder` in `folder`/tokenizer_config.json,
-/// whichever are there. UserError for a malformed file, a `single_word` token (not supported), or one token
-/// with two ids.
+/// whichever are there; without the latter also `added_tokens` of `folder`/tokenizer.json. UserError for a
+/// malformed file, a `single_word` token (not supported), or one token with two ids.
 std::vector<AddedToken> read_added_tokens(const std::filesystem::path& folder);
+
+/// Tokens that have a part to play: `token` without its id, by "bos_token", "pad_token", ...
+struct SpecialToken {
+  std::string role;
+  AddedToken token;
+};
+
+/// Of `folder`/tokenizer_config.json and, where that has no `added_tokens_decoder`, special_tokens_map.json,
+/// in the order in which Hugging Face gives out ids. A role whose token is "" is listed. UserError as above.
+std::vector<SpecialToken> read_special_tokens(const std::filesystem::path& folder);
 
 /// Bytes [begin, end) of a text: an added token, or ordinary text when `token` is null.
 struct Stretch {

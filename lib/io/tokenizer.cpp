@@ -48,6 +48,7 @@ struct Tokenizer::State {
   bool legacy = true;
 
   void load_added(const fs::path& folder);
+  void add_special(const fs::path& folder, std::vector<AddedToken>& tokens);
   void encode_part(std::string_view text, size_t offset, bool prefix, std::vector<TokenSpan>& out) const;
   void encode_stretch(std::string_view text, const Stretch& stretch, bool prefix,
                       std::vector<TokenSpan>& out) const;
@@ -65,14 +66,33 @@ void Tokenizer::State::load_added(const fs::path& folder) {
     require(piece == token.text, "tokenizer", "expected \"", piece, "\" as the token with id ", token.id,
             " (tokenizer.model), got \"", token.text, "\" in ", folder.string());
   }
-  for (const int id : {prefixed.unk_id(), prefixed.bos_id(), prefixed.eos_id()}) {
-    const std::string& piece = prefixed.IdToPiece(id);
-    const auto same = [&](const AddedToken& token) { return token.text == piece; };
-    if (std::none_of(tokens.begin(), tokens.end(), same)) tokens.push_back({.text = piece, .id = id});
-  }
+  add_special(folder, tokens);
   for (const AddedToken& token : tokens)
     silent.insert(token.id);
+  silent.insert({prefixed.unk_id(), prefixed.bos_id(), prefixed.eos_id()});
   added = AddedTokenSplitter(std::move(tokens));
+}
+
+// Tokens with a part to play stand for themselves in a text, too: pieces of the model under their own id,
+// others behind all that have one. The model's three have it unless the checkpoint gives it to others.
+void Tokenizer::State::add_special(const fs::path& folder, std::vector<AddedToken>& tokens) {
+  std::vector<SpecialToken> special = read_special_tokens(folder);
+  const auto has_role = [&special](const std::string& role) {
+    return std::any_of(special.begin(), special.end(), [&](const auto& one) { return one.role == role; });
+  };
+  const std::pair<const char*, int> own[] = {
+      {"unk_token", prefixed.unk_id()}, {"bos_token", prefixed.bos_id()}, {"eos_token", prefixed.eos_id()}};
+  for (const auto& [role, id] : own) {
+    if (!has_role(role)) special.push_back({role, {.text = prefixed.IdToPiece(id)}});
+  }
+  for (SpecialToken& one : special) {
+    AddedToken& token = one.token;
+    const auto same = [&token](const AddedToken& known) { return known.text == token.text; };
+    if (token.text.empty() || std::any_of(tokens.begin(), tokens.end(), same)) continue;
+    const int piece = prefixed.PieceToId(token.text);
+    token.id = prefixed.IdToPiece(piece) == token.text ? piece : size++;
+    tokens.push_back(token);
+  }
 }
 
 void Tokenizer::State::encode_part(std::string_view text, size_t offset, bool prefix,

@@ -21,8 +21,8 @@ struct TokenSpan {
 
 class Tokenizer {
  public:
-  /// Reads `folder`/tokenizer.model and, where present, added_tokens.json and tokenizer_config.json
-  /// (`added_tokens_decoder`, `legacy`). UserError when missing or damaged.
+  /// Reads `folder`/tokenizer.model and, where present, the tokens of io/added_tokens.h and `legacy` of
+  /// tokenizer_config.json. UserError when missing or damaged.
   static Tokenizer load(const std::filesystem::path& folder);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
