@@ -6,6 +6,7 @@
 #include "core/files.h"
 #include "data/preprocessor.h"
 #include "io/weight_folder.h"
+#include "model/original_layout.h"
 #include "quant/packed_linear.h"
 
 namespace fs = std::filesystem;
@@ -88,10 +89,16 @@ std::string base_hash(const Experiment& experiment, const Artifacts& artifacts) 
 }
 
 ImageTransform image_transform(const ModelOptions& model, const VisionConfig& vision) {
-  const fs::path folder = model.source.path.empty() ? model.source.vision : model.source.path;
+  const ModelSource& source = model.source;
+  const bool original = !source.path.empty() && is_original_layout(source.path);
+  const fs::path folder = source.path.empty() ? source.vision
+                          : original          ? original_tower(source)
+                                              : source.path;
   ImageTransform transform = read_preprocessor(folder, static_cast<int>(vision.image_size));
-  if (model.image_aspect == "pad") transform.mode = AspectMode::pad;
-  if (model.image_aspect == "square") transform.mode = AspectMode::square;
+  const bool by_config = original && model.image_aspect.empty();
+  const std::string aspect = by_config ? original_image_aspect(source.path) : model.image_aspect;
+  if (aspect == "pad") transform.mode = AspectMode::pad;
+  if (aspect == "square") transform.mode = AspectMode::square;
   return transform;
 }
 

@@ -10,6 +10,7 @@
 #include "assemble.h"
 #include "core/error.h"
 #include "eval/benchmark.h"
+#include "export/export.h"
 #include "recipe/paths.h"
 #include "stage_checks.h"
 #include "stage_inputs.h"
@@ -53,6 +54,7 @@ LlavaConfig check_model(const Experiment& experiment, const std::string& only) {
     require_tune_base(artifacts, artifacts.packed || (only.empty() && recipe.quantize), *recipe.tune);
   if (recipe.export_ && (only.empty() || only == "export")) {
     const bool tunes_adapter = only.empty() && recipe.tune && recipe.tune->method == "lora";
+    require_exportable(recipe.model.source, config, *recipe.export_);
     require_export_base(artifacts, artifacts.adapter || tunes_adapter, *recipe.export_);
   }
   return config;

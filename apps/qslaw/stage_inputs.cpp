@@ -13,6 +13,7 @@
 #include "data/picture_names.h"
 #include "eval/options.h"
 #include "eval/question_kinds.h"
+#include "model/original_layout.h"
 #include "quant/calibration.h"
 #include "recipe/paths.h"
 #include "report/stage_report.h"
@@ -121,6 +122,16 @@ void describe_section(const Recipe& recipe, const std::string& section, std::str
   }
 }
 
+// LLaVA's own layout may name the tower's folder outside of the recipe.
+void describe_tower(const ModelSource& source, std::string& out) {
+  try {
+    if (source.path.empty() || !source.vision.empty() || !is_original_layout(source.path)) return;
+    describe_path(original_tower(source), out);
+  } catch (const UserError&) {
+    out += "a vision tower that cannot be found\n";  // the stage says why
+  }
+}
+
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream in(text);
@@ -152,6 +163,7 @@ std::string own_inputs(const Experiment& experiment, const std::string& stage) {
   const Recipe& recipe = experiment.recipe;
   std::string inputs = concat("version 2\nseed ", recipe.seed, "\n", kDevice, experiment.device.type(), "\n");
   describe_section(recipe, "model", inputs);
+  describe_tower(recipe.model.source, inputs);
   describe_section(recipe, stage, inputs);
   for (const DataOptions& data : picture_data(recipe, stage))
     describe_named([&data] { return named_pictures(data, kMostPictures); }, inputs);

@@ -26,6 +26,10 @@ struct ExportTask {
   std::filesystem::path folder;  // each format gets a folder of its own in it
 };
 
+/// UserError when a format cannot hold a model of this configuration, so that it can be told before anything
+/// is computed.
+void require_exportable(const ModelSource& source, const LlavaConfig& config, const ExportOptions& options);
+
 /// Writes every format of `task.options`, in their order. Each folder appears whole, in place of an older
 /// one, or not at all; once all are there, formats that are not asked for are removed from `task.folder`.
 /// Returns {"<format>": {"path", "bytes", and what the format reports}}. UserError when a

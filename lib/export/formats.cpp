@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "model/original_layout.h"
 
 namespace qslaw {
 
@@ -11,18 +12,24 @@ bool exports(const ExportTask& task, const std::string& format) {
   return std::find(formats.begin(), formats.end(), format) != formats.end();
 }
 
-void require_exportable(const ExportTask& task) {
-  require(task.model->projector.kind == ProjectorKind::mlp2x_gelu, "export",
+void require_exportable(const ModelSource& source, const LlavaConfig& config, const ExportOptions& options) {
+  require(config.projector == ProjectorKind::mlp2x_gelu, "export",
           "expected an mlp2x_gelu projector, the only one that Hugging Face's LLaVA has, got ",
-          projector_kind_name(task.model->projector.kind));
-  if (!exports(task, "peft")) return;
-  require(!task.adapter.empty(), "export",
+          projector_kind_name(config.projector));
+  const auto chosen = [&options](const char* format) {
+    return std::find(options.formats.begin(), options.formats.end(), format) != options.formats.end();
+  };
+  if (!chosen("peft") || chosen("hf_base")) return;
+  const bool on_disk = !source.path.empty() && !source.random_weights && !is_original_layout(source.path);
+  require(on_disk, "export",
+          "expected hf_base beside peft, as no folder that transformers reads holds the base of a model that "
+          "was joined from parts, begun at random or read from LLaVA's own layout, got peft alone");
+}
+
+void require_exportable(const ExportTask& task) {
+  require_exportable(task.source, task.model->config, task.options);
+  require(!exports(task, "peft") || !task.adapter.empty(), "export",
           "expected a model with a LoRA adapter for the format peft, got none");
-  const bool base_on_disk = !task.source.path.empty() && !task.source.random_weights;
-  require(base_on_disk || exports(task, "hf_base"), "export",
-          "expected hf_base beside peft, as no folder holds the base of a model that was joined from parts "
-          "or begun at "
-          "random, got peft alone");
 }
 
 }  // namespace qslaw

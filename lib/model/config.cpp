@@ -162,10 +162,8 @@ LlavaConfig read_llava_config(const fs::path& folder) {
   const ConfigReader root(config.source, path.string());
   const std::string type = root.text("model_type", "");
   require(type == "llava", "config", "expected model_type llava, got \"", type, "\"",
-          type == "llava_llama" ? "; give an original LLaVA as model.language, model.vision and "
-                                  "model.projector, see docs/howto-llava.md"
-                                : "",
-          " (", path.string(), ")");
+          type == "llava_next" ? ", which cuts pictures into parts (not supported)" : "", " (", path.string(),
+          ")");
   config.language = parse_language(root.required_object("text_config"));
   // In LLaVA configs the outer flag counts where the inner one is absent (transformers ties by the outer
   // config).

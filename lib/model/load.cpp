@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "io/weight_folder.h"
+#include "model/original_layout.h"
 #include "model/part_getters.h"
 #include "model/weight_names.h"
 
@@ -98,7 +99,13 @@ Projector load_projector(const TensorGetter& get, const LlavaConfig& config, con
 }  // namespace
 
 LlavaConfig read_config(const ModelSource& source) {
-  if (!source.path.empty()) return read_llava_config(source.path);
+  if (!source.path.empty() && is_original_layout(source.path)) return read_original_config(source);
+  if (!source.path.empty()) {
+    require(source.vision.empty(), "config",
+            "expected no model.vision beside a model with its own tower, got ", source.vision.string(), " (",
+            source.path.string(), ")");
+    return read_llava_config(source.path);
+  }
   LlavaConfig config;
   config.language = read_language_config(source.language);
   config.vision = read_vision_config(source.vision);
@@ -116,15 +123,19 @@ void check_weight_names(const ModelSource& source, const LlavaConfig& config) {
   if (source.random_weights) return;
   const auto& folder = source.path.empty() ? source.language : source.path;
   const auto names = WeightFolder::list_names(folder);
-  const WeightNames known = source.path.empty() ? detect_language_names(names, folder.string())
-                                                : detect_llava_names(names, folder.string());
+  const bool original = !source.path.empty() && is_original_layout(source.path);
+  const WeightNames known = original              ? detect_original_names(names, folder.string())
+                            : source.path.empty() ? detect_language_names(names, folder.string())
+                                                  : detect_llava_names(names, folder.string());
   for (const LinearSpec& spec : linear_specs(config.language)) {
     const std::string full = known.language + spec.name.substr(6) + ".weight";
     require(std::find(names.begin(), names.end(), full) != names.end(), "weights", "expected tensor ", full,
             " in ", folder.string(), ", got none");
   }
-  if (source.path.empty())
-    detect_vision_names(WeightFolder::list_names(source.vision), source.vision.string());
+  if (known.vision.empty()) {
+    const auto tower = original ? original_tower(source) : source.vision;
+    detect_vision_names(WeightFolder::list_names(tower), tower.string());
+  }
   if (!source.projector.empty())
     read_projector(source.projector, config.projector, config.vision.width, config.language.width);
 }

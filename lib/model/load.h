@@ -1,5 +1,5 @@
-// Opens a model: a Hugging Face LLaVA folder, or a language model, a vision tower and a projector from three
-// places.
+// Opens a model: a LLaVA folder in Hugging Face's layout or LLaVA's own, or a language model, a vision tower
+// and a projector from three places.
 #pragma once
 #include <filesystem>
 #include <optional>
@@ -10,12 +10,13 @@
 
 namespace qslaw {
 
-/// Where a model comes from. Either `path`, or `language` and `vision` (and perhaps `projector`).
+/// Where a model comes from. Either `path`, or `language` and `vision` (and perhaps `projector`). LLaVA's own
+/// layout has `vision` beside `path`, where its config.json names no folder (model/original_layout.h).
 struct ModelSource {
   std::filesystem::path path;       // LLaVA folder
   std::filesystem::path language;   // LlamaForCausalLM folder
   std::filesystem::path vision;     // CLIPModel or CLIPVisionModel folder
-  std::filesystem::path projector;  // safetensors file; empty = fresh
+  std::filesystem::path projector;  // safetensors or torch.save's file; empty = fresh
   std::string projector_kind = "mlp2x_gelu";
   int64_t feature_layer = -2;   // three parts only
   bool random_weights = false;  // start from random weights: `path` needs only config.json and the tokenizer

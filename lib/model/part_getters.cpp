@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "io/weight_folder.h"
+#include "model/original_layout.h"
 #include "model/weight_names.h"
 
 namespace qslaw {
@@ -71,13 +73,42 @@ PartGetters open_three_parts(const ModelSource& source, const LlavaConfig& confi
           prefixed_has(vision, vision_names.vision)};
 }
 
+// LLaVA's own layout: the tower may come from its own folder.
+PartGetters open_original_folder(const ModelSource& source, const LlavaConfig& config) {
+  auto weights = std::make_shared<WeightFolder>(WeightFolder::open(source.path));
+  const WeightNames names = detect_original_names(weights->names(), source.path.string());
+  const bool own_tower = !names.vision.empty();
+  const std::filesystem::path folder = own_tower ? source.path : original_tower(source);
+  auto vision = own_tower ? weights : std::make_shared<WeightFolder>(WeightFolder::open(folder));
+  const WeightNames vision_names = own_tower ? names : detect_vision_names(vision->names(), folder.string());
+  ignore_unused(*weights, names, config);
+  ignore_unused(*vision, vision_names, config);
+  if (weights->has(kImageNewline)) {
+    weights->ignore(kImageNewline);
+    log_warning(concat(kImageNewline, " is not used, as pictures are not cut into parts (",
+                       source.path.string(), ")"));
+  }
+  const bool single = config.projector == ProjectorKind::linear;
+  return {language_getter(weights, names), prefixed(vision, vision_names.vision),
+          [weights, single](const std::string& name, const Shape& shape) {
+            return weights->take(original_projector_name(name, single), shape);
+          },
+          [weights, vision] {
+            weights->require_all_taken();
+            vision->require_all_taken();
+          },
+          prefixed_has(vision, vision_names.vision)};
+}
+
 PartGetters open_base(const ModelSource& source, const LlavaConfig& config) {
   if (source.random_weights) {
     const TensorGetter random = random_getter(source.seed);
     return {random, random, fresh_projector_getter(source, config), [] {},
             [](const std::string&) { return true; }};
   }
-  return source.path.empty() ? open_three_parts(source, config) : open_llava_folder(source, config);
+  if (source.path.empty()) return open_three_parts(source, config);
+  return is_original_layout(source.path) ? open_original_folder(source, config)
+                                         : open_llava_folder(source, config);
 }
 
 }  // namespace

@@ -74,6 +74,19 @@ WeightNames detect_vision_names(const std::vector<std::string>& names, const std
   return found;
 }
 
+WeightNames detect_original_names(const std::vector<std::string>& names, const std::string& folder) {
+  WeightNames found = detect_language_names(names, folder);
+  const std::string tower = "model.vision_tower.vision_tower.vision_model.";
+  if (contains(names, tower + kVisionProbe)) found.vision = tower;
+  return found;
+}
+
+std::string original_projector_name(const std::string& name, bool single_layer) {
+  const std::string leaf = name.substr(name.find('.'));
+  if (single_layer) return "model.mm_projector" + leaf;
+  return (starts_with(name, "linear_1.") ? "model.mm_projector.0" : "model.mm_projector.2") + leaf;
+}
+
 bool is_known_unused(const std::string& name, const WeightNames& names, int64_t vision_blocks_used) {
   const auto ends_with = [&](const std::string& ending) {
     return name.size() >= ending.size() &&

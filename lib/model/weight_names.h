@@ -24,6 +24,16 @@ WeightNames detect_llava_names(const std::vector<std::string>& names, const std:
 WeightNames detect_language_names(const std::vector<std::string>& names, const std::string& folder);
 WeightNames detect_vision_names(const std::vector<std::string>& names, const std::string& folder);
 
+/// Of LLaVA's own layout. `vision` is empty where the checkpoint brings no tower.
+WeightNames detect_original_names(const std::vector<std::string>& names, const std::string& folder);
+
+/// What the own layout calls a projector's tensor "linear_1.weight": "model.mm_projector.0.weight", or
+/// without the number for one that has a single layer.
+std::string original_projector_name(const std::string& name, bool single_layer);
+
+/// LLaVA-1.6's row behind each line of a picture that was cut into parts.
+inline constexpr const char* kImageNewline = "model.image_newline";
+
 /// True for tensors that some checkpoints carry and this program never needs (buffers, unused blocks and
 /// norms of the tower behind its feature layer, CLIP's text side).
 bool is_known_unused(const std::string& name, const WeightNames& names, int64_t vision_blocks_used);

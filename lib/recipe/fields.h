@@ -68,7 +68,8 @@ void fields(V& v, ModelOptions& o) {
   v("path", o.source.path);
   const Use parts = used_if(o.source.path.empty(), "model.path names a whole model");
   v("language", o.source.language, parts);
-  v("vision", o.source.vision, parts);
+  // Beside a path only for LLaVA's own layout: not written where it says nothing.
+  v("vision", o.source.vision, V::kReads || !o.source.vision.empty() ? Use{} : parts);
   v("projector", o.source.projector, parts);
   v("projector_kind", o.source.projector_kind, parts);
   v("feature_layer", o.source.feature_layer, parts);

@@ -19,7 +19,7 @@ struct ModelOptions {
   ModelSource source;
   std::string dtype = "bfloat16";  // of frozen weights and activations: bfloat16 | float16 | float32
   std::string template_name = "vicuna_v1";
-  std::string image_aspect = "";  // pad | square; default: preprocessor_config.json's do_pad, else square
+  std::string image_aspect = "";  // pad | square; default: as preprocessor_config.json or config.json says
   /// Finished stage folders of other runs, applied in order before this recipe's own stages (a packed
   /// language model from `quantize` or `warmup`, a projector, an adapter).
   std::vector<std::filesystem::path> stages;

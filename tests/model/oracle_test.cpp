@@ -20,6 +20,7 @@ std::vector<Case> all_cases() {
   }
   cases.push_back({"three_parts", three_parts_source()});
   cases.push_back({"three_parts", three_parts_source("vision_full")});
+  cases.push_back({"three_parts", source_of(model_fixture("original"))});
   return cases;
 }
 

@@ -235,9 +235,8 @@ TEST_CASE("keys that a choice makes useless are errors when they are written") {
             .find("the vision tower is not trained here") != std::string::npos);
   CHECK(unused("eval: {benchmarks: [{kind: speed, path: a}]}\n").find("kind speed does not use it") !=
         std::string::npos);
-  CHECK(
-      error_of("name: a\noutput: b\nmodel: {path: c, vision: d}\n").find("model.path names a whole model") !=
-      std::string::npos);
+  CHECK(error_of("name: a\noutput: b\nmodel: {path: c, language: d}\n")
+            .find("model.path names a whole model") != std::string::npos);
   // Nothing written is nothing unused; and the wrong choice itself is reported before what it makes useless.
   CHECK(unused("quantize: {method: rtn, omniquant: null}\n") == "no error");
   CHECK(unused("quantize: {method: omniqant, omniquant: {epochs: 2}}\n") ==
