@@ -2,18 +2,22 @@
 """Writes a model folder with seeded random weights in a published layout, for speed and memory runs and for dry runs.
 
     scripts/make_random_model.py llava models/random-7b --size 7b              HF LlavaForConditionalGeneration
-    scripts/make_random_model.py llama models/random-vicuna --size 13b         LlamaForCausalLM
+    scripts/make_random_model.py llava models/random-7b --naming new           the same under transformers' newer names
+    scripts/make_random_model.py original models/random-llava --format bin     LLaVA's own layout, as liuhaotian/llava-v1.5-*
+    scripts/make_random_model.py llama models/random-vicuna --size 13b --format bin      LlamaForCausalLM, as lmsys/vicuna-*
     scripts/make_random_model.py clip models/random-clip --image-size 336      CLIPVisionModel
     scripts/make_random_model.py llava tiny --width 64 --ffn 172 --layers 2 --heads 4 --vision-width 32 ...
-Sizes that are given one by one replace those of --size. With --config-only no weights are written: config.json, the
-tokenizer and model.safetensors.index.json are enough for `qslaw ... --dry-run`. Weights need numpy (scripts/test.sh
-installs it); one tensor at a time is in memory.
+Sizes that are given one by one replace those of --size. A seed gives the same model in every layout, naming and format.
+With --config-only no weights are written: config.json, the tokenizer and the index are enough for `qslaw ... --dry-run`.
+Weights need numpy (scripts/test.sh installs it); one tensor at a time is in memory.
 """
 import argparse
 import json
 import math
 import shutil
+import struct
 import sys
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -45,8 +49,15 @@ def llava_config(o):
             "image_seq_length": (o.image_size // o.patch_size) ** 2, "tie_word_embeddings": False, "torch_dtype": o.dtype}
 
 
+def original_config(o):
+    return {**language_config(o), "architectures": ["LlavaLlamaForCausalLM"], "model_type": "llava_llama",
+            "mm_vision_tower": o.vision_tower, "mm_hidden_size": o.vision_width, "mm_projector_type": "mlp2x_gelu",
+            "mm_vision_select_layer": -2, "mm_vision_select_feature": "patch", "mm_use_im_start_end": False,
+            "mm_use_im_patch_token": False, "image_aspect_ratio": "pad", "tune_mm_mlp_adapter": False}
+
+
 def language_tensors(o, prefix, head):
-    """(name, shape) in checkpoint order."""
+    """(name, shape) in checkpoint order, as all lists of tensors here."""
     kv = (o.kv_heads or o.heads) * (o.width // o.heads)
     yield prefix + "embed_tokens.weight", (o.vocab, o.width)
     for i in range(o.layers):
@@ -83,20 +94,41 @@ def vision_tensors(o, prefix):
     yield from affine(prefix + "post_layernorm", (D,))
 
 
-def projector_tensors(o, prefix):
-    yield prefix + "linear_1.weight", (o.width, o.vision_width)
-    yield prefix + "linear_1.bias", (o.width,)
-    yield prefix + "linear_2.weight", (o.width, o.width)
-    yield prefix + "linear_2.bias", (o.width,)
+def projector_tensors(o, first, second):
+    yield first + "weight", (o.width, o.vision_width)
+    yield first + "bias", (o.width,)
+    yield second + "weight", (o.width, o.width)
+    yield second + "bias", (o.width,)
+
+
+# Prefixes of the language model, its head, the tower and the projector's two layers.
+SEED_NAMES = ("language_model.model.", "language_model.lm_head.weight", "vision_tower.vision_model.",
+              "multi_modal_projector.linear_1.", "multi_modal_projector.linear_2.")
+NAMES = {"llama": ("model.", "lm_head.weight", None, None, None), "clip": (None, None, "vision_model.", None, None),
+         "original": ("model.", "lm_head.weight", None, "model.mm_projector.0.", "model.mm_projector.2.")}
+LLAVA_NAMES = {
+    "old": SEED_NAMES,
+    "v5": (*SEED_NAMES[:2], "vision_tower.", *SEED_NAMES[3:]),
+    "new": ("model.language_model.", "lm_head.weight", "model.vision_tower.vision_model.",
+            "model.multi_modal_projector.linear_1.", "model.multi_modal_projector.linear_2.")}
+
+
+def part_tensors(o, names, wanted):
+    """The tensors under `names` of those parts that have a name in `wanted`."""
+    language, head, vision, first, second = names
+    if wanted[2] is not None:
+        yield from vision_tensors(o, vision)
+    if wanted[3] is not None:
+        yield from projector_tensors(o, first, second)
+    if wanted[0] is not None:
+        yield from language_tensors(o, language, head)
 
 
 def model_tensors(o):
-    if o.layout == "llama":
-        return list(language_tensors(o, "model.", "lm_head.weight"))
-    if o.layout == "clip":
-        return list(vision_tensors(o, "vision_model."))
-    return [*vision_tensors(o, "vision_tower.vision_model."), *projector_tensors(o, "multi_modal_projector."),
-            *language_tensors(o, "language_model.model.", "language_model.lm_head.weight")]
+    """(name, shape, name that the values depend on)"""
+    names = LLAVA_NAMES[o.naming] if o.layout == "llava" else NAMES[o.layout]
+    seed_names = part_tensors(o, SEED_NAMES, names)
+    return [(name, shape, seed_name) for (name, shape), (seed_name, _) in zip(part_tensors(o, names, names), seed_names)]
 
 
 def random_bytes(name, shape, o):
@@ -118,19 +150,19 @@ def random_bytes(name, shape, o):
 def plan_shards(tensors, o):
     """Lists of tensors, each of at most --shard-bytes (a larger tensor stands alone)."""
     shards, size = [[]], 0
-    for name, shape in tensors:
+    for name, shape, seed_name in tensors:
         count = math.prod(shape) * BYTES[o.dtype]
         if shards[-1] and size + count > o.shard_bytes:
             shards.append([])
             size = 0
-        shards[-1].append((name, shape))
+        shards[-1].append((name, shape, seed_name))
         size += count
     return shards
 
 
-def write_shard(path, tensors, o):
+def write_safetensors(path, tensors, o):
     header, offset = {"__metadata__": {"format": "pt"}}, 0
-    for name, shape in tensors:
+    for name, shape, _ in tensors:
         end = offset + math.prod(shape) * BYTES[o.dtype]
         header[name] = {"dtype": SAFETENSORS_DTYPE[o.dtype], "shape": list(shape), "data_offsets": [offset, end]}
         offset = end
@@ -138,35 +170,77 @@ def write_shard(path, tensors, o):
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
-        for name, shape in tensors:
-            file.write(random_bytes(name, shape, o))
+        for _, shape, seed_name in tensors:
+            file.write(random_bytes(seed_name, shape, o))
+
+
+def pickled_text(text):
+    return b"X" + struct.pack("<I", len(text)) + text.encode()
+
+
+def pickled_integers(values):
+    return b"(" + b"".join(b"J" + struct.pack("<i", value) for value in values) + b"t"
+
+
+def pickled_tensor(key, shape, o):
+    """A call of torch._utils._rebuild_tensor_v2, as torch.save writes it (Python's pickletools describes the bytes)."""
+    storage = {"bfloat16": "BFloat16Storage", "float16": "HalfStorage", "float32": "FloatStorage"}[o.dtype]
+    strides = [math.prod(shape[i + 1:]) for i in range(len(shape))]
+    return (b"ctorch._utils\n_rebuild_tensor_v2\n((" + pickled_text("storage") + f"ctorch\n{storage}\n".encode() +
+            pickled_text(key) + pickled_text("cpu") + b"J" + struct.pack("<i", math.prod(shape)) + b"tQK\0" +
+            pickled_integers(shape) + pickled_integers(strides) + b"\x89ccollections\nOrderedDict\n)RtR")
+
+
+def write_record(archive, name, content):
+    """Stored, beginning at a multiple of 64 bytes: a field of the header fills up."""
+    info = zipfile.ZipInfo(name)
+    begin = archive.fp.tell() + zipfile.sizeFileHeader + len(name) + 4
+    padding = -begin % 64
+    info.extra = struct.pack("<HH", 0x4246, padding) + b"Z" * padding
+    archive.writestr(info, content)
+
+
+def write_bin(path, tensors, o):
+    """What torch.save writes for a dictionary of these tensors."""
+    items = b"".join(pickled_text(name) + pickled_tensor(str(key), shape, o) for key, (name, shape, _) in enumerate(tensors))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        write_record(archive, f"{path.stem}/data.pkl", b"\x80\x02}(" + items + b"u.")
+        write_record(archive, f"{path.stem}/byteorder", b"little")
+        for key, (_, shape, seed_name) in enumerate(tensors):
+            write_record(archive, f"{path.stem}/data/{key}", random_bytes(seed_name, shape, o))
+        write_record(archive, f"{path.stem}/version", b"3\n")
 
 
 def write_weights(o):
     tensors = model_tensors(o)
     shards = plan_shards(tensors, o)
-    names = [f"model-{i + 1:05d}-of-{len(shards):05d}.safetensors" for i in range(len(shards))]
+    stem, ending, write_shard = {"safetensors": ("model", "safetensors", write_safetensors),
+                                 "bin": ("pytorch_model", "bin", write_bin)}[o.format]
+    names = [f"{stem}-{i + 1:05d}-of-{len(shards):05d}.{ending}" for i in range(len(shards))]
     if not o.config_only:
         for name, shard in zip(names, shards):
             print(f"{o.folder / name}: {len(shard)} tensors", file=sys.stderr)
             write_shard(o.folder / name, shard, o)
-    total = sum(math.prod(shape) for _, shape in tensors) * BYTES[o.dtype]
-    weight_map = {tensor: name for name, shard in zip(names, shards) for tensor, _ in shard}
-    write_json(o.folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": weight_map})
+    total = sum(math.prod(shape) for _, shape, _ in tensors) * BYTES[o.dtype]
+    weight_map = {tensor: name for name, shard in zip(names, shards) for tensor, *_ in shard}
+    write_json(o.folder / f"{stem}.{ending}.index.json", {"metadata": {"total_size": total}, "weight_map": weight_map})
 
 
 def write_json(path, value):
     path.write_text(json.dumps(value, indent=2) + "\n")
 
 
+CONFIGS = {"llava": llava_config, "llama": language_config, "clip": vision_config, "original": original_config}
+
+
 def write_model(o):
     o.folder.mkdir(parents=True, exist_ok=True)
-    write_json(o.folder / "config.json", {"llava": llava_config, "llama": language_config, "clip": vision_config}[o.layout](o))
+    write_json(o.folder / "config.json", CONFIGS[o.layout](o))
     if o.layout != "clip":
         for file in ("tokenizer.model", "added_tokens.json"):
             if (o.tokenizer / file).exists():
                 shutil.copyfile(o.tokenizer / file, o.folder / file)
-    if o.layout != "llama":
+    if o.layout in ("llava", "clip"):
         write_json(o.folder / "preprocessor_config.json",
                    {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": o.image_size},
                     "crop_size": {"height": o.image_size, "width": o.image_size},
@@ -176,7 +250,7 @@ def write_model(o):
 
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("layout", choices=["llava", "llama", "clip"])
+    parser.add_argument("layout", choices=sorted(CONFIGS))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", choices=sorted(LANGUAGE_SIZES), default="7b", help="of the language model")
     for name in ("width", "ffn", "layers", "heads"):
@@ -192,6 +266,10 @@ def parse_arguments(arguments):
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--shard-bytes", type=int, default=5_000_000_000)
     parser.add_argument("--tokenizer", type=Path, default=ROOT / "tests/fixtures/tokenizer", help="folder to copy it from")
+    parser.add_argument("--format", choices=["safetensors", "bin"], default="safetensors", help="bin: as torch.save writes it")
+    parser.add_argument("--naming", choices=sorted(LLAVA_NAMES), default="old",
+                        help="of llava: as transformers writes up to 4.57 (old), in version 5 (v5), or holds since 4.52 (new)")
+    parser.add_argument("--vision-tower", default="openai/clip-vit-large-patch14-336", help="what original's config.json names")
     parser.add_argument("--config-only", action="store_true", help="no weights")
     options = parser.parse_args(arguments)
     for name, value in LANGUAGE_SIZES[options.size].items():
