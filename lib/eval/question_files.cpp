@@ -1,6 +1,7 @@
 #include "eval/question_files.h"
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "data/text_file.h"
 
 namespace fs = std::filesystem;
@@ -43,7 +44,7 @@ JsonEntry JsonEntry::below(const char* key) const {
 }
 
 json read_json_file(const fs::path& file) {
-  return parse_json(read_utf8(file), file);
+  return parse_json(read_utf8(file), "eval", file.string());
 }
 
 std::vector<JsonLine> read_json_lines(const fs::path& file) {
@@ -54,7 +55,7 @@ std::vector<JsonLine> read_json_lines(const fs::path& file) {
     end = std::min(text.find('\n', begin), text.size());
     const std::string_view line(text.data() + begin, end - begin);
     if (line.find_first_not_of(" \t\r") == line.npos) continue;
-    lines.push_back({parse_json(line, file, number), concat(file.string(), ", line ", number)});
+    lines.push_back({parse_json(line, "eval", file.string(), number), concat(file.string(), ", line ", number)});
   }
   require(!lines.empty(), "eval", "expected questions in ", file.string(), ", got none");
   return lines;
