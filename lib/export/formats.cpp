@@ -6,6 +6,15 @@
 #include "model/original_layout.h"
 
 namespace qslaw {
+namespace {
+
+void require_projector(ProjectorKind kind) {
+  require(kind == ProjectorKind::mlp2x_gelu, "export",
+          "expected an mlp2x_gelu projector, the only one that Hugging Face's LLaVA has, got ",
+          projector_kind_name(kind));
+}
+
+}  // namespace
 
 bool exports(const ExportTask& task, const std::string& format) {
   const auto& formats = task.options.formats;
@@ -13,9 +22,7 @@ bool exports(const ExportTask& task, const std::string& format) {
 }
 
 void require_exportable(const ModelSource& source, const LlavaConfig& config, const ExportOptions& options) {
-  require(config.projector == ProjectorKind::mlp2x_gelu, "export",
-          "expected an mlp2x_gelu projector, the only one that Hugging Face's LLaVA has, got ",
-          projector_kind_name(config.projector));
+  require_projector(config.projector);
   const auto chosen = [&options](const char* format) {
     return std::find(options.formats.begin(), options.formats.end(), format) != options.formats.end();
   };
@@ -27,9 +34,10 @@ void require_exportable(const ModelSource& source, const LlavaConfig& config, co
 }
 
 void require_exportable(const ExportTask& task) {
-  require_exportable(task.source, task.model->config, task.options);
+  require_projector(task.model->projector.kind);
   require(!exports(task, "peft") || !task.adapter.empty(), "export",
           "expected a model with a LoRA adapter for the format peft, got none");
+  require_exportable(task.source, task.model->config, task.options);
 }
 
 }  // namespace qslaw
