@@ -30,13 +30,6 @@ void require_same_device(const std::string& stage, const fs::path& folder, const
           change.what, "; give its --device, or --restart to do it again (", folder.string(), ")");
 }
 
-// Why a complete stage starts over.
-std::string reason_to_start_over(const fs::path& folder, const std::string& inputs) {
-  const std::string changed = changed_inputs(folder, inputs).what;
-  if (!changed.empty()) return "its inputs have changed (" + changed + ")";
-  return "its file " + missing_file(folder, read_stage_report(folder)) + " is gone";
-}
-
 // A finished result may have cost days: when another recipe or file replaces it, the newest is kept beside
 // it. But exports, which may be large, are soon written again.
 void keep_aside(const std::string& stage, const fs::path& folder, const std::string& inputs) {
@@ -80,6 +73,12 @@ StageState find_state(const Experiment& experiment, const std::string& stage, co
   if (!leaves_model(stage) && !missing_file(folder, report).empty()) return StageState::fresh;
   require_stage_files(folder, report, restart_remedy(stage));
   return StageState::complete;
+}
+
+std::string reason_to_start_over(const fs::path& folder, const std::string& inputs) {
+  const std::string changed = changed_inputs(folder, inputs).what;
+  if (!changed.empty()) return "its inputs have changed (" + changed + ")";
+  return "its file " + missing_file(folder, read_stage_report(folder)) + " is gone";
 }
 
 void prepare_fresh(const Experiment& experiment, const std::string& stage, const std::string& inputs) {

@@ -19,6 +19,9 @@ enum class StageState { fresh, resumed, complete };
 /// - for a complete stage that has lost a file that later ones need, or that ran on another device.
 StageState find_state(const Experiment& experiment, const std::string& stage, const std::string& inputs);
 
+/// Why a complete stage starts over: what of its inputs has changed, or which file is gone.
+std::string reason_to_start_over(const std::filesystem::path& folder, const std::string& inputs);
+
 /// Prepares the folder of a stage that starts over. A finished result that it replaces is kept in
 /// `<stage>.previous` (exports are not, which are soon written again), in place of an older one there.
 void prepare_fresh(const Experiment& experiment, const std::string& stage, const std::string& inputs);

@@ -13,10 +13,14 @@ namespace fs = std::filesystem;
 namespace qslaw {
 namespace {
 
-// Where an unfinished run stands: "step 20", or "block 3" of a method that goes block by block.
+// Where an unfinished run stands: "step 20", "block 3" of a method that goes block by block, or "its last
+// answers".
 std::string position(const fs::path& folder) {
   const auto checkpoint = find_checkpoint(folder);
   if (checkpoint) return concat("step ", checkpoint_state(*checkpoint).at("step").get<int64_t>());
+  std::error_code unreachable;
+  if (fs::exists(answer_checkpoint(folder), unreachable)) return "its last answers";
+  if (!fs::exists(block_checkpoint(folder), unreachable)) return "its beginning";
   const fs::directory_iterator files(block_checkpoint(folder));
   const auto finished = std::count_if(begin(files), end(files),
                                       [](const auto& entry) { return entry.path().extension() == ".json"; });
@@ -26,7 +30,7 @@ std::string position(const fs::path& folder) {
 std::string fresh_text(const Experiment& experiment, const fs::path& folder, const std::string& inputs) {
   if (experiment.options.restart)
     return is_stage_complete(folder) || has_progress(folder) ? "would be done anew: --restart" : "new";
-  return is_stage_complete(folder) ? "would be done anew: " + changed_inputs(folder, inputs).what : "new";
+  return is_stage_complete(folder) ? "would be done anew: " + reason_to_start_over(folder, inputs) : "new";
 }
 
 // Behind `before`, which is yet to be done.

@@ -1,18 +1,38 @@
 #include "eval/measured_on.h"
 
+#include <set>
+
 #include "core/files.h"
+#include "core/text.h"
+#include "eval/question_kinds.h"
+
+namespace fs = std::filesystem;
 
 namespace qslaw {
 namespace {
 
+// `path` may be a folder with pictures; those are not hashed.
+std::set<fs::path> question_files(const BenchmarkOptions& options) {
+  std::set<fs::path> files;
+  for (const BenchmarkQuestion& question : read_benchmark_questions(options))
+    files.insert(question.file);
+  return files;
+}
+
 // By content: the same data may lie elsewhere.
 std::string data_hash(const BenchmarkOptions& options) {
   constexpr size_t kDigits = 16;
-  std::string hashes;
-  for (const auto& file : {options.path, options.problems, options.splits}) {
-    if (!file.empty()) hashes += sha256_file(file) + "\n";
+  std::set<fs::path> files = {options.problems, options.splits, options.annotations};
+  if (is_question_kind(options.kind)) {
+    files.merge(question_files(options));
+  } else {
+    files.insert(options.path);
   }
-  return hashes.empty() ? "" : sha256(hashes).substr(0, kDigits);
+  std::set<std::string> hashes;
+  for (const fs::path& file : files) {
+    if (fs::is_regular_file(file)) hashes.insert(sha256_file(file));
+  }
+  return hashes.empty() ? "" : sha256(join({hashes.begin(), hashes.end()}, "\n")).substr(0, kDigits);
 }
 
 }  // namespace

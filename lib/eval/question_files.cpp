@@ -55,7 +55,8 @@ std::vector<JsonLine> read_json_lines(const fs::path& file) {
     end = std::min(text.find('\n', begin), text.size());
     const std::string_view line(text.data() + begin, end - begin);
     if (line.find_first_not_of(" \t\r") == line.npos) continue;
-    lines.push_back({parse_json(line, "eval", file.string(), number), concat(file.string(), ", line ", number)});
+    lines.push_back(
+        {parse_json(line, "eval", file.string(), number), concat(file.string(), ", line ", number)});
   }
   require(!lines.empty(), "eval", "expected questions in ", file.string(), ", got none");
   return lines;

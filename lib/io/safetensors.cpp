@@ -63,9 +63,9 @@ void SafetensorsFile::parse_header() {
   require(header_bytes <= kMaxHeaderBytes, "safetensors", "expected a header of at most ", kMaxHeaderBytes,
           " bytes, got a length of ", header_bytes, " in the first 8 bytes of ", path_.string(),
           " (not a safetensors file, or damaged)");
-  require(kLengthBytes + header_bytes <= mapping_->size(), "safetensors", "expected a header of ", header_bytes,
-          " bytes behind the first 8, got ", mapping_->size() - kLengthBytes, " bytes in ", path_.string(),
-          " (cut, or not a safetensors file)");
+  require(kLengthBytes + header_bytes <= mapping_->size(), "safetensors", "expected a header of ",
+          header_bytes, " bytes behind the first 8, got ", mapping_->size() - kLengthBytes, " bytes in ",
+          path_.string(), " (cut, or not a safetensors file)");
   data_start_ = kLengthBytes + header_bytes;
   const auto header = parse_json({mapping_->data() + kLengthBytes, header_bytes}, "safetensors",
                                  "the header of " + path_.string());

@@ -39,7 +39,8 @@ std::vector<std::string> picture_warnings(const TinyExperiment& experiment, cons
   std::istringstream err(run_program(words).err);
   std::vector<std::string> said;
   for (std::string line; std::getline(err, line);) {
-    const size_t at = std::min(line.find("[image]"), line.find("... and "));
+    const bool of_picture = line.find("cut short or damaged") != std::string::npos;
+    const size_t at = of_picture ? line.find('[') : line.find("... and ");
     if (at != std::string::npos && line.find("error: ") == std::string::npos) said.push_back(line.substr(at));
   }
   return said;

@@ -320,10 +320,9 @@ TEST_CASE("an adapter does not go onto another base") {
   // Another grid of the same shapes.
   require_success(
       experiment.run("quantize", {"--set", "seed=6", "--out", (experiment.path() / "other").string()}));
-  fs::copy_file(experiment.path() / "other" / "quantize" / "language.safetensors",
-                experiment.output() / "quantize" / "language.safetensors",
-                fs::copy_options::overwrite_existing);
-  require_user_error(experiment.run("eval", {"--restart"}), {"[adapter]", "adapter.safetensors"});
+  experiment.write_recipe(kEval, "{path: model, random_weights: true, stages: [other/quantize, out/tune]}");
+  require_user_error(experiment.run("eval", {"--out", (experiment.path() / "third").string()}),
+                     {"[adapter]", "adapter.safetensors"});
 }
 
 TEST_CASE("an adapter for a 16-bit model does not go onto another one") {
