@@ -191,7 +191,8 @@ TEST_CASE("a dry run says what would be done with each stage, and estimates what
   require_success(experiment.run("run"));
   CHECK(told({}) == Words{"quantize: complete", "tune: complete", "estimated:"});
   CHECK(told({"--set", "tune.lora.rank=8"}) ==
-        Words{"quantize: complete", "tune: would be done anew: its inputs have changed (rank: 8 for rank: 4)", "estimated: tune"});
+        Words{"quantize: complete", "tune: would be done anew: its inputs have changed (rank: 8 for rank: 4)",
+              "estimated: tune"});
   CHECK(told({"--set", "quantize.bits=3"}) ==
         Words{"quantize: would be done anew: its inputs have changed (bits: 3 for bits: 4)",
               "tune: would be done anew, unless quantize leaves the same files", "estimated: quantize tune"});
