@@ -54,7 +54,10 @@ ModelSource tuned_source(const Experiment& experiment, const Artifacts& artifact
 
 Llava load_base(const Experiment& experiment, const LlavaConfig& config, const Artifacts& artifacts,
                 const LinearMaker& maker) {
-  return load_llava(tuned_source(experiment, artifacts), config, experiment.dtype, experiment.device, maker);
+  const auto& tune = experiment.recipe.tune;
+  const bool trains_table = tune && tune->method == "full";
+  return load_llava(tuned_source(experiment, artifacts), config, experiment.dtype, experiment.device, maker,
+                    trains_table ? EmbeddingTable::copied : EmbeddingTable::mapped);
 }
 
 AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& config,

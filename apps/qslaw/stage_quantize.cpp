@@ -26,11 +26,10 @@ void run_quantize(const StageRun& run, StageReport& report) {
                             image_transform(model, config.vision), options.omniquant.batch_size,
                             config.pad_token_id, experiment.recipe.seed);
   }
-  QuantizeResult result = quantize_language(task);
-  result.language.tuned_base = artifacts.tuned_base;
-  write_packed_language(run.folder / "language.safetensors", result.language);
-  report.results = result.report;
-  report.memory.weights = result.language.bytes();
+  const PackedLanguage header{options.method, options.bits, options.group_size, {}, artifacts.tuned_base};
+  write_packed_language(run.folder / "language.safetensors", header, linear_specs(config.language).size(),
+                        [&](const PackedSink& sink) { report.results = quantize_language(task, sink); });
+  report.memory.weights = report.results.at("packed_bytes").get<int64_t>();
   add_file_hashes(report, run.folder, {"language.safetensors"});
 }
 

@@ -138,8 +138,10 @@ int64_t model_bytes(const Llava& model) {
   auto& slots_of = const_cast<Llava&>(model);  // the slots are only read
   int64_t total = 0;
   for (const auto& slots : {language_slots(slots_of), vision_slots(slots_of), projector_slots(slots_of)}) {
-    for (const auto& [name, tensor] : slots)
-      total += static_cast<int64_t>(tensor->nbytes());
+    for (const auto& [name, tensor] : slots) {
+      const bool mapped = model.language.maps_embedding && tensor == &model.language.embedding_VD;
+      if (!mapped) total += static_cast<int64_t>(tensor->nbytes());
+    }
   }
   for (LlamaBlock& block : slots_of.language.blocks) {
     for (auto& [name, linear] : block_linears(block)) {

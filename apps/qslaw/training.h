@@ -49,7 +49,7 @@ TrainTask make_task(const StageRun& run, const TrainingData& data, const Llava& 
 void report_training(const StageRun& run, const TrainTask& task, const TrainResult& result,
                      const Llava& model, StageReport& report);
 
-/// Bytes of every frozen and trained tensor of the model.
+/// Bytes of every frozen and trained tensor of the model, without what lies in a mapped file.
 int64_t model_bytes(const Llava& model);
 
 }  // namespace qslaw

@@ -6,11 +6,28 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <map>
+#include <mutex>
 
 #include "core/error.h"
 
 namespace qslaw {
+namespace {
+
+// Sizes of the mappings that exist, by address. Never destroyed: a mapping may outlive every static object.
+struct Mappings {
+  std::mutex mutex;
+  std::map<uintptr_t, size_t> sizes;
+};
+
+Mappings& mappings() {
+  static auto* all = new Mappings;
+  return *all;
+}
+
+}  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path, const std::string& where) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -25,10 +42,28 @@ MappedFile::MappedFile(const std::filesystem::path& path, const std::string& whe
   if (address == MAP_FAILED) fail(where, "cannot map ", path.string(), ": ", std::strerror(problem));
   data_ = static_cast<const char*>(address);
   size_ = size;
+  const std::lock_guard lock(mappings().mutex);
+  mappings().sizes[reinterpret_cast<uintptr_t>(data_)] = size_;
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
+  if (data_ == nullptr) return;
+  const std::lock_guard lock(mappings().mutex);
+  mappings().sizes.erase(reinterpret_cast<uintptr_t>(data_));
+  ::munmap(const_cast<char*>(data_), size_);
+}
+
+void release_mapped_pages(const void* data, size_t bytes) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<uintptr_t>(data), end = begin + bytes;
+  const std::lock_guard lock(mappings().mutex);
+  auto found = mappings().sizes.upper_bound(begin);
+  if (found == mappings().sizes.begin()) return;
+  --found;
+  if (end > found->first + found->second) return;
+  // Whole pages: those at the ends may be wanted for what lies beside.
+  const uintptr_t first = (begin + page - 1) / page * page, last = end / page * page;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 }  // namespace qslaw

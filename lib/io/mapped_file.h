@@ -25,4 +25,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+/// Takes the pages of such bytes out of this process' memory, for large files that are read once; they can be
+/// read again. Does nothing to memory that is no mapped file's.
+void release_mapped_pages(const void* data, size_t bytes);
+
 }  // namespace qslaw

@@ -70,6 +70,15 @@ struct StreamedTensor {
 void write_safetensors(const std::filesystem::path& path, const std::vector<StreamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
+/// Takes a tensor to write; names must differ.
+using TensorSink = std::function<void(const std::string& name, const at::Tensor& tensor)>;
+
+/// Writes tensors as `fill` hands them over, so that one at a time need be in memory. What stands in front of
+/// them, the header, is written last, into room for `most_tensors`; `metadata` is asked then.
+void write_safetensors(const std::filesystem::path& path, size_t most_tensors,
+                       const std::function<void(const TensorSink&)>& fill,
+                       const std::function<std::map<std::string, std::string>()>& metadata);
+
 /// All tensors of a file, zero copy.
 std::map<std::string, at::Tensor> read_safetensors(const std::filesystem::path& path);
 

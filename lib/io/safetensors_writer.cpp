@@ -19,6 +19,14 @@ std::string dtype_name(at::ScalarType dtype) {
   QSLAW_CHECK(!"dtype has no safetensors name");
 }
 
+// Bytes of the header for one tensor: a name, a shape and two offsets of any length that occurs.
+constexpr size_t kHeaderRoom = 256;
+
+nlohmann::json entry_of(at::ScalarType dtype, const std::vector<int64_t>& shape, size_t offset,
+                        size_t bytes) {
+  return {{"dtype", dtype_name(dtype)}, {"shape", shape}, {"data_offsets", {offset, offset + bytes}}};
+}
+
 }  // namespace
 
 size_t StreamedTensor::bytes() const {
@@ -35,9 +43,7 @@ void write_safetensors(const fs::path& path, const std::vector<StreamedTensor>& 
   size_t offset = 0;
   for (const auto& tensor : tensors) {
     QSLAW_CHECK(!header.contains(tensor.name));
-    header[tensor.name] = {{"dtype", dtype_name(tensor.dtype)},
-                           {"shape", tensor.shape},
-                           {"data_offsets", {offset, offset + tensor.bytes()}}};
+    header[tensor.name] = entry_of(tensor.dtype, tensor.shape, offset, tensor.bytes());
     offset += tensor.bytes();
   }
   std::string text = header.dump();
@@ -51,6 +57,33 @@ void write_safetensors(const fs::path& path, const std::vector<StreamedTensor>& 
       QSLAW_CHECK(host.scalar_type() == tensor.dtype && host.sizes() == at::IntArrayRef(tensor.shape));
       out.write(static_cast<const char*>(host.const_data_ptr()), static_cast<std::streamsize>(host.nbytes()));
     }
+  });
+}
+
+void write_safetensors(const fs::path& path, size_t most_tensors,
+                       const std::function<void(const TensorSink&)>& fill,
+                       const std::function<std::map<std::string, std::string>()>& metadata) {
+  const size_t room = (most_tensors + 1) * kHeaderRoom;
+  write_file_atomic(path, [&](std::ostream& out) {
+    out << std::string(kLengthBytes + room, ' ');
+    nlohmann::json header;
+    size_t offset = 0;
+    fill([&](const std::string& name, const at::Tensor& tensor) {
+      QSLAW_CHECK(!header.contains(name));
+      const at::Tensor host = tensor.detach().cpu().contiguous();
+      header[name] = entry_of(host.scalar_type(), host.sizes().vec(), offset, host.nbytes());
+      out.write(static_cast<const char*>(host.const_data_ptr()), static_cast<std::streamsize>(host.nbytes()));
+      if (!out) fail("write", "cannot write ", path.string(), " (is the disk full?)");
+      offset += host.nbytes();
+    });
+    header[kMetadata] = metadata();
+    header[kMetadata]["format"] = "pt";
+    const std::string text = header.dump();
+    QSLAW_CHECK(text.size() <= room);
+    out.seekp(0);
+    const uint64_t length = room;
+    out.write(reinterpret_cast<const char*>(&length), kLengthBytes);
+    out.write(text.data(), static_cast<std::streamsize>(text.size()));
   });
 }
 

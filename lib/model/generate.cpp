@@ -79,7 +79,7 @@ at::Tensor prefill(const Llava& model, const Batch& prompts, KvCache& cache) {
 
 at::Tensor decode_step(const Llava& model, const at::Tensor& tokens_B, KvCache& cache) {
   const Llama& language = model.language;
-  at::Tensor x = at::embedding(language.embedding_VD, tokens_B.unsqueeze(1)).to(model.dtype);
+  at::Tensor x = embed_tokens(model, tokens_B.unsqueeze(1));
   const RopeTable rope =
       make_rope_table(language.rope_frequencies, cache.lengths().unsqueeze(1), x.scalar_type());
   for (size_t l = 0; l < language.blocks.size(); ++l) {

@@ -25,6 +25,7 @@ struct LlamaBlock {
 struct Llama {
   LanguageConfig config;
   at::Tensor embedding_VD;
+  bool maps_embedding = false;  // embedding_VD lies in a mapped file, in that file's dtype (model/load.h)
   std::vector<LlamaBlock> blocks;
   at::Tensor norm_D;
   at::Tensor head_VD;  // the same tensor as embedding_VD when tied

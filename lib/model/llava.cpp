@@ -16,10 +16,15 @@ at::Tensor picture_features(const Llava& model, const at::Tensor& pixels_N3SS, b
 
 }  // namespace
 
+at::Tensor embed_tokens(const Llava& model, const at::Tensor& ids) {
+  const at::Tensor& table_VD = model.language.embedding_VD;
+  return at::embedding(table_VD, ids.to(table_VD.device())).to(model.device, model.dtype);
+}
+
 at::Tensor embed_batch(const Llava& model, const Batch& batch, const ForwardOptions& options) {
   const at::Tensor ids = batch.ids_BT.to(model.device);
   const at::Tensor is_picture = ids == kImagePlaceholder;
-  at::Tensor x = at::embedding(model.language.embedding_VD, ids.masked_fill(is_picture, 0)).to(model.dtype);
+  at::Tensor x = embed_tokens(model, ids.masked_fill(is_picture, 0));
   if (!batch.pixels_N3SS.defined()) return x;
   const at::Tensor features = picture_features(model, batch.pixels_N3SS, options.train_vision);
   const at::Tensor projected = project_features(model.projector, features).flatten(0, 1);

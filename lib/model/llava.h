@@ -23,6 +23,9 @@ struct ForwardOptions {
   bool train_vision = false;  // let gradients reach the vision tower
 };
 
+/// Rows of the table, [..., D] in the model's dtype on its device, for ids [...].
+at::Tensor embed_tokens(const Llava& model, const at::Tensor& ids);
+
 /// Token embeddings with picture features spliced in, [B, T, D]. Placeholders must be expanded and match the
 /// pictures.
 at::Tensor embed_batch(const Llava& model, const Batch& batch, const ForwardOptions& options = {});

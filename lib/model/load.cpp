@@ -21,10 +21,12 @@ struct Placement {
 };
 
 Llama load_language(const TensorGetter& get, const LanguageConfig& config, const Placement& place,
-                    const LinearMaker& maker) {
+                    const LinearMaker& maker, bool map_table) {
   Llama model;
   model.config = config;
-  model.embedding_VD = place(get("embed_tokens.weight", {config.vocab, config.width}));
+  const at::Tensor table_VD = get("embed_tokens.weight", {config.vocab, config.width});
+  model.maps_embedding = map_table && !config.tied_head;
+  model.embedding_VD = model.maps_embedding ? table_VD : place(table_VD);
   model.blocks.resize(static_cast<size_t>(config.layers));
   for (size_t l = 0; l < model.blocks.size(); ++l) {
     const std::string prefix = "layers." + std::to_string(l) + ".";
@@ -141,7 +143,7 @@ void check_weight_names(const ModelSource& source, const LlavaConfig& config) {
 }
 
 Llava load_llava(const ModelSource& source, const LlavaConfig& config, at::ScalarType dtype,
-                 at::Device device, const LinearMaker& maker) {
+                 at::Device device, const LinearMaker& maker, EmbeddingTable table) {
   at::NoGradGuard no_grad;
   const PartGetters parts = open_parts(source, config);
   const Placement place{dtype, device};
@@ -151,7 +153,8 @@ Llava load_llava(const ModelSource& source, const LlavaConfig& config, at::Scala
   model.device = device;
   model.vision = load_vision(parts.vision, config.vision, place);
   model.projector = load_projector(parts.projector, config, place);
-  model.language = load_language(parts.language, config.language, place, maker);
+  model.language = load_language(parts.language, config.language, place, maker,
+                                 table == EmbeddingTable::mapped && !source.random_weights);
   parts.finish();
   return model;
 }

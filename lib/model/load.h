@@ -36,12 +36,17 @@ LlavaConfig read_config(const ModelSource& source);
 /// given projector file holds what it must.
 void check_weight_names(const ModelSource& source, const LlavaConfig& config);
 
+/// What becomes of the table of token embeddings. `mapped`: nothing trains it, so it stays in the
+/// checkpoint's file and dtype, mapped into memory, and only the rows of a batch are read, for whatever
+/// device. Where it is the head as well, or random, it is copied all the same.
+enum class EmbeddingTable { copied, mapped };
+
 /// Loads everything in `dtype` on `device`; the decoder's linears come from `maker`. Nothing is ever filled
 /// at random unless the source asks for it. UserError names a tensor that is missing, extra, of wrong shape
 /// or wrong dtype; so it does of the files laid over, where those that bring some of a projector must bring
 /// all.
 Llava load_llava(const ModelSource& source, const LlavaConfig& config, at::ScalarType dtype,
-                 at::Device device, const LinearMaker& maker);
+                 at::Device device, const LinearMaker& maker, EmbeddingTable table = EmbeddingTable::copied);
 
 /// The tower's tensors behind the feature layer ("encoder.layers.N...", "post_layernorm.weight"; no prefix),
 /// which this program never computes with but Hugging Face's readers expect. In file dtype, zero copy; those

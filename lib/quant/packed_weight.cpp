@@ -85,13 +85,22 @@ PackedWeight read_weight(PackedReader& reader, const LinearSpec& spec, CodeKind 
   return weight;
 }
 
+// Name behind the linear's, and tensor.
+NamedTensors parts_of(const PackedWeight& weight) {
+  if (weight.kind == CodeKind::uniform)
+    return {{".codes", weight.codes}, {".scale", weight.grid.scale}, {".zero", weight.grid.zero}};
+  return {{".codes", weight.codes},
+          {".absmax_codes", weight.absmax_codes},
+          {".nested_absmax", weight.nested_absmax},
+          {".absmax_offset", weight.absmax_offset}};
+}
+
 }  // namespace
 
 int64_t PackedWeight::bytes() const {
   int64_t total = 0;
-  for (const auto& tensor : {codes, grid.scale, grid.zero, absmax_codes, nested_absmax, absmax_offset}) {
-    if (tensor.defined()) total += static_cast<int64_t>(tensor.nbytes());
-  }
+  for (const auto& [part, tensor] : parts_of(*this))
+    total += static_cast<int64_t>(tensor.nbytes());
   return total;
 }
 
@@ -126,28 +135,35 @@ int64_t PackedLanguage::bytes() const {
   return total;
 }
 
+void write_packed_language(const std::filesystem::path& path, const PackedLanguage& language, size_t linears,
+                           const std::function<void(const PackedSink&)>& fill) {
+  constexpr size_t kMostTensors = 4;  // of a linear
+  CodeKind kind = CodeKind::uniform;
+  const auto fill_tensors = [&](const TensorSink& sink) {
+    fill([&](const std::string& name, const PackedWeight& weight) {
+      kind = weight.kind;
+      for (const auto& [part, tensor] : parts_of(weight))
+        sink(name + part, tensor);
+    });
+  };
+  const auto metadata = [&] {
+    std::map<std::string, std::string> values = {
+        {"qslaw_packed", kFormatVersion},
+        {"method", language.method},
+        {"codes", kind == CodeKind::uniform ? "uniform" : "normal_float"},
+        {"bits", std::to_string(language.bits)},
+        {"group_size", std::to_string(language.group_size)}};
+    if (!language.tuned_base.empty()) values[kTunedBase] = language.tuned_base;
+    return values;
+  };
+  write_safetensors(path, kMostTensors * linears + 1, fill_tensors, metadata);
+}
+
 void write_packed_language(const std::filesystem::path& path, const PackedLanguage& language) {
-  NamedTensors tensors;
-  for (const auto& [name, weight] : language.weights) {
-    tensors.push_back({name + ".codes", weight->codes});
-    if (weight->kind == CodeKind::uniform) {
-      tensors.push_back({name + ".scale", weight->grid.scale});
-      tensors.push_back({name + ".zero", weight->grid.zero});
-    } else {
-      tensors.push_back({name + ".absmax_codes", weight->absmax_codes});
-      tensors.push_back({name + ".nested_absmax", weight->nested_absmax});
-      tensors.push_back({name + ".absmax_offset", weight->absmax_offset});
-    }
-  }
-  const bool uniform =
-      language.weights.empty() || language.weights.begin()->second->kind == CodeKind::uniform;
-  std::map<std::string, std::string> metadata = {{"qslaw_packed", kFormatVersion},
-                                                 {"method", language.method},
-                                                 {"codes", uniform ? "uniform" : "normal_float"},
-                                                 {"bits", std::to_string(language.bits)},
-                                                 {"group_size", std::to_string(language.group_size)}};
-  if (!language.tuned_base.empty()) metadata[kTunedBase] = language.tuned_base;
-  write_safetensors(path, tensors, metadata);
+  write_packed_language(path, language, language.weights.size(), [&](const PackedSink& sink) {
+    for (const auto& [name, weight] : language.weights)
+      sink(name, *weight);
+  });
 }
 
 PackedHeader read_packed_header(const std::filesystem::path& path) {

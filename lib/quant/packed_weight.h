@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -68,6 +69,11 @@ PackedHeader read_packed_header(const std::filesystem::path& path);
 /// Writes / reads docs/formats.md's `language.safetensors`. Reading checks names and shapes against `specs`;
 /// UserError names what is missing, extra or of wrong shape.
 void write_packed_language(const std::filesystem::path& path, const PackedLanguage& language);
+/// The same while the weights are made: `language` without weights, at most `linears` of which `fill` hands
+/// over.
+using PackedSink = std::function<void(const std::string& name, const PackedWeight& weight)>;
+void write_packed_language(const std::filesystem::path& path, const PackedLanguage& language, size_t linears,
+                           const std::function<void(const PackedSink&)>& fill);
 PackedLanguage read_packed_language(const std::filesystem::path& path, const std::vector<LinearSpec>& specs);
 
 }  // namespace qslaw

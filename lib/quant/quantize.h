@@ -23,13 +23,10 @@ struct QuantizeTask {
   std::filesystem::path unfinished;  // folder for what a stopped run goes on from; empty: nowhere
 };
 
-struct QuantizeResult {
-  PackedLanguage language;
-  nlohmann::json report;  // docs/formats.md, results of `quantize`
-};
-
-/// Runs the method that the options name. UserError for shapes the grid cannot take.
-QuantizeResult quantize_language(const QuantizeTask& task);
+/// Runs the method that the options name and hands over each packed linear as soon as it is done, so that
+/// they need not all lie in memory. Returns docs/formats.md's results of `quantize`. UserError for shapes the
+/// grid cannot take.
+nlohmann::json quantize_language(const QuantizeTask& task, const PackedSink& sink);
 
 /// One row of the error table: |W - W^| / |W| (Frobenius) and the largest difference.
 nlohmann::json layer_error(const LinearSpec& spec, const at::Tensor& weight_NK, const PackedWeight& packed);
@@ -39,7 +36,7 @@ nlohmann::json layer_error(const LinearSpec& spec, const at::Tensor& weight_NK, 
 struct QuantizeMethod {
   const char* name;
   bool needs_calibration;
-  QuantizeResult (*run)(const QuantizeTask& task);
+  nlohmann::json (*run)(const QuantizeTask& task, const PackedSink& sink);
 };
 const std::vector<QuantizeMethod>& quantize_methods();
 

@@ -104,9 +104,9 @@ StageEstimate estimate_quantize(const Recipe& recipe, const LlavaConfig& config)
   const QuantizeOptions& options = *recipe.quantize;
   const ModelCounts counts = count_model(config);
   StageEstimate estimate;
-  estimate.weights = packed_linears(options, counts.linears).bytes;
-  estimate.activations =
-      4 * 4 * counts.largest_linear;  // a layer in float32, dequantized, difference, its square
+  // One linear at a time: packed, and in the file's 16 bits; of nf4 in float32 with a byte per code, too.
+  estimate.weights = packed_linears(options, counts.largest_linear).bytes;
+  estimate.activations = (options.method == "nf4" ? 7 : 2) * counts.largest_linear;
   estimate.flops = 20.0 * static_cast<double>(counts.linears);
   if (options.method != "omniquant") return estimate;
   const int64_t bytes = dtype_bytes(recipe), block = counts.linears / config.language.layers;

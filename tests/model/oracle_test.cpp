@@ -105,3 +105,22 @@ TEST_CASE("16-bit activations stay near float32") {
     CHECK(relative_error(all_logits(model, expected.batch) * mask, expected.at("logits")) < tolerance);
   }
 }
+
+TEST_CASE("a table of embeddings left in its file gives the same logits, in any dtype") {
+  at::NoGradGuard no_grad;
+  const auto dtype = GENERATE(at::kFloat, at::kHalf);
+  const auto load = [&](const std::string& name, EmbeddingTable table) {
+    const ModelSource source = source_of(model_fixture(name));
+    return load_llava(source, read_config(source), dtype, at::kCPU, dense_maker(dtype, at::kCPU), table);
+  };
+  const Expected expected = read_expected(model_fixture("gqa"));
+  const Llava mapped = load("gqa", EmbeddingTable::mapped);
+  CHECK(mapped.language.maps_embedding);
+  CHECK(mapped.language.embedding_VD.scalar_type() == at::kHalf);  // the file's
+  CHECK(at::equal(all_logits(mapped, expected.batch),
+                  all_logits(load("gqa", EmbeddingTable::copied), expected.batch)));
+  // Where it is the head, too, it is computed with.
+  const Llava tied = load("tied", EmbeddingTable::mapped);
+  CHECK_FALSE(tied.language.maps_embedding);
+  CHECK(tied.language.head_VD.scalar_type() == dtype);
+}

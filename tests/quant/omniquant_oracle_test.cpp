@@ -13,6 +13,7 @@
 #include "model/model_fixture.h"
 #include "quant/quantize.h"
 #include "quant/weight_clipping.h"
+#include "quantize_result.h"
 
 using namespace qslaw;
 
@@ -145,7 +146,7 @@ TEST_CASE("omniquant: grids, codes and losses of both blocks agree with the rest
   task.options.bits = bits;
   task.options.group_size = kGroup;
   task.options.omniquant = {kEpochs, kRate, 2};
-  const QuantizeResult result = quantize_language(task);
+  const QuantizeResult result = quantize_all(task);
   const auto& blocks = result.report.at("blocks");
   const auto& rows = result.report.at("layers");
   REQUIRE(blocks.size() == 2);

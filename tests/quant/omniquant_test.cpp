@@ -8,6 +8,7 @@
 #include "quant/calibration.h"
 #include "quant/packed_linear.h"
 #include "quant/quantize.h"
+#include "quantize_result.h"
 #include "temporary_folder.h"
 #include "tiny_model.h"
 
@@ -134,8 +135,8 @@ TEST_CASE("omniquant: every block ends below where it began and below rounding t
   const std::string kind = GENERATE("text", "mix");
   INFO(kind << ", " << bits << " bits");
   const auto batches = omniquant.calibration(calibration_of(kind, 8), 4);
-  const QuantizeResult learned = quantize_language(omniquant.task("omniquant", bits, 24, batches));
-  const QuantizeResult nearest = quantize_language(omniquant.task("rtn", bits, 0, {}));
+  const QuantizeResult learned = quantize_all(omniquant.task("omniquant", bits, 24, batches));
+  const QuantizeResult nearest = quantize_all(omniquant.task("rtn", bits, 0, {}));
   const Llava dense = omniquant.dense();
   const auto learned_errors = block_errors(dense, omniquant.packed(learned.language), batches);
   const auto nearest_errors = block_errors(dense, omniquant.packed(nearest.language), batches);
@@ -159,7 +160,7 @@ TEST_CASE("omniquant without epochs is the grid of ranges times sigmoid(4)") {
   const OmniquantCase omniquant;
   const int bits = GENERATE(2, 3, 4);
   const auto batches = omniquant.calibration(calibration_of("llava", 4), 2);
-  const QuantizeResult start = quantize_language(omniquant.task("omniquant", bits, 0, batches));
+  const QuantizeResult start = quantize_all(omniquant.task("omniquant", bits, 0, batches));
   for (const auto& block : start.report.at("blocks"))
     CHECK(block.at("loss_before") == block.at("loss_after"));
   Llava dense = omniquant.dense();
@@ -192,7 +193,7 @@ TEST_CASE("what is quantized are the weights that lie over the checkpoint's") {
   QuantizeTask over = omniquant.task(method, 4, 2, batches), other = over;
   over.source.laid_over = {omniquant.other_weights(false)};
   other.source = omniquant.other_source();
-  const QuantizeResult actual = quantize_language(over), expected = quantize_language(other);
+  const QuantizeResult actual = quantize_all(over), expected = quantize_all(other);
   CHECK(actual.report == expected.report);
   for (const auto& [name, weight] : expected.language.weights) {
     INFO(name);
@@ -209,7 +210,7 @@ TEST_CASE("calibration goes through the projector that lies over the checkpoint'
   const auto loss = [](const QuantizeResult& result) {
     return result.report.at("blocks").at(0).at("loss_before");
   };
-  CHECK((loss(quantize_language(over)) == loss(quantize_language(plain))) == (kind == "text"));
+  CHECK((loss(quantize_all(over)) == loss(quantize_all(plain))) == (kind == "text"));
 }
 
 TEST_CASE("calibration draws what its kind says") {
@@ -257,15 +258,15 @@ TEST_CASE("omniquant: a stopped run goes on behind its finished blocks to the sa
   const auto batches = omniquant.calibration(calibration_of("mix", 6), 2);
   const TemporaryFolder folder;
   QuantizeTask task = omniquant.task("omniquant", 3, 3, batches);
-  const QuantizeResult expected = quantize_language(task);
+  const QuantizeResult expected = quantize_all(task);
   task.unfinished = folder.path() / "blocks";
-  quantize_language(task);
+  quantize_all(task);
   std::filesystem::remove(task.unfinished / "block-1.json");  // killed before the second block was whole
   request_stop();
-  CHECK_THROWS_WITH(quantize_language(task), Catch::Contains("--resume"));
+  CHECK_THROWS_WITH(quantize_all(task), Catch::Contains("--resume"));
   request_stop(false);
   const auto first = std::filesystem::last_write_time(task.unfinished / "block-0.safetensors");
-  const QuantizeResult resumed = quantize_language(task);
+  const QuantizeResult resumed = quantize_all(task);
   CHECK(std::filesystem::last_write_time(task.unfinished / "block-0.safetensors") == first);
   CHECK(resumed.report == expected.report);
   REQUIRE(resumed.language.weights.size() == expected.language.weights.size());

@@ -5,15 +5,15 @@
 namespace qslaw {
 
 /// Min-max range of each group, no data.
-QuantizeResult quantize_rtn(const QuantizeTask& task);
+nlohmann::json quantize_rtn(const QuantizeTask& task, const PackedSink& sink);
 /// Learnable weight clipping, block by block (OmniQuant).
-QuantizeResult quantize_omniquant(const QuantizeTask& task);
+nlohmann::json quantize_omniquant(const QuantizeTask& task, const PackedSink& sink);
 /// NormalFloat codes with double quantization (QLoRA).
-QuantizeResult quantize_nf4(const QuantizeTask& task);
+nlohmann::json quantize_nf4(const QuantizeTask& task, const PackedSink& sink);
 
 /// Runs `pack` over every linear on its own, with progress and the error table: what data-free methods share.
-QuantizeResult quantize_each(
-    const QuantizeTask& task,
+nlohmann::json quantize_each(
+    const QuantizeTask& task, const PackedSink& sink,
     const std::function<PackedWeight(const LinearSpec&, const at::Tensor& weight_NK)>& pack);
 
 }  // namespace qslaw

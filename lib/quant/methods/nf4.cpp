@@ -5,8 +5,8 @@
 
 namespace qslaw {
 
-QuantizeResult quantize_nf4(const QuantizeTask& task) {
-  return quantize_each(task, [&](const LinearSpec&, const at::Tensor& weight_NK) {
+nlohmann::json quantize_nf4(const QuantizeTask& task, const PackedSink& sink) {
+  return quantize_each(task, sink, [&](const LinearSpec&, const at::Tensor& weight_NK) {
     const NormalFloatCodes codes = normal_float_quantize(weight_NK.cpu(), task.options.bits);
     const AbsmaxCodes nested = quantize_absmax(codes.absmax);
     PackedWeight packed;

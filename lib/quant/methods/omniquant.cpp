@@ -142,7 +142,7 @@ FinishedBlock learn_block(LlamaBlock& block, int64_t layer, const std::vector<Li
 
 // Learns one block, or takes it from the store, and moves the state behind it.
 void quantize_block(Llava& model, int64_t layer, const QuantizeTask& task, const BlockStore& store,
-                    CalibrationState& state, QuantizeResult& result) {
+                    CalibrationState& state, const PackedSink& sink, nlohmann::json& report) {
   const LanguageConfig& config = task.config.language;
   LlamaBlock& block = model.language.blocks[static_cast<size_t>(layer)];
   const auto targets = run_block(block, config, state.full_BTD, state.rope);
@@ -160,15 +160,16 @@ void quantize_block(Llava& model, int64_t layer, const QuantizeTask& task, const
   state.full_BTD = targets;
   for (auto& [name, linear] : block_linears(block))
     linear->reset();
-  result.language.weights.insert(finished.linears.weights.begin(), finished.linears.weights.end());
-  result.report["blocks"].push_back(finished.report.at("block"));
+  for (const LinearSpec& spec : specs)
+    sink(spec.name, *finished.linears.weights.at(spec.name));
+  report["blocks"].push_back(finished.report.at("block"));
   for (const auto& row : finished.report.at("layers"))
-    result.report["layers"].push_back(row);
+    report["layers"].push_back(row);
 }
 
 }  // namespace
 
-QuantizeResult quantize_omniquant(const QuantizeTask& task) {
+nlohmann::json quantize_omniquant(const QuantizeTask& task, const PackedSink& sink) {
   QSLAW_CHECK(!task.calibration.empty());
   // Mapped, not copied: one block's weights at a time are touched.
   const LinearMaker mapped = [&](const LinearSpec&, const std::function<at::Tensor()>& read_weight) {
@@ -179,13 +180,13 @@ QuantizeResult quantize_omniquant(const QuantizeTask& task) {
   const int64_t layers = task.config.language.layers;
   const BlockStore store(task.unfinished);
   Progress progress("omniquant", layers, "blocks");
-  QuantizeResult result;
+  nlohmann::json report;
   for (int64_t layer = 0; layer < layers; ++layer) {
-    quantize_block(model, layer, task, store, state, result);
-    const auto& last = result.report["blocks"].back();
+    quantize_block(model, layer, task, store, state, sink, report);
+    const auto& last = report["blocks"].back();
     progress.update(layer + 1, concat("loss ", last["loss_before"], " -> ", last["loss_after"]));
   }
-  return result;
+  return report;
 }
 
 }  // namespace qslaw

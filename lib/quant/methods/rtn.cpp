@@ -4,8 +4,8 @@
 
 namespace qslaw {
 
-QuantizeResult quantize_rtn(const QuantizeTask& task) {
-  return quantize_each(task, [&](const LinearSpec&, const at::Tensor& weight_NK) {
+nlohmann::json quantize_rtn(const QuantizeTask& task, const PackedSink& sink) {
+  return quantize_each(task, sink, [&](const LinearSpec&, const at::Tensor& weight_NK) {
     PackedWeight packed;
     packed.bits = task.options.bits;
     packed.group_size = task.options.group_size;
