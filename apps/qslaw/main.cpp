@@ -52,7 +52,7 @@ int run(CommandOptions& options) {
 }  // namespace qslaw
 
 int main(int argc, char** argv) {
-  qslaw::ignore_file_size_signal();
+  qslaw::ignore_write_signals();
   qslaw::CommandOptions options;
   int exit_code = 0;
   if (!qslaw::read_command_line(argc, argv, options, exit_code)) return qslaw::after_output(exit_code);

@@ -57,9 +57,12 @@ void check_needs(const Experiment& experiment, const std::vector<std::string>& s
 
 void check_needs_of_one(const Experiment& experiment, const std::string& stage, const LlavaConfig& config) {
   if (stage_statuses(experiment, {stage}).front().complete) return;
-  check_memory(experiment, stage,
-               estimate_stage(experiment.recipe, stage, config, {}, brought_linears(experiment, {stage})),
-               memory_for(experiment));
+  const auto brought = brought_linears(experiment, {stage});
+  // What an evaluation takes is in its prompts.
+  const StageEstimate estimate = stage == "eval"
+                                     ? check_data_and_estimate(experiment, stage, config, brought)
+                                     : estimate_stage(experiment.recipe, stage, config, {}, brought);
+  check_memory(experiment, stage, estimate, memory_for(experiment));
 }
 
 }  // namespace qslaw

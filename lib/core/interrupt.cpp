@@ -36,8 +36,9 @@ void request_stop(bool value) {
   *stop_flag = value ? 1 : 0;
 }
 
-void ignore_file_size_signal() {
+void ignore_write_signals() {
   std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
 }
 
 }  // namespace qslaw

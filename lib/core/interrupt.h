@@ -20,8 +20,8 @@ bool stop_requested();
 /// Sets the flag as a signal would (for tests), or clears it.
 void request_stop(bool value = true);
 
-/// Lets a write beyond the limit of a file's size (ulimit -f, SIGXFSZ) fail as one on a full disk does,
-/// instead of ending the process.
-void ignore_file_size_signal();
+/// Lets a write beyond the limit of a file's size (ulimit -f, SIGXFSZ) or into a pipe that nobody reads
+/// (SIGPIPE) fail as one on a full disk does, instead of ending the process.
+void ignore_write_signals();
 
 }  // namespace qslaw

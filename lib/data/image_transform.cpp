@@ -15,6 +15,8 @@ namespace {
 constexpr int kWeightBits = 22;
 constexpr int32_t kHalf = 1 << (kWeightBits - 1);
 constexpr double kSupport = 2;  // source pixels on each side at scale 1
+// Of a picture's longer side when it is padded: the square is never stored, but looked at, 10 s of it then.
+constexpr int kLongestPadded = 1 << 15;
 
 /// A picture on a larger canvas of one color. The canvas is never stored: rows are made as they are needed,
 /// so that a very long picture costs no square of its length.
@@ -184,6 +186,9 @@ Image resize_bicubic(const Image& image, int width, int height) {
 at::Tensor transform_image(const Image& image, const ImageTransform& transform) {
   check_image(image);
   QSLAW_CHECK(transform.size > 0);
+  require(transform.mode != AspectMode::pad || std::max(image.width, image.height) <= kLongestPadded, "image",
+          "expected at most ", kLongestPadded, " pixels on the longer side of a picture to pad, got ",
+          image.width, " x ", image.height);
   const Canvas canvas =
       transform.mode == AspectMode::pad ? square_canvas(image, transform.mean) : bare_canvas(image);
   const int64_t shorter = std::min(canvas.width, canvas.height),

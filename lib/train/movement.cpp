@@ -4,9 +4,13 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/log.h"
 
 namespace qslaw {
 namespace {
+
+// The rate may begin at 0; the next step moves LoRA's B, which begins at 0, and the one after that its A.
+constexpr int64_t kStepsToMove = 3;
 
 std::string tensor_hash(const at::Tensor& tensor) {
   const at::Tensor host = tensor.detach().cpu().contiguous();
@@ -34,11 +38,15 @@ void require_movement(const std::string& title, const std::vector<ParameterGroup
     }
   }
   if (unmoved.empty()) return;
+  if (steps < kStepsToMove) {
+    log_warning(concat(title, ": ", unmoved.size(), " trainable tensors have not moved, which ", steps,
+                       " step(s) do not promise: a rate may begin at 0, and LoRA's A waits for its B"));
+    return;
+  }
   const size_t count = unmoved.size();
   if (count > 3) unmoved.resize(3);
   fail(title, "expected every trainable tensor to have moved after ", steps, " steps, got ", count,
-       " that did not: ", join(unmoved), count > 3 ? ", ..." : "",
-       steps == 1 ? " (the first step's rate is 0 unless optimizer.warmup_ratio is)" : "");
+       " that did not: ", join(unmoved), count > 3 ? ", ..." : "");
 }
 
 }  // namespace qslaw

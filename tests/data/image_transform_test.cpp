@@ -122,6 +122,14 @@ TEST_CASE("transform: CLIPImageProcessor's outputs at 336 pixels") {
   CHECK(largest_difference(transformed(photo, 336, AspectMode::pad), expected.rgb) == 0);
 }
 
+TEST_CASE("transform: a picture whose square would take minutes is refused, cropped it is not") {
+  Image thread{40000, 1, std::vector<uint8_t>(3 * 40000, 7)};
+  CHECK_THROWS_WITH(
+      transformed(thread, 8, AspectMode::pad),
+      Catch::Contains("[image] expected at most 32768 pixels") && Catch::Contains("got 40000 x 1"));
+  CHECK_NOTHROW(transformed(thread, 8, AspectMode::square));
+}
+
 TEST_CASE("transform: another mean and deviation") {
   const Image image = gray_image(2, 2, {0, 51, 204, 255});
   const at::Tensor pixels = transform_image(

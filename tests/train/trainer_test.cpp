@@ -182,7 +182,7 @@ TEST_CASE("what is frozen stays as it is, bit for bit") {
   }
 }
 
-TEST_CASE("a trainable tensor that does not move is an error that names it") {
+TEST_CASE("a trainable tensor that does not move is an error that names it, behind the first two steps") {
   const TemporaryFolder folder;
   Llava model = tiny_decoder(5);
   const ListDataset data = uneven_samples();
@@ -191,8 +191,14 @@ TEST_CASE("a trainable tensor that does not move is an error that names it") {
   at::Tensor idle = at::ones({3});
   make_trainable(idle);
   task.groups.push_back({"idle", kRate, 0.0, {{"idle.weight", idle}}});
-  task.phases = {phase_in_order(data, 2, 4)};
-  CHECK_THROWS_WITH(train(task, false), Catch::Contains("idle.weight") && Catch::Contains("2 steps"));
+  SECTION("three steps") {
+    task.phases = {phase_in_order(data, 3, 4)};
+    CHECK_THROWS_WITH(train(task, false), Catch::Contains("idle.weight") && Catch::Contains("3 steps"));
+  }
+  SECTION("two steps: LoRA's A may yet stand where it began") {
+    task.phases = {phase_in_order(data, 2, 4)};
+    CHECK(train(task, false).steps == 2);
+  }
 }
 
 TEST_CASE("a loss that is not finite names step, samples and place") {
