@@ -13,6 +13,7 @@ using Entry = TorchFile::Entry;
 constexpr size_t kMaxDepth = 16;        // of dictionaries in dictionaries
 constexpr size_t kMaxVisits = 4 << 20;  // values may be shared, so a small pickle can spell a large tree
 constexpr size_t kMaxKeyBytes = 1024;
+constexpr size_t kMaxSizes = 64;  // PyTorch's own limit; many tensors may share one long tuple
 
 const char* const kTensor = "torch._utils._rebuild_tensor_v2";
 const char* const kParameter = "torch._utils._rebuild_parameter";
@@ -113,12 +114,16 @@ class TensorWalk {
           "another value");
     return value.integer;
   }
-  // A tuple, or torch.Size of one.
+  // A tuple, or torch.Size of a tuple or list; never torch.Size of another, which could go on without end.
   std::vector<int64_t> naturals(const PickleValue& value, const std::string& name) const {
-    if (value.is_call("torch.Size")) return naturals(argument(value, 0, name), name);
-    check(value.kind == Kind::tuple, name, "a tuple of sizes", "something else");
+    const bool is_size = value.is_call("torch.Size");
+    const PickleValue& sizes = is_size ? argument(value, 0, name) : value;
+    check(sizes.kind == Kind::tuple || (is_size && sizes.kind == Kind::list), name, "a tuple of sizes",
+          "something else");
+    check(sizes.items.size() <= kMaxSizes, name, concat("at most ", kMaxSizes, " sizes"),
+          concat(sizes.items.size()));
     std::vector<int64_t> all;
-    for (const PickleValue* item : value.items)
+    for (const PickleValue* item : sizes.items)
       all.push_back(natural(*item, name));
     return all;
   }

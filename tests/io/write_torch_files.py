@@ -84,8 +84,14 @@ def sizes(values):
     return b"(" + b"".join(map(integer, values)) + b"t"
 
 
-def tensor(shape=(2, 3), strides=(3, 1), offset=0, source=None):
-    return (b"ctorch._utils\n_rebuild_tensor_v2\n(" + (source or storage()) + integer(offset) + sizes(shape) + sizes(strides) +
+def size_of(value, levels=1):
+    """torch.Size(...torch.Size(value)...)"""
+    return b"ctorch\nSize\nr\0\0\0\0" + b"(j\0\0\0\0" * (levels - 1) + b"(" + value + b"tR" * levels
+
+
+def tensor(shape=(2, 3), strides=(3, 1), offset=0, source=None, pickled_shape=None):
+    shape = pickled_shape or sizes(shape)
+    return (b"ctorch._utils\n_rebuild_tensor_v2\n(" + (source or storage()) + integer(offset) + shape + sizes(strides) +
             b"\x89ccollections\nOrderedDict\n)RtR")
 
 
@@ -158,6 +164,10 @@ def bad_pickles():
     yield "negative_offset", named(tensor(offset=-1)), "sizes and strides from 0"
     yield "ranks", named(tensor((6,), (3, 1))), "expected a stride for each size"
     yield "size_text", named(b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage() + integer(0) + text("ab") + text("cd") + b"tR"), "a tuple of sizes"
+    for levels in (2, 500_000):
+        yield f"size_of_size_{levels}", named(tensor(pickled_shape=size_of(sizes((2, 3)), levels))), "a tuple of sizes"
+    yield "size_of_text", named(tensor(pickled_shape=size_of(text("ab")))), "a tuple of sizes"
+    yield "many_sizes", named(tensor((1,) * 65, (1,) * 65)), "expected at most 64 sizes, got 65"
 
 
 def write_archive(path, pickled, compression=zipfile.ZIP_STORED, twice=False, **more):
