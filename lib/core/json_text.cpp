@@ -9,6 +9,8 @@ namespace {
 
 using nlohmann::json;
 
+// What handles a value level by level, as printing it does, would run out of stack far below.
+constexpr int kMaxLevels = 64;
 constexpr std::string_view kBlank = " \t\r\n";
 
 bool says(const json::exception& problem, std::string_view part) {
@@ -54,8 +56,15 @@ std::string position(std::string_view text, size_t offset, size_t first_line) {
 
 json parse_json(std::string_view text, const std::string& where, const std::string& place, size_t first_line,
                 const json::parser_callback_t& keep) {
+  const auto keep_within = [&](int depth, json::parse_event_t event, json& value) {
+    const bool opens =
+        event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
+    require(!opens || depth < kMaxLevels, where, "expected at most ", kMaxLevels, " levels of JSON in ",
+            place, ", got more");
+    return !keep || keep(depth, event, value);
+  };
   try {
-    return json::parse(text.begin(), text.end(), keep);
+    return json::parse(text.begin(), text.end(), keep_within);
   } catch (const json::parse_error& problem) {
     fail_malformed(text, problem, where, place, first_line);
   } catch (const json::out_of_range& problem) {

@@ -37,6 +37,28 @@ TEST_CASE("malformed JSON: what is wrong, at which line and column") {
   CHECK(refusal("[1]") == "");
 }
 
+TEST_CASE("JSON of more than 64 levels is refused, at any size") {
+  const auto nested = [](size_t levels, const std::string& open, const std::string& close) {
+    std::string text;
+    for (size_t i = 0; i < levels; ++i)
+      text += open;
+    text += "1";
+    for (size_t i = 0; i < levels; ++i)
+      text += close;
+    return text;
+  };
+  const std::string expected = "[data] expected at most 64 levels of JSON in some.json, got more";
+  for (const auto& [open, close] : {std::pair("[", "]"), std::pair("{\"a\":", "}")}) {
+    INFO(open);
+    CHECK(refusal(nested(64, open, close)) == "");
+    CHECK(refusal(nested(65, open, close)) == expected);
+    CHECK(refusal(nested(3'000'000, open, close)) == expected);
+  }
+  CHECK(refusal(std::string(3'000'000, '[')) == expected);
+  const auto keep_none = [](int, nlohmann::json::parse_event_t, nlohmann::json&) { return false; };
+  CHECK_THROWS_WITH(parse_json(nested(65, "[", "]"), "data", "some.json", 1, keep_none), expected);
+}
+
 TEST_CASE("values that the callback refuses are dropped while JSON is parsed") {
   const auto keep = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) { return depth != 1; };
   CHECK(parse_json("[1, [2], 3]", "data", "some.json", 1, keep) == nlohmann::json::array());

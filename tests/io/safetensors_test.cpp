@@ -178,6 +178,8 @@ TEST_CASE("malformed safetensors are refused with the file's name") {
       {"a hole between two", hole, 16, std::nullopt, "from byte 8, got it from byte 12"},
       {"an empty tensor within another", empty_within, 8, std::nullopt, "at byte 4"},
       {"bytes behind the last tensor", one("F32", "[2]", "[0,8]"), 9, std::nullopt, "bytes by the header"},
+      {"levels without end", "{\"a\":" + std::string(3'000'000, '[') + std::string(3'000'000, ']') + "}", 0,
+       std::nullopt, "expected at most 64 levels of JSON in the header of"},
       {"bytes and no tensor", "{}", 1, std::nullopt, "expected 10 bytes by the header"},
   };
   TemporaryFolder folder;
