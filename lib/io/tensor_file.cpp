@@ -13,9 +13,11 @@ namespace {
 template <typename File>
 TensorFile open_as(const fs::path& path) {
   const auto file = std::make_shared<File>(path);
-  TensorFile opened{path, {}, [file](const std::string& name) { return file->tensor(name); }};
-  for (const auto& [name, entry] : file->entries())
+  TensorFile opened{path, {}, {}, [file](const std::string& name) { return file->tensor(name); }};
+  for (const auto& [name, entry] : file->entries()) {
     opened.shapes[name] = entry.shape;
+    opened.dtypes[name] = entry.dtype;
+  }
   return opened;
 }
 

@@ -13,6 +13,7 @@ namespace qslaw {
 struct TensorFile {
   std::filesystem::path path;
   std::map<std::string, std::vector<int64_t>> shapes;         // by name
+  std::map<std::string, at::ScalarType> dtypes;               // by name
   std::function<at::Tensor(const std::string& name)> tensor;  // contiguous, zero copy where possible
 };
 

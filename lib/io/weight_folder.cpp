@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 
@@ -63,6 +64,22 @@ fs::path find_weights(const fs::path& folder) {
   fail_no_weights(folder);
 }
 
+bool any_exists(const fs::path& folder, const std::map<std::string, std::string>& index) {
+  return std::any_of(index.begin(), index.end(),
+                     [&](const auto& entry) { return fs::exists(folder / entry.second); });
+}
+
+// Before any of its data is touched: a view that repeats one number may be of any size.
+void check_header(const TensorFile& file, const std::string& name, const std::vector<int64_t>& shape) {
+  const std::vector<int64_t>& stored = file.shapes.at(name);
+  require(stored == shape, "weights", "tensor ", name, ": expected shape ", shape_text(shape), ", got ",
+          shape_text(stored), " (", file.path.string(), ")");
+  const at::ScalarType dtype = file.dtypes.at(name);
+  require(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf, "weights", "tensor ", name,
+          ": expected float32, bfloat16 or float16, got ", c10::toString(dtype), " (", file.path.string(),
+          ")");
+}
+
 std::string nearest_tensor(const std::string& name, const std::vector<std::string>& names) {
   const std::string nearest = nearest_name(name, names);
   return nearest.empty() ? "" : "; the nearest name is " + nearest;
@@ -78,14 +95,19 @@ std::set<fs::path> files_ending(const fs::path& folder, const char* ending) {
 
 }  // namespace
 
-WeightFolder WeightFolder::open(const fs::path& folder) {
+WeightFolder WeightFolder::open(const fs::path& folder, WeightReading reading) {
   WeightFolder weights;
   weights.folder_ = folder;
+  weights.reading_ = reading;
   const fs::path found = find_weights(folder);
   if (found.extension() == ".json") {
     std::map<std::string, std::shared_ptr<const TensorFile>> shards;
-    for (const auto& [name, file] : read_index(found)) {
+    const auto index = read_index(found);
+    const bool names_only = reading == WeightReading::headers && !any_exists(folder, index);
+    for (const auto& [name, file] : index) {
       auto& shard = shards[file];
+      weights.files_by_name_[name] = nullptr;
+      if (names_only) continue;
       if (!shard) shard = std::make_shared<TensorFile>(open_tensor_file(folder / file));
       require(shard->shapes.contains(name), "weights", "expected tensor ", name, " in ",
               (folder / file).string(), " as the index says, got none");
@@ -97,15 +119,6 @@ WeightFolder WeightFolder::open(const fs::path& folder) {
       weights.files_by_name_[name] = file;
   }
   return weights;
-}
-
-std::vector<std::string> WeightFolder::list_names(const fs::path& folder) {
-  const fs::path found = find_weights(folder);
-  if (found.extension() != ".json") return open(folder).names();
-  std::vector<std::string> names;
-  for (const auto& [name, file] : read_index(found))
-    names.push_back(name);
-  return names;
 }
 
 std::string WeightFolder::identity(const fs::path& folder) {
@@ -140,15 +153,10 @@ at::Tensor WeightFolder::take(const std::string& name, const std::vector<int64_t
     fail("weights", "expected tensor ", name, " in ", folder_.string(), ", got none",
          nearest_tensor(name, names()));
   }
-  at::Tensor tensor = found->second->tensor(name);
-  const std::string file = found->second->path.string();
-  require(tensor.sizes() == at::IntArrayRef(shape), "weights", "tensor ", name, ": expected shape ",
-          shape_text(shape), ", got ", shape_text(tensor.sizes().vec()), " (", file, ")");
-  const auto dtype = tensor.scalar_type();
-  require(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf, "weights", "tensor ", name,
-          ": expected float32, bfloat16 or float16, got ", c10::toString(dtype), " (", file, ")");
+  if (found->second) check_header(*found->second, name, shape);
   taken_.insert(name);
-  return tensor;
+  if (reading_ == WeightReading::headers) return at::empty(shape, at::TensorOptions().device(at::kMeta));
+  return found->second->tensor(name);
 }
 
 void WeightFolder::require_all_taken() const {

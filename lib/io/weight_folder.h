@@ -12,16 +12,17 @@
 
 namespace qslaw {
 
+/// How much of the weights is opened. `headers`: tensors come without data (of the meta device), and an
+/// index whose files are all absent is fine, of which names are all there is to check: for a dry run.
+enum class WeightReading { tensors, headers };
+
 /// Tensors by name over one or many files, remembering which were taken so that leftovers can be named.
 class WeightFolder {
  public:
   /// Maps every file, of safetensors if there are any. UserError when there is none, a shard is missing, or
   /// the index and the shards disagree.
-  static WeightFolder open(const std::filesystem::path& folder);
-
-  /// Names, dtypes and shapes only, from the index or headers: for a dry run. An index whose shards are
-  /// absent is fine.
-  static std::vector<std::string> list_names(const std::filesystem::path& folder);
+  static WeightFolder open(const std::filesystem::path& folder,
+                           WeightReading reading = WeightReading::tensors);
 
   /// Hash that tells one checkpoint from another without reading all of it: every .safetensors (or else
   /// .bin) file's name, size, first and last MiB.
@@ -30,8 +31,8 @@ class WeightFolder {
   bool has(const std::string& name) const { return files_by_name_.count(name) > 0; }
   std::vector<std::string> names() const;
 
-  /// The tensor, zero copy, marked as taken. UserError when it is missing (the nearest name is told), its
-  /// shape is not `shape`, or it is not float32, bfloat16 or float16.
+  /// The tensor, zero copy where it lies so in the file, marked as taken. UserError when it is missing (the
+  /// nearest name is told), its shape is not `shape`, or it is not float32, bfloat16 or float16.
   at::Tensor take(const std::string& name, const std::vector<int64_t>& shape);
 
   /// Marks a tensor as known but unused.
@@ -44,7 +45,8 @@ class WeightFolder {
 
  private:
   std::filesystem::path folder_;
-  std::map<std::string, std::shared_ptr<const TensorFile>> files_by_name_;
+  WeightReading reading_ = WeightReading::tensors;
+  std::map<std::string, std::shared_ptr<const TensorFile>> files_by_name_;  // null: by its name alone
   std::set<std::string> taken_;
 };
 

@@ -118,7 +118,7 @@ TEST_CASE("a folder of .bin shards is one of weights, and safetensors go first")
   write_json(model / "pytorch_model.bin.index.json", index);
   const auto views = read_safetensors(folder.path() / "views_2.safetensors");
   const auto parameters = read_safetensors(folder.path() / "parameters_2.safetensors");
-  CHECK(WeightFolder::list_names(model) == std::vector<std::string>{"a", "rows"});
+  CHECK(WeightFolder::open(model).names() == std::vector<std::string>{"a", "rows"});
   WeightFolder weights = WeightFolder::open(model);
   CHECK(at::equal(weights.take("rows", {2, 5}), views.at("rows")));
   CHECK(at::equal(weights.take("a", {6, 5}), parameters.at("a")));
@@ -128,5 +128,22 @@ TEST_CASE("a folder of .bin shards is one of weights, and safetensors go first")
   CHECK(WeightFolder::identity(model) != identity);
   CHECK_THROWS_WITH(WeightFolder::open(model), Catch::Contains("pytorch_model-00002-of-00002.bin"));
   write_safetensors(model / "model.safetensors", {{"x", at::ones({1})}});
-  CHECK(WeightFolder::list_names(model) == std::vector<std::string>{"x"});
+  CHECK(WeightFolder::open(model).names() == std::vector<std::string>{"x"});
+}
+
+TEST_CASE("a view that repeats one number is not spread out before its shape is compared") {
+  const TemporaryFolder folder;
+  if (!write_files(folder.path())) return;
+  const fs::path model = folder.path() / "huge";
+  const int64_t elements = int64_t{1} << 40;
+  for (const WeightReading reading : {WeightReading::tensors, WeightReading::headers}) {
+    WeightFolder weights = WeightFolder::open(model, reading);
+    CHECK_THROWS_WITH(weights.take("a", {2, 3}), Catch::Contains("tensor a: expected shape [2, 3], got [") &&
+                                                     Catch::Contains(std::to_string(elements)));
+  }
+  WeightFolder headers = WeightFolder::open(model, WeightReading::headers);
+  const at::Tensor taken = headers.take("a", {elements});
+  CHECK(taken.is_meta());
+  CHECK(taken.numel() == elements);
+  CHECK_NOTHROW(headers.require_all_taken());
 }

@@ -209,5 +209,7 @@ def write_refused(folder):
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     write_good(target)
+    (target / "huge").mkdir()
+    torch.save({"a": torch.zeros(1).expand(2**40)}, target / "huge" / "pytorch_model.bin")
     (target / "refused").mkdir()
     write_refused(target / "refused")
