@@ -41,7 +41,7 @@ void require_can_be_made(const fs::path& folder) {
 LlavaConfig check_model(const Experiment& experiment, const std::string& only) {
   const Recipe& recipe = experiment.recipe;
   const LlavaConfig config = read_config(recipe.model.source);
-  check_weight_names(recipe.model.source, config);
+  check_weights(recipe.model.source, config);
   image_transform(recipe.model, config.vision);
   const Artifacts artifacts = collect_artifacts(experiment, only.empty() ? stage_names().front() : only);
   if (recipe.quantize && (only.empty() || only == "quantize")) require_quantize_base(artifacts);

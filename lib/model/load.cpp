@@ -2,13 +2,9 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
-
 #include "core/error.h"
-#include "io/weight_folder.h"
 #include "model/original_layout.h"
 #include "model/part_getters.h"
-#include "model/weight_names.h"
 
 namespace qslaw {
 namespace {
@@ -98,6 +94,20 @@ Projector load_projector(const TensorGetter& get, const LlavaConfig& config, con
   return projector;
 }
 
+// The one list of what a model's files must hold: `parts` complains about each tensor and about leftovers.
+Llava load_parts(const PartGetters& parts, const LlavaConfig& config, const Placement& place,
+                 const LinearMaker& maker, bool map_table) {
+  Llava model;
+  model.config = config;
+  model.dtype = place.dtype;
+  model.device = place.device;
+  model.vision = load_vision(parts.vision, config.vision, place);
+  model.projector = load_projector(parts.projector, config, place);
+  model.language = load_language(parts.language, config.language, place, maker, map_table);
+  parts.finish();
+  return model;
+}
+
 }  // namespace
 
 LlavaConfig read_config(const ModelSource& source) {
@@ -121,42 +131,18 @@ LlavaConfig read_config(const ModelSource& source) {
   return config;
 }
 
-void check_weight_names(const ModelSource& source, const LlavaConfig& config) {
-  if (source.random_weights) return;
-  const auto& folder = source.path.empty() ? source.language : source.path;
-  const auto names = WeightFolder::list_names(folder);
-  const bool original = !source.path.empty() && is_original_layout(source.path);
-  const WeightNames known = original              ? detect_original_names(names, folder.string())
-                            : source.path.empty() ? detect_language_names(names, folder.string())
-                                                  : detect_llava_names(names, folder.string());
-  for (const LinearSpec& spec : linear_specs(config.language)) {
-    const std::string full = known.language + spec.name.substr(6) + ".weight";
-    require(std::find(names.begin(), names.end(), full) != names.end(), "weights", "expected tensor ", full,
-            " in ", folder.string(), ", got none");
-  }
-  if (known.vision.empty()) {
-    const auto tower = original ? original_tower(source) : source.vision;
-    detect_vision_names(WeightFolder::list_names(tower), tower.string());
-  }
-  if (!source.projector.empty())
-    read_projector(source.projector, config.projector, config.vision.width, config.language.width);
-}
-
 Llava load_llava(const ModelSource& source, const LlavaConfig& config, at::ScalarType dtype,
                  at::Device device, const LinearMaker& maker, EmbeddingTable table) {
   at::NoGradGuard no_grad;
-  const PartGetters parts = open_parts(source, config);
-  const Placement place{dtype, device};
-  Llava model;
-  model.config = config;
-  model.dtype = dtype;
-  model.device = device;
-  model.vision = load_vision(parts.vision, config.vision, place);
-  model.projector = load_projector(parts.projector, config, place);
-  model.language = load_language(parts.language, config.language, place, maker,
-                                 table == EmbeddingTable::mapped && !source.random_weights);
-  parts.finish();
-  return model;
+  return load_parts(open_parts(source, config), config, {dtype, device}, maker,
+                    table == EmbeddingTable::mapped && !source.random_weights);
+}
+
+void check_weights(const ModelSource& source, const LlavaConfig& config) {
+  if (source.random_weights) return;
+  const LinearMaker no_linear = [](const LinearSpec&, const std::function<at::Tensor()>&) { return nullptr; };
+  load_parts(open_parts(source, config, WeightReading::headers), config, {at::kFloat, at::kMeta}, no_linear,
+             false);
 }
 
 NamedTensors unused_vision_tensors(const ModelSource& source, const LlavaConfig& config) {

@@ -32,9 +32,9 @@ struct ModelSource {
 /// The sizes, without opening any weights.
 LlavaConfig read_config(const ModelSource& source);
 
-/// Checks that the weights' names are complete (from the index or headers), without reading data, and that a
-/// given projector file holds what it must.
-void check_weight_names(const ModelSource& source, const LlavaConfig& config);
+/// The errors of load_llava, from the weight files' headers, without reading their data; of an index whose
+/// files are all absent, names alone. A given projector file is read.
+void check_weights(const ModelSource& source, const LlavaConfig& config);
 
 /// What becomes of the table of token embeddings. `mapped`: nothing trains it, so it stays in the
 /// checkpoint's file and dtype, mapped into memory, and only the rows of a batch are read, for whatever

@@ -35,8 +35,8 @@ void ignore_unused(WeightFolder& weights, const WeightNames& names, const LlavaC
   }
 }
 
-PartGetters open_llava_folder(const ModelSource& source, const LlavaConfig& config) {
-  auto weights = std::make_shared<WeightFolder>(WeightFolder::open(source.path));
+PartGetters open_llava_folder(const ModelSource& source, const LlavaConfig& config, WeightReading reading) {
+  auto weights = std::make_shared<WeightFolder>(WeightFolder::open(source.path, reading));
   const WeightNames names = detect_llava_names(weights->names(), source.path.string());
   ignore_unused(*weights, names, config);
   return {language_getter(weights, names), prefixed(weights, names.vision),
@@ -44,7 +44,13 @@ PartGetters open_llava_folder(const ModelSource& source, const LlavaConfig& conf
           prefixed_has(weights, names.vision)};
 }
 
-TensorGetter fresh_projector_getter(const ModelSource& source, const LlavaConfig& config) {
+TensorGetter fresh_projector_getter(const ModelSource& source, const LlavaConfig& config,
+                                    WeightReading reading) {
+  if (reading == WeightReading::headers && source.projector.empty()) {
+    return [](const std::string&, const Shape& shape) {
+      return at::empty(shape, at::TensorOptions().device(at::kMeta));
+    };
+  }
   auto projector = std::make_shared<Projector>(
       source.projector.empty()
           ? fresh_projector(config.projector, config.vision.width, config.language.width, source.seed)
@@ -57,15 +63,15 @@ TensorGetter fresh_projector_getter(const ModelSource& source, const LlavaConfig
   };
 }
 
-PartGetters open_three_parts(const ModelSource& source, const LlavaConfig& config) {
-  auto language = std::make_shared<WeightFolder>(WeightFolder::open(source.language));
-  auto vision = std::make_shared<WeightFolder>(WeightFolder::open(source.vision));
+PartGetters open_three_parts(const ModelSource& source, const LlavaConfig& config, WeightReading reading) {
+  auto language = std::make_shared<WeightFolder>(WeightFolder::open(source.language, reading));
+  auto vision = std::make_shared<WeightFolder>(WeightFolder::open(source.vision, reading));
   const WeightNames language_names = detect_language_names(language->names(), source.language.string());
   const WeightNames vision_names = detect_vision_names(vision->names(), source.vision.string());
   ignore_unused(*language, language_names, config);
   ignore_unused(*vision, vision_names, config);
   return {language_getter(language, language_names), prefixed(vision, vision_names.vision),
-          fresh_projector_getter(source, config),
+          fresh_projector_getter(source, config, reading),
           [language, vision] {
             language->require_all_taken();
             vision->require_all_taken();
@@ -74,12 +80,13 @@ PartGetters open_three_parts(const ModelSource& source, const LlavaConfig& confi
 }
 
 // LLaVA's own layout: the tower may come from its own folder.
-PartGetters open_original_folder(const ModelSource& source, const LlavaConfig& config) {
-  auto weights = std::make_shared<WeightFolder>(WeightFolder::open(source.path));
+PartGetters open_original_folder(const ModelSource& source, const LlavaConfig& config,
+                                 WeightReading reading) {
+  auto weights = std::make_shared<WeightFolder>(WeightFolder::open(source.path, reading));
   const WeightNames names = detect_original_names(weights->names(), source.path.string());
   const bool own_tower = !names.vision.empty();
   const std::filesystem::path folder = own_tower ? source.path : original_tower(source);
-  auto vision = own_tower ? weights : std::make_shared<WeightFolder>(WeightFolder::open(folder));
+  auto vision = own_tower ? weights : std::make_shared<WeightFolder>(WeightFolder::open(folder, reading));
   const WeightNames vision_names = own_tower ? names : detect_vision_names(vision->names(), folder.string());
   ignore_unused(*weights, names, config);
   ignore_unused(*vision, vision_names, config);
@@ -100,21 +107,21 @@ PartGetters open_original_folder(const ModelSource& source, const LlavaConfig& c
           prefixed_has(vision, vision_names.vision)};
 }
 
-PartGetters open_base(const ModelSource& source, const LlavaConfig& config) {
+PartGetters open_base(const ModelSource& source, const LlavaConfig& config, WeightReading reading) {
   if (source.random_weights) {
     const TensorGetter random = random_getter(source.seed);
-    return {random, random, fresh_projector_getter(source, config), [] {},
+    return {random, random, fresh_projector_getter(source, config, reading), [] {},
             [](const std::string&) { return true; }};
   }
-  if (source.path.empty()) return open_three_parts(source, config);
-  return is_original_layout(source.path) ? open_original_folder(source, config)
-                                         : open_llava_folder(source, config);
+  if (source.path.empty()) return open_three_parts(source, config, reading);
+  return is_original_layout(source.path) ? open_original_folder(source, config, reading)
+                                         : open_llava_folder(source, config, reading);
 }
 
 }  // namespace
 
-PartGetters open_parts(const ModelSource& source, const LlavaConfig& config) {
-  const PartGetters base = open_base(source, config);
+PartGetters open_parts(const ModelSource& source, const LlavaConfig& config, WeightReading reading) {
+  const PartGetters base = open_base(source, config, reading);
   return source.laid_over.empty() ? base : lay_over(base, source.laid_over, config);
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "io/weight_folder.h"
 #include "model/load.h"
 
 namespace qslaw {
@@ -27,7 +28,9 @@ struct PartGetters {
   std::function<bool(const std::string&)> has_vision;
 };
 
-PartGetters open_parts(const ModelSource& source, const LlavaConfig& config);
+/// With `headers` alone the weights' tensors have no data (io/weight_folder.h).
+PartGetters open_parts(const ModelSource& source, const LlavaConfig& config,
+                       WeightReading reading = WeightReading::tensors);
 
 /// `base` with the tensors of `files` in the place of its own, a later file's in that of an earlier one's.
 /// UserError where they bring some of a projector and not all.

@@ -36,15 +36,22 @@ class DamagedModel {
   }
   const fs::path& path() const { return folder_.path(); }
   std::string error() const {
+    return error_of([this] { load_dense(source_of(path())); });
+  }
+  // Of a dry run.
+  std::string checked_error() const {
+    return error_of([this] { check_weights(source_of(path()), read_config(source_of(path()))); });
+  }
+
+ private:
+  static std::string error_of(const std::function<void()>& act) {
     try {
-      load_dense(source_of(path()));
+      act();
     } catch (const UserError& error) {
       return error.what();
     }
     return "";
   }
-
- private:
   TemporaryFolder folder_;
 };
 
@@ -223,16 +230,75 @@ TEST_CASE("sizes that do not fit the weights are named by a tensor") {
   check_says(model.error(), {"mlp.gate_proj.weight", "[99, 48]", "[100, 48]"});
 }
 
+TEST_CASE("a dry run tells of every tensor what loading would tell") {
+  const std::string query = "language_model.model.layers.1.self_attn.q_proj.weight";
+  const std::string bias = "vision_tower.encoder.layers.1.mlp.fc1.bias";
+  const std::string norm = "language_model.model.layers.0.input_layernorm.weight";
+  const std::string projector = "multi_modal_projector.linear_2.weight";
+  const auto rename = [](Tensors& tensors, const std::string& from, const std::string& to) {
+    auto node = tensors.extract(from);
+    REQUIRE(!node.empty());
+    node.key() = to;
+    tensors.insert(std::move(node));
+  };
+  struct Damage {
+    std::function<void(Tensors&)> edit;
+    std::vector<std::string> says;
+  };
+  const std::vector<Damage> all = {
+      {[&](Tensors& t) {
+         t.at(query) = at::zeros({48, 47}, at::kHalf);
+       },
+       {"tensor " + query, "expected shape [48, 48]", "got [48, 47]", "model.safetensors"}},
+      {[&](Tensors& t) { t.at(norm) = at::zeros({47}, at::kHalf); }, {norm, "[48]", "[47]"}},
+      {[&](Tensors& t) {
+         t.at(projector) = at::zeros({3, 5}, at::kHalf);
+       },
+       {projector, "[3, 5]"}},
+      {[&](Tensors& t) { t.at(bias) = at::zeros({5}, at::kHalf); }, {bias, "got [5]"}},
+      {[&](Tensors& t) { t.at(bias) = t.at(bias).to(at::kInt); }, {bias, "expected float32", "Int"}},
+      {[&](Tensors& t) { rename(t, bias, bias + "es"); }, {"expected tensor " + bias, "got none"}},
+      {[&](Tensors& t) { t["language_model.model.more"] = at::zeros({2}); },
+       {"expected only tensors of the model", "1 more: language_model.model.more"}}};
+  for (const Damage& damage : all) {
+    DamagedModel model;
+    CHECK(model.checked_error() == "");
+    model.edit_tensors(damage.edit);
+    check_says(model.checked_error(), damage.says);
+    CHECK(model.checked_error() == model.error());
+  }
+}
+
+TEST_CASE("a dry run checks every kind of model that loads") {
+  for (const char* fixture : {"legacy", "new_naming", "tied", "rope_linear", "sparse_config", "original"}) {
+    INFO(fixture);
+    const ModelSource source = source_of(model_fixture(fixture));
+    CHECK_NOTHROW(check_weights(source, read_config(source)));
+  }
+  for (const char* tower : {"vision", "vision_full"}) {
+    ModelSource source = three_parts_source(tower);
+    CHECK_NOTHROW(check_weights(source, read_config(source)));
+    source.projector.clear();  // a fresh one
+    CHECK_NOTHROW(check_weights(source, read_config(source)));
+  }
+}
+
+TEST_CASE("of shards that are partly absent, the absent one is named by a dry run") {
+  DamagedModel model("legacy");
+  fs::remove(model.path() / "model-00002-of-00003.safetensors");
+  check_says(model.checked_error(), {"model-00002-of-00003.safetensors"});
+}
+
 TEST_CASE("names are checked without reading weights") {
   DamagedModel model("legacy");
   const ModelSource source = source_of(model.path());
   for (int i = 1; i <= 3; ++i)
     fs::remove(model.path() / concat("model-0000", i, "-of-00003.safetensors"));
-  CHECK_NOTHROW(check_weight_names(source, read_config(source)));
+  CHECK_NOTHROW(check_weights(source, read_config(source)));
   nlohmann::json index = read_json(model.path() / "model.safetensors.index.json");
   index["weight_map"].erase(kUp);
   write_json(model.path() / "model.safetensors.index.json", index);
-  CHECK_THROWS_WITH(check_weight_names(source, read_config(source)), Catch::Contains(kUp));
+  CHECK_THROWS_WITH(check_weights(source, read_config(source)), Catch::Contains(kUp));
 }
 
 TEST_CASE("a projector file with other shapes or names is refused") {
