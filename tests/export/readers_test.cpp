@@ -46,6 +46,23 @@ void add_gradients(NamedTensors& expected, Trained& trained, const Batch& batch)
     expected.emplace_back("grad." + name, tensor.grad());
 }
 
+// The fixture three_parts (original is the same model), whose vocabulary has no picture token of its own.
+void export_with_picture_token(const Trained& trained, const fs::path& folder) {
+  REQUIRE(trained.model.config.image_token_id == 131);
+  export_model(export_task(trained, folder, {"hf"}));
+  const Expected fixture = read_expected(model_fixture("three_parts"));
+  NamedTensors expected;
+  const at::Tensor ids = fixture.at("input_ids");
+  expected.emplace_back("input_ids", ids.masked_fill(ids == kFixtureImageId, 131));
+  for (const char* name : {"attention_mask", "pixel_values"})
+    expected.emplace_back(name, fixture.at(name));
+  // The added rows' logits are the mean of the others.
+  const at::Tensor logits = masked_logits(trained.model, fixture);
+  const at::Tensor mean = logits.mean(-1, true).expand({-1, -1, 192 - 131});
+  expected.emplace_back("logits", at::cat({logits, mean}, -1));
+  write_safetensors(folder / "expected.safetensors", expected);
+}
+
 }  // namespace
 
 TEST_CASE("transformers and peft compute what this program computes") {
@@ -119,19 +136,15 @@ TEST_CASE("a model joined from parts gets room for its picture token") {
   TemporaryFolder folder;
   Trained trained = trained_model(three_parts_source());
   trained.adapter.clear();
-  REQUIRE(trained.model.config.image_token_id == 131);
-  export_model(export_task(trained, folder.path(), {"hf"}));
-  const Expected fixture = read_expected(model_fixture("three_parts"));
-  NamedTensors expected;
-  const at::Tensor ids = fixture.at("input_ids");
-  expected.emplace_back("input_ids", ids.masked_fill(ids == kFixtureImageId, 131));
-  for (const char* name : {"attention_mask", "pixel_values"})
-    expected.emplace_back(name, fixture.at(name));
-  // The added rows' logits are the mean of the others.
-  const at::Tensor logits = masked_logits(trained.model, fixture);
-  const at::Tensor mean = logits.mean(-1, true).expand({-1, -1, 192 - 131});
-  expected.emplace_back("logits", at::cat({logits, mean}, -1));
-  write_safetensors(folder.path() / "expected.safetensors", expected);
+  export_with_picture_token(trained, folder.path());
+  check_with_python("hf", {folder.path()});
+}
+
+TEST_CASE("transformers computes the same with what LLaVA's own layout is exported to") {
+  TemporaryFolder folder;
+  const Trained trained = trained_model(source_of(model_fixture("original")));
+  export_with_picture_token(trained, folder.path());
+  CHECK(read_json(folder.path() / "hf" / "config.json").at("model_type") == "llava");
   check_with_python("hf", {folder.path()});
 }
 
