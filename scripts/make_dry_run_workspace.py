@@ -8,9 +8,9 @@ instruction samples instead of a few, to see what a large file costs. recipes/pa
 """
 import argparse
 import json
-import math
 import shutil
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -46,16 +46,15 @@ def make_models(models):
 
 
 def write_zeros(path, shapes):
-    """A safetensors file of bfloat16 zeros that takes no room on the disk."""
-    header, end = {}, 0
-    for name, shape in shapes.items():
-        begin, end = end, end + 2 * math.prod(shape)
-        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
+    """A file as of torch.save, of bfloat16 zeros: one element on the disk, which every tensor repeats (strides of 0)."""
+    text, integers = make_random_model.pickled_text, make_random_model.pickled_integers
+    storage = b"(" + text("storage") + b"ctorch\nBFloat16Storage\n" + text("0") + text("cpu") + b"K\1tQ"
+    items = b"".join(text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\0" + integers(shape) +
+                     integers([0] * len(shape)) + b"\x89ccollections\nOrderedDict\n)RtR" for name, shape in shapes.items())
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        file.truncate(8 + len(text) + end)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in (("data.pkl", b"\x80\2}(" + items + b"u."), ("byteorder", b"little"), ("data/0", b"\0\0"), ("version", b"3\n")):
+            make_random_model.write_record(archive, f"{path.stem}/{name}", content)
 
 
 def make_projectors(models):
@@ -64,8 +63,8 @@ def make_projectors(models):
         linear = {"model.mm_projector.weight": [width, 1024], "model.mm_projector.bias": [width]}
         mlp = {"model.mm_projector.0.weight": [width, 1024], "model.mm_projector.0.bias": [width],
                "model.mm_projector.2.weight": [width, width], "model.mm_projector.2.bias": [width]}
-        write_zeros(models / f"llava-pretrain-vicuna-{size}-v1.3/mm_projector.safetensors", linear)
-        write_zeros(models / f"llava-v1.5-mlp2x-336px-pretrain-vicuna-{size}-v1.5/mm_projector.safetensors", mlp)
+        write_zeros(models / f"llava-pretrain-vicuna-{size}-v1.3/mm_projector.bin", linear)
+        write_zeros(models / f"llava-v1.5-mlp2x-336px-pretrain-vicuna-{size}-v1.5/mm_projector.bin", mlp)
 
 
 def make_scienceqa(folder):
