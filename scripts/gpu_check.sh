@@ -171,7 +171,7 @@ write_report() {
 
 require_everything
 mkdir -p "$out"
-rm -f "$out"/*.log "$out"/*.json
+rm -f "$out"/{gpu_check.json,tests.log,sanitizer.log} "$out"/bench_*.{json,log} # OUT may be a folder with other files
 run_tests
 run_sanitizer
 run_benchmark kernels 60
