@@ -15,9 +15,12 @@ constexpr int64_t kUnknown = std::numeric_limits<int64_t>::max();
 // Names of a control group's files.
 struct GroupFiles {
   const char *limit, *usage, *cache;  // cache: the key in memory.stat of file pages that the kernel gives up
+  const char* swap;                   // limit of swap
+  bool swap_holds_memory;             // version 1 limits both together
 };
-constexpr GroupFiles kVersion1 = {"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"};
-constexpr GroupFiles kVersion2 = {"memory.max", "memory.current", "inactive_file"};
+constexpr GroupFiles kVersion1 = {"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file",
+                                  "memory.memsw.limit_in_bytes", true};
+constexpr GroupFiles kVersion2 = {"memory.max", "memory.current", "inactive_file", "memory.swap.max", false};
 
 // Unknown for "max" and a missing file.
 int64_t number_in(const fs::path& file) {
@@ -41,12 +44,19 @@ int64_t kibibytes(const fs::path& meminfo, const std::string& name, int64_t othe
   return number == kUnknown ? kUnknown : number * 1024;
 }
 
+// What the group may swap out of the machine's `swap`, which is all of it where nothing limits that.
+int64_t group_swap(const fs::path& folder, const GroupFiles& files, int64_t limit, int64_t swap) {
+  const int64_t most = number_in(folder / files.swap);
+  if (most == kUnknown) return swap;
+  return std::clamp<int64_t>(files.swap_holds_memory ? most - limit : most, 0, swap);
+}
+
 void lower_to_group(const fs::path& folder, const GroupFiles& files, int64_t swap, MachineMemory& memory) {
   const int64_t limit = number_in(folder / files.limit);
   if (limit >= kUnknown - swap) return;
   const int64_t used = number_in(folder / files.usage);
   const int64_t cache = number_behind(folder / "memory.stat", files.cache, 0);
-  memory.total = std::min(memory.total, limit + swap);
+  memory.total = std::min(memory.total, limit + group_swap(folder, files, limit, swap));
   if (used != kUnknown)
     memory.available = std::min(memory.available, std::max<int64_t>(0, limit - used + cache));
 }

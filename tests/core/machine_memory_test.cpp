@@ -44,6 +44,13 @@ TEST_CASE("machine memory: the smaller of what the machine and its control group
     // Pages of files that were read are given up.
     write(groups / "outer" / "memory.stat", "anon 7\ninactive_file 512000\n");
     check(1500 * kKiB, 4000 * kKiB);
+    // Swap that the group may not use.
+    write(groups / "outer" / "memory.swap.max", "max\n");
+    check(1500 * kKiB, 4000 * kKiB);
+    write(groups / "outer" / "memory.swap.max", "512000\n");
+    check(1500 * kKiB, 3500 * kKiB);
+    write(groups / "outer" / "memory.swap.max", "0\n");
+    check(1500 * kKiB, 3000 * kKiB);
   }
   SECTION("version 2 in a container, which sees its own group as the root") {
     write(proc / "self" / "cgroup", "0::/on/the/host\n");
@@ -59,6 +66,10 @@ TEST_CASE("machine memory: the smaller of what the machine and its control group
     write(groups / "memory" / "job" / "memory.usage_in_bytes", "1024000\n");
     write(groups / "memory" / "job" / "memory.stat", "inactive_file 9\ntotal_inactive_file 102400\n");
     check(1100 * kKiB, 3000 * kKiB);
+    write(groups / "memory" / "job" / "memory.memsw.limit_in_bytes", "9223372036854771712\n");
+    check(1100 * kKiB, 3000 * kKiB);
+    write(groups / "memory" / "job" / "memory.memsw.limit_in_bytes", "2048000\n");
+    check(1100 * kKiB, 2000 * kKiB);
   }
 }
 
