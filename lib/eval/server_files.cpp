@@ -86,7 +86,9 @@ std::string xml_text(const std::string& text) {
 std::string cell_xml(const std::string& text, size_t row, size_t column) {
   if (text.empty()) return "";
   const std::string place = concat("<c r=\"", static_cast<char>('A' + column), row, "\"");
-  const bool is_number = text.size() < 16 && text.find_first_not_of("0123456789") == text.npos;
+  // A number would lose the zeros of "007".
+  const bool is_number = text.size() < 16 && text.find_first_not_of("0123456789") == text.npos &&
+                         (text[0] != '0' || text.size() == 1);
   if (is_number) return place + "><v>" + text + "</v></c>";
   return place + " t=\"inlineStr\"><is><t xml:space=\"preserve\">" + xml_text(text) + "</t></is></c>";
 }
