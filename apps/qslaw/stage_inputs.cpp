@@ -67,6 +67,7 @@ std::vector<fs::path> question_files(const BenchmarkOptions& benchmark) {
   std::set<fs::path> files;
   for (size_t i = 0; i < questions.size(); ++i) {
     files.insert(questions[i].file);
+    if (!questions[i].annotation.empty()) files.insert(questions[i].annotation);
     if (i % stride == 0 && !questions[i].picture.empty()) files.insert(questions[i].picture);
   }
   return {files.begin(), files.end()};

@@ -14,8 +14,10 @@ namespace {
 // `path` may be a folder with pictures; those are not hashed.
 std::set<fs::path> question_files(const BenchmarkOptions& options) {
   std::set<fs::path> files;
-  for (const BenchmarkQuestion& question : read_benchmark_questions(options))
+  for (const BenchmarkQuestion& question : read_benchmark_questions(options)) {
     files.insert(question.file);
+    files.insert(question.annotation);
+  }
   return files;
 }
 

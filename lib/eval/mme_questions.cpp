@@ -115,6 +115,7 @@ std::vector<BenchmarkQuestion> read_mme(const BenchmarkOptions& options) {
     BenchmarkQuestion question = found->second;
     question.text = with_suffix(asked.text, options.prompt_suffix);
     question.picture = (options.images.empty() ? options.annotations : options.images) / asked.image;
+    question.annotation = question.file;
     question.file = options.path;
     questions.push_back(question);
   }
