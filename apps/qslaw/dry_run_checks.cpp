@@ -148,7 +148,7 @@ void check_questions(const StageRun& run, const BenchmarkOptions& benchmark, con
                      DataShape& shape) {
   const std::vector<BenchmarkQuestion> questions = read_benchmark_questions(benchmark);
   const auto count = static_cast<int64_t>(questions.size());
-  CheckOptions options{"eval", context.tokens_per_picture, benchmark.on_bad_sample};
+  CheckOptions options{"eval", context.tokens_per_picture, benchmark.on_bad_sample, kMostQuestions};
   const auto sample = [&](int64_t i) {
     return question_sample(questions[static_cast<size_t>(i)], *context.tokenizer, context.template_kind);
   };

@@ -23,8 +23,9 @@ void add_to_mean(double& mean, int64_t count, double value) {
   mean += (value - mean) / static_cast<double>(count);
 }
 
-void decode_picture(const std::filesystem::path& path) {
-  read_image(path);
+void decode_pictures_of(const Sample& sample) {
+  for_each_picture(sample, [](const std::filesystem::path& path) { read_image(path); });
+  if (!sample.picture_bytes.empty()) decode_image(sample.picture_bytes, sample.where);
 }
 
 void add_sample(CheckedSamples& checked, const Sample& sample, int64_t tokens_per_picture) {
@@ -87,8 +88,7 @@ std::vector<std::string> decode_chunk(int64_t begin, int64_t end, bool one_by_on
   };
   for_each(begin, end, one_by_one, [&](int64_t i) { noting(i, [&](Sample& at) { at = sample(i); }); });
   // A bad sample has no pictures.
-  for_each(begin, end, false,
-           [&](int64_t i) { noting(i, [](Sample& at) { for_each_picture(at, decode_picture); }); });
+  for_each(begin, end, false, [&](int64_t i) { noting(i, decode_pictures_of); });
   return problems;
 }
 
@@ -101,7 +101,7 @@ CheckedSamples check_samples(const CheckOptions& options, int64_t count, const S
   for (int64_t i = 0; i < count; i += step) {
     try {
       const Sample found = sample(i);
-      for_each_picture(found, check_image_header);
+      for_each_picture(found, [](const std::filesystem::path& path) { check_image_header(path); });
       add_sample(checked, found, options.tokens_per_picture);
     } catch (const UserError& problem) {
       problems.emplace_back(problem.what());

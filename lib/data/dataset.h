@@ -25,9 +25,10 @@ struct Sample {
   std::vector<int64_t> ids;     // placeholders not yet expanded
   std::vector<int64_t> labels;  // as in Encoded
   std::vector<std::filesystem::path> pictures;
-  std::vector<Turn> asked = {};   // the turns before the first answer, as written; empty for plain text
-  bool move_image_first = false;  // how the turns were encoded (conversation.h)
-  std::string where = {};         // "FILE, sample N (id ID)", for messages; empty for plain text
+  std::vector<Turn> asked = {};    // the turns before the first answer, as written; empty for plain text
+  bool move_image_first = false;   // how the turns were encoded (conversation.h)
+  std::string where = {};          // "FILE, sample N (id ID)", for messages; empty for plain text
+  std::string picture_bytes = {};  // of a picture that has no file of its own
   bool is_text() const { return pictures.empty(); }
 };
 

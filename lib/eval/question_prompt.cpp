@@ -13,10 +13,6 @@ std::string where(const BenchmarkQuestion& question) {
   return concat(question.file.string(), ", question ", question.id);
 }
 
-std::string picture_bytes(const BenchmarkQuestion& question) {
-  return decode_base64(*question.picture_base64, where(question));
-}
-
 }  // namespace
 
 std::vector<Turn> question_turns(const BenchmarkQuestion& question) {
@@ -28,10 +24,12 @@ Sample question_sample(const BenchmarkQuestion& question, const Tokenizer& token
   require_one_image_each(count_images(turns), 1, where(question));
   Sample sample;
   sample.id = question.id;
+  sample.where = where(question);
   sample.ids = encode_prompt(tokenizer, kind, turns, /*move_image_first=*/false);
   sample.labels.assign(sample.ids.size(), kIgnoreLabel);
   if (question.picture_base64) {
-    picture_bytes(question);
+    sample.picture_bytes = decode_base64(*question.picture_base64, where(question));
+    check_image_header(sample.picture_bytes, where(question));
   } else {
     sample.pictures.push_back(question.picture);
   }
@@ -42,8 +40,9 @@ LoadedSample load_question(const BenchmarkQuestion& question, const Tokenizer& t
                            const ImageTransform& transform) {
   LoadedSample loaded;
   loaded.sample = question_sample(question, tokenizer, kind);
-  const Image picture = question.picture_base64 ? decode_image(picture_bytes(question), where(question))
+  const Image picture = question.picture_base64 ? decode_image(loaded.sample.picture_bytes, where(question))
                                                 : read_image(question.picture);
+  loaded.sample.picture_bytes.clear();
   loaded.pixels_3SS.push_back(transform_image(picture, transform));
   return loaded;
 }

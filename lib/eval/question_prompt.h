@@ -11,8 +11,8 @@ namespace qslaw {
 /// The human's only turn.
 std::vector<Turn> question_turns(const BenchmarkQuestion& question);
 
-/// The encoded prompt with the picture's path, where it has one. UserError where the text holds "<image>" or
-/// the base64 of a picture is none.
+/// The encoded prompt with the picture's path or, where the question file holds it, its bytes. UserError
+/// where the text holds "<image>", the base64 of a picture is none, or its bytes have no sound header.
 Sample question_sample(const BenchmarkQuestion& question, const Tokenizer& tokenizer, TemplateKind kind);
 
 /// The same with the picture decoded. UserError as read_image's, too.

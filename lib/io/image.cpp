@@ -164,14 +164,6 @@ Image decode_png(std::string_view bytes, const std::string& name) {
   return {width, height, std::vector<uint8_t>(rgb.get(), rgb.get() + size.bytes())};
 }
 
-void check_header(std::string_view bytes, const std::string& name) {
-  if (detect_format(bytes, name) == Format::jpeg) {
-    JpegDecoder(bytes, name).read_header();
-  } else {
-    read_png_header(bytes, name);
-  }
-}
-
 }  // namespace
 
 Image decode_image(std::string_view bytes, const std::string& name) {
@@ -183,17 +175,26 @@ Image read_image(const std::filesystem::path& path) {
   return decode_image(read_file(path), path.string());
 }
 
+void check_image_header(std::string_view bytes, const std::string& name) {
+  if (detect_format(bytes, name) == Format::jpeg) {
+    JpegDecoder(bytes, name).read_header();
+  } else {
+    read_png_header(bytes, name);
+  }
+}
+
 void check_image_header(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::string bytes(kHeaderBytes, '\0');
   in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  if (in.gcount() == 0) return check_header(read_file(path), path.string());  // missing, a folder, or empty
+  if (in.gcount() == 0)
+    return check_image_header(read_file(path), path.string());  // missing, a folder, or empty
   bytes.resize(static_cast<size_t>(in.gcount()));
   try {
-    check_header(bytes, path.string());
+    check_image_header(bytes, path.string());
   } catch (const UserError&) {
     if (bytes.size() < kHeaderBytes) throw;
-    check_header(read_file(path), path.string());
+    check_image_header(read_file(path), path.string());
   }
 }
 

@@ -27,4 +27,7 @@ Image decode_image(std::string_view bytes, const std::string& name);
 /// Reads just enough to check that the file exists and its header is sound. UserError otherwise.
 void check_image_header(const std::filesystem::path& path);
 
+/// The same of bytes in memory; `name` is used in errors.
+void check_image_header(std::string_view bytes, const std::string& name);
+
 }  // namespace qslaw

@@ -1,6 +1,7 @@
 // Readers of the published question files, and what is wrong with files that are not in that form.
 #include "core/error.h"
 #include "eval/base64.h"
+#include "eval/server_files.h"
 #include "question_files_case.h"
 
 namespace fs = std::filesystem;
@@ -183,6 +184,8 @@ TEST_CASE("mme: both layouts of its folder, and LLaVA's file") {
   REQUIRE(questions.size() == 2);
   CHECK(questions[0].id == "artwork/7/2");
   CHECK(questions[1].id == "count/000/2");
+  CHECK(questions[1].file == options.path);
+  CHECK(questions[1].annotation == options.annotations / "count" / "000.txt");
   options.path =
       llava_file(folder.path(), {llava_line("count/000.png", "count/000.png", "Three?" + kPhrase)});
   require_refused(options, {"line 1", "count/000"});
@@ -293,6 +296,15 @@ TEST_CASE("mistakes of an MMBench file are named with their line") {
     replace_in(options.path, change.first, change.second);
     require_refused(options, parts);
   }
+}
+
+TEST_CASE("cells of the server's table are numbers only where nothing is lost") {
+  // Stored without compression, so that the XML can be read.
+  const std::string bytes = excel_file({{"7", "0", "007", "7a", ""}});
+  for (const char* number : {"<c r=\"A1\"><v>7</v></c>", "<c r=\"B1\"><v>0</v></c>"})
+    CHECK(bytes.find(number) != bytes.npos);
+  for (const char* text : {">007</t>", ">7a</t>"})
+    CHECK(bytes.find(text) != bytes.npos);
 }
 
 TEST_CASE("base64 as RFC 4648 has it") {
