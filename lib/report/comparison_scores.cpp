@@ -40,28 +40,28 @@ std::string bar_label(const Runs& runs, const std::vector<size_t>& group, size_t
 Bar score_bar(const BenchmarkScore& score, const std::string& label, size_t index) {
   Bar bar{
       label, {{score.value, run_color(index), ""}}, format_metric(score.metric, score.value), std::nullopt};
-  if (score.metric == "accuracy" && score.count && score.value >= 0 && score.value <= 100) {
-    bar.interval = accuracy_interval(score.value, *score.count);
-  }
+  bar.interval = score.interval;
   return bar;
 }
 
 Html score_figure(const Runs& runs, const BenchmarkScore& kind) {
   BarChart chart;
   chart.description = score_title(kind) + " by method and bits";
-  const bool accuracy = kind.metric == "accuracy";
-  if (accuracy) chart.maximum = 100;
+  if (kind.metric == "accuracy") chart.maximum = 100;
+  bool has_intervals = false;
   for (const auto& [bits, members] : by_bits(runs)) {
     BarGroup group{bits, {}};
     for (size_t i : members) {
       const auto scores = benchmark_scores(runs[i]);
       const BenchmarkScore* score = find_score(scores, kind);
-      if (score) group.bars.push_back(score_bar(*score, bar_label(runs, members, i), i));
+      if (!score) continue;
+      has_intervals = has_intervals || score->interval;
+      group.bars.push_back(score_bar(*score, bar_label(runs, members, i), i));
     }
     if (!group.bars.empty()) chart.groups.push_back(std::move(group));
   }
   const bool lower = kind.metric == "loss" || kind.metric == "perplexity";
-  std::string caption = accuracy ? "Whiskers: 95 % intervals." : (lower ? "Lower is better." : "");
+  std::string caption = has_intervals ? "Whiskers: 95 % intervals." : (lower ? "Lower is better." : "");
   const std::string difference = measured_differently(runs, kind.benchmark);
   if (!difference.empty()) {
     caption +=

@@ -47,14 +47,17 @@ std::optional<RunStage> load_stage(const fs::path& folder, const std::string& na
   return stage;
 }
 
+std::optional<int64_t> count_of(const json& metrics) {
+  const auto count = number_at(metrics, "n");
+  if (!count || *count < 1 || *count >= 1e15) return std::nullopt;
+  return static_cast<int64_t>(*count);
+}
+
 std::optional<BenchmarkScore> main_score(const std::string& benchmark, const json& metrics) {
-  for (const char* metric : {"accuracy", "score", "f1", "perplexity", "loss"}) {
+  for (const char* metric : {"accuracy", "perception", "score", "f1", "perplexity", "loss"}) {
     const auto value = number_at(metrics, metric);
     if (!value) continue;
-    BenchmarkScore score{benchmark, metric, *value, std::nullopt};
-    const auto count = number_at(metrics, "n");
-    if (count && *count >= 1 && *count < 1e15) score.count = static_cast<int64_t>(*count);
-    return score;
+    return BenchmarkScore{benchmark, metric, *value, count_of(metrics), score_interval(metrics, metric)};
   }
   return std::nullopt;
 }
@@ -155,6 +158,19 @@ std::pair<double, double> accuracy_interval(double percent, int64_t count) {
   const double center = (p + z * z / (2 * n)) / (1 + z * z / n);
   const double half = z / (1 + z * z / n) * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
   return {100 * std::max(0.0, center - half), 100 * std::min(1.0, center + half)};
+}
+
+std::optional<std::pair<double, double>> score_interval(const json& metrics, const std::string& metric) {
+  const auto value = number_at(metrics, metric);
+  if (!value) return std::nullopt;
+  if (metrics.contains(metric + "_low")) {
+    const auto low = number_at(metrics, metric + "_low"), high = number_at(metrics, metric + "_high");
+    if (!low || !high) return std::nullopt;
+    return std::pair(*low, *high);
+  }
+  const auto count = count_of(metrics);
+  if (metric != "accuracy" || !count || *value < 0 || *value > 100) return std::nullopt;
+  return accuracy_interval(*value, *count);
 }
 
 int64_t stage_peak_bytes(const StageReport& report) {

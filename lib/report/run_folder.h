@@ -46,7 +46,8 @@ struct BenchmarkScore {
   std::string benchmark;
   std::string metric;
   double value = 0;
-  std::optional<int64_t> count;  // of samples
+  std::optional<int64_t> count;                       // of samples
+  std::optional<std::pair<double, double>> interval;  // 95 %, in the metric's unit
 };
 
 /// The main number of each benchmark of `eval` that has one: accuracy before other scores. Speed has none.
@@ -54,6 +55,12 @@ std::vector<BenchmarkScore> benchmark_scores(const RunFolder& run);
 
 /// Wilson's 95 % interval of an accuracy in percent. REQUIRES: count > 0, 0 <= percent <= 100.
 std::pair<double, double> accuracy_interval(double percent, int64_t count);
+
+/// The 95 % interval of a benchmark's metric: the result's own (`<metric>_low` and `_high`), because parts of
+/// an answer's credit and questions that count together are no coin tosses; Wilson's for an accuracy of right
+/// and wrong answers. None where there is neither.
+std::optional<std::pair<double, double>> score_interval(const nlohmann::json& metrics,
+                                                        const std::string& metric);
 
 /// A run in one line.
 struct RunHeadline {

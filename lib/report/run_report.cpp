@@ -12,17 +12,15 @@
 namespace qslaw {
 namespace {
 
-std::string percent_interval(const BenchmarkScore& score) {
-  if (!score.count || score.value < 0 || score.value > 100) return "";
-  const auto [low, high] = accuracy_interval(score.value, *score.count);
+std::string interval_note(const BenchmarkScore& score) {
+  if (!score.interval) return "";
+  const auto [low, high] = *score.interval;
   return concat(", 95 % interval ", format_fixed(low, 1), " to ", format_fixed(high, 1));
 }
 
 Card score_card(const BenchmarkScore& score) {
-  const bool accuracy = score.metric == "accuracy";
   const std::string count = score.count ? format_count(*score.count) + " samples" : "";
-  return {score_title(score), format_metric(score.metric, score.value),
-          count + (accuracy ? percent_interval(score) : "")};
+  return {score_title(score), format_metric(score.metric, score.value), count + interval_note(score)};
 }
 
 std::vector<std::string> chips(const RunHeadline& head) {

@@ -46,10 +46,7 @@ Html subset_figure(const std::string& benchmark, const json& metrics) {
   chart.maximum = 100;
   if (const auto accuracy = number_at(metrics, "accuracy")) {
     Bar bar = percent_bar("all questions", *accuracy, 1);
-    const auto count = number_at(metrics, "n");
-    if (count && *count >= 1 && *accuracy >= 0 && *accuracy <= 100) {
-      bar.interval = accuracy_interval(*accuracy, static_cast<int64_t>(std::min(*count, 1e15)));
-    }
+    bar.interval = score_interval(metrics, "accuracy");
     chart.groups.push_back({"", {bar}});
   }
   for (const Subset& subset : kSubsets) {
@@ -74,7 +71,8 @@ std::string metric_title(std::string key) {
 
 // The main numbers first, then what they were measured on.
 std::vector<std::string> ordered_keys(const json& metrics) {
-  static const std::vector<std::string> order = {"accuracy", "perplexity", "score", "f1", "loss"};
+  static const std::vector<std::string> order = {"accuracy", "perception", "cognition", "perplexity",
+                                                 "score",    "f1",         "loss"};
   static const std::vector<std::string> last = {"n", "tokens", "context", "unparsed", "missing"};
   std::vector<std::string> keys;
   for (const auto& [key, value] : metrics.items())

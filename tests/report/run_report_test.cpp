@@ -6,6 +6,7 @@
 #include "report/metrics.h"
 #include "report/number_text.h"
 #include "report/report_files.h"
+#include "report/run_folder.h"
 #include "report/samples.h"
 #include "report/xml_check.h"
 
@@ -299,6 +300,30 @@ TEST_CASE("accuracy intervals are Wilson's") {
   check(0, 10, 0, 27.753279986288927);
   check(100, 10, 72.24672001371108, 100);
   check(100.0 / 3, 3, 6.1491944720396265, 79.23403991979524);
+}
+
+TEST_CASE("an interval that a result has of its own is shown, and MME's score of up to 2000") {
+  const ReportFolder first, second;
+  const json results = {
+      {"mme",
+       {{"perception", 1325.5}, {"perception_low", 1250.25}, {"perception_high", 1400.0}, {"n", 2374}}},
+      {"pope", {{"accuracy", 50.0}, {"accuracy_low", nullptr}, {"accuracy_high", nullptr}, {"n", 100}}},
+      {"vizwiz", {{"accuracy", 50.0}, {"accuracy_low", 31.5}, {"accuracy_high", 77.5}, {"n", 100}}}};
+  write_stage(first, "eval", results, "run a");
+  write_stage(second, "eval", results, "run b");
+  const auto scores = benchmark_scores(load_run(first.path));
+  REQUIRE(scores.size() == 3);
+  CHECK_FALSE(scores[0].interval);
+  CHECK(scores[1].interval == std::pair(31.5, 77.5));
+  CHECK(scores[2].metric == "perception");
+  CHECK(scores[2].interval == std::pair(1250.25, 1400.0));
+  const std::string page = report_of(first);
+  CHECK(has(page, "95 % interval 31.5 to 77.5"));
+  CHECK_FALSE(has(page, "95 % interval 40."));  // Wilson's
+  CHECK(has(page, "mme perception"));
+  write_comparison_report({first.path, second.path}, first.path / "c.html");
+  CHECK(XmlCheck::fault(first.read("c.html")) == "");
+  CHECK(has(first.read("c.html"), "mme perception by method and bits"));
 }
 
 TEST_CASE("a comparison shows every run, short names and one page") {
