@@ -3,8 +3,13 @@
 #include <ATen/ATen.h>
 #include <c10/core/CachingDeviceAllocator.h>
 
+#include <algorithm>
+#include <atomic>
+
 namespace qslaw {
 namespace {
+
+std::atomic<int64_t> peak_before_mark = 0;
 
 // Null on the CPU, and before anything was allocated on the device.
 c10::DeviceAllocator* allocator_of(c10::Device device) {
@@ -31,13 +36,24 @@ int64_t current_device_bytes(c10::Device device) {
   return allocator ? bytes_in_tensors(*allocator, device).current : 0;
 }
 
-int64_t peak_device_bytes(c10::Device device) {
+int64_t peak_device_bytes_since_mark(c10::Device device) {
   c10::DeviceAllocator* allocator = allocator_of(device);
   return allocator ? bytes_in_tensors(*allocator, device).peak : 0;
 }
 
+int64_t peak_device_bytes(c10::Device device) {
+  return std::max(peak_before_mark.load(), peak_device_bytes_since_mark(device));
+}
+
 void reset_peak_device_bytes(c10::Device device) {
+  peak_before_mark = 0;
   if (c10::DeviceAllocator* allocator = allocator_of(device)) allocator->resetPeakStats(device.index());
+}
+
+void mark_peak_device_bytes(c10::Device device) {
+  const int64_t peak = peak_device_bytes(device);
+  reset_peak_device_bytes(device);
+  peak_before_mark = peak;
 }
 
 }  // namespace qslaw

@@ -19,4 +19,9 @@ int64_t current_device_bytes(c10::Device device);
 int64_t peak_device_bytes(c10::Device device);
 void reset_peak_device_bytes(c10::Device device);
 
+/// Begins a part with a peak of its own, peak_device_bytes_since_mark(); peak_device_bytes() is that of the
+/// whole all the same. REQUIRES: one device in all.
+void mark_peak_device_bytes(c10::Device device);
+int64_t peak_device_bytes_since_mark(c10::Device device);
+
 }  // namespace qslaw

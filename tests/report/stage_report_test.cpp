@@ -122,3 +122,20 @@ TEST_CASE("the peak of host memory starts anew from the present size") {
   reset_peak_host_bytes();
   CHECK(peak_host_bytes() < peak - static_cast<int64_t>(kBlock / 2));
 }
+
+TEST_CASE("a part's peak of host memory is its own, and the whole's stays") {
+  constexpr size_t kBlock = 64 << 20;
+  reset_peak_host_bytes();
+  void* block = ::mmap(nullptr, kBlock, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(block != MAP_FAILED);
+  std::memset(block, 1, kBlock);
+  REQUIRE(::munmap(block, kBlock) == 0);
+  const int64_t peak = peak_host_bytes();
+  mark_peak_host_bytes();
+  CHECK(peak_host_bytes_since_mark() < peak - static_cast<int64_t>(kBlock / 2));
+  CHECK(peak_host_bytes() >= peak);
+  mark_peak_host_bytes();
+  CHECK(peak_host_bytes() >= peak);
+  reset_peak_host_bytes();
+  CHECK(peak_host_bytes() < peak - static_cast<int64_t>(kBlock / 2));
+}
