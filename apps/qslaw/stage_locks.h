@@ -10,6 +10,9 @@
 
 namespace qslaw {
 
+/// A folder's lock, beside where its links lead: one for all of its names.
+std::filesystem::path lock_file(const std::filesystem::path& folder);
+
 /// UserError when another process works in the folder of one of these stages, or of one that they build on.
 /// Only a look, so that what a process at work has not finished is not taken for an unfinished run.
 void require_no_other_process(const Experiment& experiment, const std::vector<std::string>& stages);
@@ -31,7 +34,7 @@ class StageLocks {
   std::list<FileLock> locks_;
 };
 
-/// The same for a folder that another process has changed between two looks.
+/// UserError of a folder that another process has changed between two looks.
 [[noreturn]] void fail_in_use(const std::string& stage, const std::filesystem::path& folder);
 
 }  // namespace qslaw

@@ -5,6 +5,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "stage_inputs.h"
+#include "stage_locks.h"
 #include "train/checkpoint.h"
 
 namespace fs = std::filesystem;
@@ -36,6 +37,10 @@ void keep_aside(const std::string& stage, const fs::path& folder, const std::str
   const std::string reason = reason_to_start_over(folder, inputs);
   const fs::path kept = folder.string() + ".previous";
   if (stage != "export") {
+    const FileLock alone(lock_file(kept));
+    require(alone.held(), stage, "expected that nothing reads ", kept.string(),
+            ", in whose place the present result is to be kept, got another process that does; wait for its "
+            "end, or give another --out");
     fs::remove_all(kept);
     fs::rename(folder, kept);
   }

@@ -252,6 +252,42 @@ TEST_CASE("a stage of another run is not written while it is built on") {
   CHECK_FALSE(fs::exists(experiment.output() / "quantize.lock"));
 }
 
+TEST_CASE("an earlier result that was kept aside is not removed while it is built on") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize);
+  require_success(experiment.run("quantize"));
+  require_success(experiment.run("quantize", {"--set", "quantize.bits=3"}));
+  const fs::path kept = experiment.output() / "quantize.previous", other = experiment.path() / "other";
+  const auto untouched = file_times(kept);
+  experiment.write_recipe(
+      longer(kTune, 200000),
+      "{path: model, random_weights: true, dtype: float32, stages: [out/quantize.previous]}");
+  RunningProgram program(experiment.arguments("tune", {"--out", other.string()}));
+  REQUIRE(wait_until(program, [&] { return count_lines(other / "tune" / "metrics.jsonl") >= 4; }));
+  experiment.write_recipe(kQuantize);
+  require_user_error(experiment.run("quantize", {"--set", "quantize.bits=2"}),
+                     {"[quantize]", "nothing reads " + kept.string()});
+  CHECK(file_times(kept) == untouched);
+  program.send(SIGKILL);
+  program.wait();
+  require_success(experiment.run("quantize", {"--set", "quantize.bits=2"}));
+}
+
+TEST_CASE("a stage's folder that is a link is not written while what it leads to is built on") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize);
+  require_success(experiment.run("quantize"));
+  const fs::path real = experiment.path() / "elsewhere", other = experiment.path() / "other";
+  fs::rename(experiment.output() / "quantize", real);
+  fs::create_directory_symlink(real, experiment.output() / "quantize");
+  experiment.write_recipe(longer(kTune, 200000),
+                          "{path: model, random_weights: true, dtype: float32, stages: [elsewhere]}");
+  RunningProgram program(experiment.arguments("tune", {"--out", other.string()}));
+  REQUIRE(wait_until(program, [&] { return count_lines(other / "tune" / "metrics.jsonl") >= 4; }));
+  experiment.write_recipe(kQuantize);
+  require_user_error(experiment.run("quantize", {"--restart"}), {"[quantize]", "nothing builds on"});
+}
+
 TEST_CASE("a run that failed before its first step is not asked about") {
   const TinyExperiment experiment;
   experiment.write_recipe(kTune);
