@@ -53,6 +53,12 @@ MappedFile::~MappedFile() {
   ::munmap(const_cast<char*>(data_), size_);
 }
 
+void refuse_lfs_pointer(const MappedFile& file, const std::filesystem::path& path, const std::string& where,
+                        const std::string& kind) {
+  require(!file.bytes().starts_with("version https://git-lfs"), where, "expected ", kind,
+          ", got a pointer of git-lfs, which `git lfs pull` replaces (", path.string(), ")");
+}
+
 void release_mapped_pages(const void* data, size_t bytes) {
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = reinterpret_cast<uintptr_t>(data), end = begin + bytes;

@@ -25,6 +25,11 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+/// UserError of `where` for what git leaves in the place of a large file when its git-lfs is not set up;
+/// `kind` is what was expected.
+void refuse_lfs_pointer(const MappedFile& file, const std::filesystem::path& path, const std::string& where,
+                        const std::string& kind);
+
 /// Takes the pages of such bytes out of this process' memory, for large files that are read once; they can be
 /// read again. Does nothing to memory that is no mapped file's.
 void release_mapped_pages(const void* data, size_t bytes);

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "io/mapped_file.h"
 #include "project_python.h"
 #include "temporary_folder.h"
 
@@ -98,7 +99,19 @@ TEST_CASE("streamed tensors are made one after another and checked") {
 TEST_CASE("Python's safetensors reads our files and we read its") {
   TemporaryFolder folder;
   const fs::path ours = folder.path() / "ours.safetensors", theirs = folder.path() / "theirs.safetensors";
-  write_safetensors(ours, sample_tensors(), {{"hash", "abc"}});
+  if (GENERATE(false, true)) {
+    write_safetensors(
+        ours, 13,
+        [](const TensorSink& sink) {
+          for (const auto& [name, tensor] : sample_tensors())
+            sink(name, tensor);
+        },
+        [] {
+          return std::map<std::string, std::string>{{"hash", "abc"}};
+        });
+  } else {
+    write_safetensors(ours, sample_tensors(), {{"hash", "abc"}});
+  }
   // The script checks values that it computes itself and writes them back in its own order and layout.
   if (!run_python(
           {std::string(QSLAW_SOURCE) + "/tests/io/check_safetensors.py", ours.string(), theirs.string()}))
@@ -110,6 +123,36 @@ TEST_CASE("Python's safetensors reads our files and we read its") {
     CHECK(back.at(name).scalar_type() == tensor.scalar_type());
     CHECK(at::equal(back.at(name), tensor));
   }
+}
+
+TEST_CASE("tensors written as they are made: a failure leaves no file") {
+  TemporaryFolder folder;
+  const fs::path path = folder.path() / "s.safetensors";
+  const auto fill = [](const TensorSink& sink) {
+    sink("a", at::ones({3}));
+    fail("test", "stopped");
+  };
+  CHECK_THROWS_AS(write_safetensors(path, 2, fill, [] { return std::map<std::string, std::string>(); }),
+                  UserError);
+  CHECK(fs::is_empty(folder.path()));
+}
+
+TEST_CASE("pages of a mapped file that are given back are read again, other memory is left alone") {
+  TemporaryFolder folder;
+  const at::Tensor written = at::arange(100'000);
+  write_safetensors(folder.path() / "a.safetensors", {{"x", written}});
+  const at::Tensor mapped = read_safetensors(folder.path() / "a.safetensors").at("x"), own = written.clone();
+  for (const at::Tensor& tensor : {mapped, own}) {
+    release_mapped_pages(tensor.const_data_ptr(), tensor.nbytes());
+    CHECK(at::equal(tensor, written));
+  }
+}
+
+TEST_CASE("a pointer of git-lfs in a file's place is called so") {
+  TemporaryFolder folder;
+  const fs::path path = folder.path() / "model.safetensors";
+  std::ofstream(path) << "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
+  CHECK_THROWS_WITH(SafetensorsFile(path), Catch::Contains("git lfs pull") && Catch::Contains(path.string()));
 }
 
 TEST_CASE("data that is not aligned is read") {

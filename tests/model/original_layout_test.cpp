@@ -72,8 +72,8 @@ TEST_CASE("original layout: tensors and configuration are those of the three par
   Llava original = load_dense(source_of(model_fixture("original")));
   check_same(original, parts);
   CHECK(original.config.source == parts.config.source);
-  CHECK_NOTHROW(check_weights(source_of(model_fixture("original")),
-                                   read_config(source_of(model_fixture("original")))));
+  CHECK_NOTHROW(
+      check_weights(source_of(model_fixture("original")), read_config(source_of(model_fixture("original")))));
 }
 
 TEST_CASE("original layout: the tower is the recipe's where config.json names none on disk") {
