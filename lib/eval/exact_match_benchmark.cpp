@@ -1,26 +1,19 @@
 // `exact_match`: short answers of a LLaVA file's first assistant turns, compared letter by letter.
 #include <ATen/ATen.h>
 
-#include <cctype>
-
 #include "core/error.h"
 #include "core/log.h"
 #include "data/sample_pictures.h"
 #include "eval/answer_prompts.h"
+#include "eval/answer_text.h"
 #include "eval/predictions.h"
 #include "eval/questions.h"
 
 namespace qslaw {
 namespace {
 
-std::string lower(std::string text) {
-  for (char& c : text)
-    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
 bool is_right(const Question& question, const std::string& text) {
-  return lower(text) == lower(question.answer);
+  return lower_case(text) == lower_case(question.answer);
 }
 
 // The file's first `count` questions as read; pictures are decoded when their batch comes.
