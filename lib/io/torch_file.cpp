@@ -59,11 +59,11 @@ at::Tensor TorchFile::tensor(const std::string& name) const {
   const auto elements = static_cast<int64_t>(entry.storage.size() / item);
   auto* address = const_cast<char*>(entry.storage.data());
   at::Tensor storage;
-  if (reinterpret_cast<uintptr_t>(address) % item != 0) {  // PyTorch aligns storages, other writers may not
+  if (elements == 0) {
+    storage = at::empty({0}, options);
+  } else if (reinterpret_cast<uintptr_t>(address) % item != 0) {  // PyTorch aligns storages, others may not
     storage = at::empty({elements}, options);
     std::memcpy(storage.data_ptr(), address, entry.storage.size());
-  } else if (elements == 0) {
-    storage = at::empty({0}, options);
   } else {
     storage = at::from_blob(
         address, {elements}, [keep = mapping_](void*) {}, options);
