@@ -31,19 +31,15 @@ __global__ void row_range_kernel(const T* x, int64_t columns, float* high, float
 template <typename T>
 __global__ void column_range_kernel(const T* highs, const T* lows, CudaRows shape, int64_t slab_rows,
                                     float* high, float* low) {
-  const int64_t column_blocks = (shape.columns + blockDim.x - 1) / blockDim.x;
-  const int64_t slab = blockIdx.x / column_blocks;
-  const int64_t column = blockIdx.x % column_blocks * blockDim.x + threadIdx.x;
-  if (column >= shape.columns) return;
-  const int64_t begin = slab * slab_rows;
-  const int64_t end = begin + slab_rows < shape.rows ? begin + slab_rows : shape.rows;
+  const SlabColumn part(shape, slab_rows);
+  if (part.column >= shape.columns) return;
   float largest = -INFINITY, smallest = INFINITY;
-  for (int64_t row = begin; row < end; ++row) {
-    largest = Larger{}(largest, widen(highs[row * shape.columns + column]));
-    smallest = Smaller{}(smallest, widen(lows[row * shape.columns + column]));
+  for (int64_t row = part.begin; row < part.end; ++row) {
+    largest = Larger{}(largest, widen(highs[row * shape.columns + part.column]));
+    smallest = Smaller{}(smallest, widen(lows[row * shape.columns + part.column]));
   }
-  high[slab * shape.columns + column] = largest;
-  low[slab * shape.columns + column] = smallest;
+  high[part.slab * shape.columns + part.column] = largest;
+  low[part.slab * shape.columns + part.column] = smallest;
 }
 
 // One thread per range.

@@ -1,4 +1,4 @@
-// Reductions over a block in a fixed order.
+// Reductions in a fixed order: over a block, and what of a matrix a thread takes that goes down a column.
 #pragma once
 #include "elements.cuh"
 
@@ -38,5 +38,19 @@ __device__ __forceinline__ float block_reduce(float value, Op op) {
   __syncthreads();  // the next call writes to the same memory
   return result;
 }
+
+/// A thread's column of a slab of rows, in a grid of slabs times blocks of columns.
+struct SlabColumn {
+  int64_t slab, column;
+  int64_t begin, end;  // rows
+
+  __device__ __forceinline__ SlabColumn(CudaRows shape, int64_t slab_rows) {
+    const int64_t column_blocks = (shape.columns + blockDim.x - 1) / blockDim.x;
+    slab = blockIdx.x / column_blocks;
+    column = blockIdx.x % column_blocks * blockDim.x + threadIdx.x;
+    begin = slab * slab_rows;
+    end = begin + slab_rows < shape.rows ? begin + slab_rows : shape.rows;
+  }
+};
 
 }  // namespace qslaw::device

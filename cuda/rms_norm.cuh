@@ -72,18 +72,14 @@ __global__ void rms_norm_gradient_kernel(const T* x, const T* weight, const T* d
 template <typename T>
 __global__ void rms_norm_weight_parts_kernel(const T* x, const T* dY, CudaRows shape,
                                              const float* inverse_rms, int64_t slab_rows, float* parts) {
-  const int64_t column_blocks = (shape.columns + blockDim.x - 1) / blockDim.x;
-  const int64_t slab = blockIdx.x / column_blocks;
-  const int64_t column = blockIdx.x % column_blocks * blockDim.x + threadIdx.x;
-  if (column >= shape.columns) return;
-  const int64_t begin = slab * slab_rows;
-  const int64_t end = begin + slab_rows < shape.rows ? begin + slab_rows : shape.rows;
+  const SlabColumn part(shape, slab_rows);
+  if (part.column >= shape.columns) return;
   float sum = 0.0F;
-  for (int64_t row = begin; row < end; ++row) {
-    const int64_t at = row * shape.columns + column;
+  for (int64_t row = part.begin; row < part.end; ++row) {
+    const int64_t at = row * shape.columns + part.column;
     sum += rms_weight_term(widen(x[at]), widen(dY[at]), inverse_rms[row], Rounding<T>{});
   }
-  parts[slab * shape.columns + column] = sum;
+  parts[part.slab * shape.columns + part.column] = sum;
 }
 
 // One thread per column: the slabs in their order. (A template, so that several files may hold it.)

@@ -46,12 +46,9 @@ void require_tune_base(const Artifacts& artifacts, bool is_packed, const TuneOpt
 }
 
 void require_export_base(const Artifacts& artifacts, bool has_adapter, const ExportOptions& options) {
-  const auto exports = [&](const char* format) {
-    return std::find(options.formats.begin(), options.formats.end(), format) != options.formats.end();
-  };
-  if (!exports("peft")) return;
+  if (!exports(options, "peft")) return;
   require(has_adapter, "export", "expected a model with a LoRA adapter for the format peft, got none");
-  if (artifacts.dense.empty() || exports("hf_base")) return;
+  if (artifacts.dense.empty() || exports(options, "hf_base")) return;
   fail("export", "expected hf_base beside peft in export.formats, as the adapter belongs on the fully tuned ",
        artifacts.dense.back().string(), " and not on the checkpoint, got peft without it");
 }

@@ -64,11 +64,9 @@ void describe_stage(const fs::path& folder, std::string& out) {
 std::vector<fs::path> question_files(const BenchmarkOptions& benchmark) {
   const std::vector<BenchmarkQuestion> questions = read_benchmark_questions(benchmark);
   const size_t stride = questions.size() / static_cast<size_t>(kMostPictures) + 1;
-  std::set<fs::path> files;
-  for (size_t i = 0; i < questions.size(); ++i) {
-    files.insert(questions[i].file);
-    if (!questions[i].annotation.empty()) files.insert(questions[i].annotation);
-    if (i % stride == 0 && !questions[i].picture.empty()) files.insert(questions[i].picture);
+  std::set<fs::path> files = files_of(questions);
+  for (size_t i = 0; i < questions.size(); i += stride) {
+    if (!questions[i].picture.empty()) files.insert(questions[i].picture);
   }
   return {files.begin(), files.end()};
 }

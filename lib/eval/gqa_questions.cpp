@@ -59,9 +59,7 @@ std::vector<BenchmarkQuestion> read_gqa(const BenchmarkOptions& options) {
       question = read_question(asked.id, entry_of(root, asked.id, options.annotations), options);
     question.id = asked.id;
     question.question = first_line(asked.text);
-    question.text = with_suffix(asked.text, options.prompt_suffix);
-    question.picture = options.images / asked.image;
-    question.file = options.path;
+    ask_as(asked, options, question);
     questions.push_back(question);
   }
   return questions;

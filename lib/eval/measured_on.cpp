@@ -11,22 +11,12 @@ namespace fs = std::filesystem;
 namespace qslaw {
 namespace {
 
-// `path` may be a folder with pictures; those are not hashed.
-std::set<fs::path> question_files(const BenchmarkOptions& options) {
-  std::set<fs::path> files;
-  for (const BenchmarkQuestion& question : read_benchmark_questions(options)) {
-    files.insert(question.file);
-    files.insert(question.annotation);
-  }
-  return files;
-}
-
 // By content: the same data may lie elsewhere.
 std::string data_hash(const BenchmarkOptions& options) {
   constexpr size_t kDigits = 16;
   std::set<fs::path> files = {options.problems, options.splits, options.annotations};
-  if (is_question_kind(options.kind)) {
-    files.merge(question_files(options));
+  if (is_question_kind(options.kind)) {  // `path` may be a folder with pictures; those are not hashed
+    files.merge(files_of(read_benchmark_questions(options)));
   } else {
     files.insert(options.path);
   }

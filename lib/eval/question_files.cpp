@@ -72,6 +72,12 @@ std::vector<LlavaQuestion> read_llava_questions(const fs::path& file) {
   return questions;
 }
 
+void ask_as(const LlavaQuestion& asked, const BenchmarkOptions& options, BenchmarkQuestion& question) {
+  question.text = with_suffix(asked.text, options.prompt_suffix);
+  question.picture = options.images / asked.image;
+  question.file = options.path;
+}
+
 bool is_llava_file(const fs::path& file) {
   return file.extension() == ".jsonl";
 }

@@ -7,6 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "eval/benchmark_question.h"
+#include "eval/options.h"
+
 namespace qslaw {
 
 /// An object of a JSON file; messages begin with `where`. The object is not owned.
@@ -50,6 +53,9 @@ struct LlavaQuestion {
   std::string where;
 };
 std::vector<LlavaQuestion> read_llava_questions(const std::filesystem::path& file);
+
+/// Asks `question` as a line of LLaVA's file does: its text, picture and file become that line's.
+void ask_as(const LlavaQuestion& asked, const BenchmarkOptions& options, BenchmarkQuestion& question);
 
 /// True for LLaVA's question files, which end in .jsonl; no benchmark's own does.
 bool is_llava_file(const std::filesystem::path& file);

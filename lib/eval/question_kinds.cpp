@@ -35,4 +35,13 @@ std::vector<BenchmarkQuestion> read_benchmark_questions(const BenchmarkOptions& 
   return questions;
 }
 
+std::set<std::filesystem::path> files_of(const std::vector<BenchmarkQuestion>& questions) {
+  std::set<std::filesystem::path> files;
+  for (const BenchmarkQuestion& question : questions) {
+    files.insert(question.file);
+    if (!question.annotation.empty()) files.insert(question.annotation);
+  }
+  return files;
+}
+
 }  // namespace qslaw

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,9 @@ const QuestionKind& question_kind(const std::string& name);
 
 /// The questions of a benchmark, as far as its `limit`, their ids checked to differ.
 std::vector<BenchmarkQuestion> read_benchmark_questions(const BenchmarkOptions& options);
+
+/// The files that questions and their answers were read from; pictures are others.
+std::set<std::filesystem::path> files_of(const std::vector<BenchmarkQuestion>& questions);
 
 std::vector<BenchmarkQuestion> read_textvqa(const BenchmarkOptions& options);
 std::vector<BenchmarkQuestion> read_vqav2(const BenchmarkOptions& options);

@@ -73,9 +73,7 @@ std::vector<BenchmarkQuestion> read_seed_bench(const BenchmarkOptions& options) 
     const auto found = annotations.find(asked.id);
     if (found == annotations.end()) continue;  // on a video
     BenchmarkQuestion question = found->second;
-    question.text = with_suffix(asked.text, options.prompt_suffix);
-    question.picture = options.images / asked.image;
-    question.file = options.path;
+    ask_as(asked, options, question);
     questions.push_back(question);
   }
   require(!questions.empty(), "eval", "expected questions on pictures of ", options.annotations.string(),

@@ -77,9 +77,7 @@ std::vector<BenchmarkQuestion> read_textvqa(const BenchmarkOptions& options) {
             asked.id, " in ", options.annotations.string(), ", got none");
     BenchmarkQuestion question = found->second->question;
     left.erase(found);
-    question.text = with_suffix(asked.text, options.prompt_suffix);
-    question.picture = options.images / asked.image;
-    question.file = options.path;
+    ask_as(asked, options, question);
     questions.push_back(question);
   }
   return questions;

@@ -58,9 +58,7 @@ std::vector<BenchmarkQuestion> read_vizwiz(const BenchmarkOptions& options) {
     BenchmarkQuestion question = found == annotations.end() ? BenchmarkQuestion{} : found->second;
     question.id = asked.image;
     question.question = first_line(asked.text);
-    question.text = with_suffix(asked.text, options.prompt_suffix);
-    question.picture = options.images / asked.image;
-    question.file = options.path;
+    ask_as(asked, options, question);
     questions.push_back(question);
   }
   return questions;

@@ -51,8 +51,7 @@ std::vector<BenchmarkQuestion> read_llava(const BenchmarkOptions& options) {
     BenchmarkQuestion question;
     question.id = asked.id;
     question.question = first_line(asked.text);
-    question.text = with_suffix(asked.text, options.prompt_suffix);
-    question.picture = options.images / asked.image;
+    ask_as(asked, options, question);
     questions.push_back(question);
   }
   return questions;

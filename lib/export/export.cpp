@@ -55,7 +55,7 @@ int64_t folder_bytes(const fs::path& folder) {
 // place, which now holds another.
 void remove_other_formats(const ExportTask& task) {
   for (const ExportFormat& format : kFormats) {
-    if (!exports(task, format.name)) remove_with_leftovers(task.folder / format.name);
+    if (!exports(task.options, format.name)) remove_with_leftovers(task.folder / format.name);
   }
 }
 

@@ -1,7 +1,5 @@
 #include "export/formats.h"
 
-#include <algorithm>
-
 #include "core/error.h"
 #include "model/original_layout.h"
 
@@ -16,17 +14,9 @@ void require_projector(ProjectorKind kind) {
 
 }  // namespace
 
-bool exports(const ExportTask& task, const std::string& format) {
-  const auto& formats = task.options.formats;
-  return std::find(formats.begin(), formats.end(), format) != formats.end();
-}
-
 void require_exportable(const ModelSource& source, const LlavaConfig& config, const ExportOptions& options) {
   require_projector(config.projector);
-  const auto chosen = [&options](const char* format) {
-    return std::find(options.formats.begin(), options.formats.end(), format) != options.formats.end();
-  };
-  if (!chosen("peft") || chosen("hf_base")) return;
+  if (!exports(options, "peft") || exports(options, "hf_base")) return;
   const bool on_disk = !source.path.empty() && !source.random_weights && !is_original_layout(source.path);
   require(on_disk, "export",
           "expected hf_base beside peft, as no folder that transformers reads holds the base of a model that "
@@ -35,7 +25,7 @@ void require_exportable(const ModelSource& source, const LlavaConfig& config, co
 
 void require_exportable(const ExportTask& task) {
   require_projector(task.model->projector.kind);
-  require(!exports(task, "peft") || !task.adapter.empty(), "export",
+  require(!exports(task.options, "peft") || !task.adapter.empty(), "export",
           "expected a model with a LoRA adapter for the format peft, got none");
   require_exportable(task.source, task.model->config, task.options);
 }

@@ -18,7 +18,4 @@ nlohmann::json write_peft(const ExportTask& task, const std::filesystem::path& f
 /// UserError, before anything is written, when one of the task's formats cannot hold the model.
 void require_exportable(const ExportTask& task);
 
-/// Whether `format` is exported in the same run.
-bool exports(const ExportTask& task, const std::string& format);
-
 }  // namespace qslaw

@@ -20,7 +20,7 @@ namespace {
 const char* const kPeftPrefix = "base_model.model.model.";
 
 std::string base_model_name(const ExportTask& task) {
-  if (exports(task, "hf_base")) return "../hf_base";
+  if (exports(task.options, "hf_base")) return "../hf_base";
   return fs::absolute(task.source.path).lexically_normal().string();
 }
 
@@ -88,7 +88,7 @@ std::string readme(const ExportTask& task) {
 }
 
 void warn_about_base(const ExportTask& task) {
-  if (task.base_sha256.empty() || exports(task, "hf_base")) return;
+  if (task.base_sha256.empty() || exports(task.options, "hf_base")) return;
   log_warning("the adapter belongs on the dequantized base, which is not among export.formats (hf_base)");
 }
 

@@ -52,9 +52,8 @@ void check_exportable(const Recipe& recipe) {
   require_key(has_adapter, key,
               "expected tune.method lora or model.stages for an adapter to export, got \"peft\" without one");
   const bool base_on_disk = !source.path.empty() && !source.random_weights;
-  const bool exports_base = std::find(formats.begin(), formats.end(), "hf_base") != formats.end();
   require_key(
-      base_on_disk || exports_base, key,
+      base_on_disk || exports(*recipe.export_, "hf_base"), key,
       "expected hf_base beside peft, as no folder holds the base of a model that was joined from parts or "
       "begun at random, got \"peft\" alone");
 }

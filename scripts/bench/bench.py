@@ -1,4 +1,5 @@
 """What the benchmarks beside peers share: processes with their time and peak memory, models, recipes' runs, ratios, results."""
+import argparse
 import datetime
 import json
 import os
@@ -82,9 +83,15 @@ def target_line(what, rounds, ours, theirs, key, at_least=None, at_most=None):
     return f"- {what}: {ratio(rounds, ours, theirs, key)}. Wanted: {wanted}; {'reached' if reached else 'not reached'}."
 
 
-def add_size_options(parser, sizes):
-    for name, value in sizes.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value, help=f"default {value}")
+def parser_of(doc, name, sizes):
+    """The arguments of a benchmark: what all have, and its sizes with their defaults."""
+    parser = argparse.ArgumentParser(description=doc)
+    parser.add_argument("--program", default=str(ROOT / "build/qslaw"))
+    parser.add_argument("--out", type=Path, default=ROOT / "runs/bench" / name)
+    parser.add_argument("--no-table", dest="table", action="store_false", help="leave docs/results.md as it is")
+    for size, value in {**sizes, "rounds": 3, "threads": os.cpu_count() or 2}.items():
+        parser.add_argument(f"--{size.replace('_', '-')}", type=int, default=value, help=f"default {value}")
+    return parser
 
 
 def head_of(o, what):

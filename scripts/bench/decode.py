@@ -4,16 +4,13 @@
 Every process loads, runs once uncounted and then a few times; a round's figure is the median of these. Output head and embeddings
 are 16-bit for all, so that what differs is the blocks' linears, whose bits per weight, constants of groups included, stand beside.
 """
-import argparse
 import json
-import os
 import shutil
 import statistics
 import sys
-from pathlib import Path
 
-from bench import (BENCH, ROOT, SMALL_TOWER, add_size_options, head_of, make_model, median, ratio, require_markers, run, run_json,
-                   target_line, write_results)
+from bench import (BENCH, SMALL_TOWER, head_of, make_model, median, parser_of, ratio, require_markers, run,
+                   run_json, target_line, write_results)
 
 MODELS = {  # name -> blocks, width, ffn, heads
     "small": (8, 1024, 2816, 16),
@@ -125,12 +122,8 @@ def targets(rounds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--program", default=str(ROOT / "build/qslaw"))
-    parser.add_argument("--out", type=Path, default=ROOT / "runs/bench/decode")
+    parser = parser_of(__doc__, "decode", {"prompt": 256, "new_tokens": 64, "repeats": 3})
     parser.add_argument("--models", nargs="+", choices=sorted(MODELS), default=["small", "wide"])
-    parser.add_argument("--no-table", dest="table", action="store_false", help="leave docs/results.md as it is")
-    add_size_options(parser, {"prompt": 256, "new_tokens": 64, "repeats": 3, "rounds": 3, "threads": os.cpu_count() or 2})
     o = parser.parse_args()
     require_markers()
     o.out.mkdir(parents=True, exist_ok=True)

@@ -5,15 +5,13 @@ plain copy of the folder: a process each per round, in turn.
 Before each, what the page cache holds of its source is dropped (posix_fadvise); its time ends when what it wrote is on the disk
 (sync). Both alike for all three. What was written is deleted before the next one.
 """
-import argparse
 import os
 import shutil
 import statistics
 import sys
 import time
-from pathlib import Path
 
-from bench import (BENCH, ROOT, SMALL_TOWER, add_size_options, head_of, make_model, median, ratio, require_markers, run, write_results)
+from bench import (BENCH, SMALL_TOWER, head_of, make_model, median, parser_of, ratio, require_markers, run, write_results)
 
 OURS, PEER, COPY = "qslaw quantize, rtn", "llama.cpp, Q4_1", "cp"
 PEAK_WANTED = 2.5e9
@@ -96,12 +94,7 @@ def require_space(folder, o):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--program", default=str(ROOT / "build/qslaw"))
-    parser.add_argument("--out", type=Path, default=ROOT / "runs/bench/quantize_speed")
-    parser.add_argument("--no-table", dest="table", action="store_false", help="leave docs/results.md as it is")
-    add_size_options(parser, {"blocks": 32, "width": 4096, "ffn": 11008, "heads": 32, "group": 128, "rounds": 3,
-                              "threads": os.cpu_count() or 2})
+    parser = parser_of(__doc__, "quantize_speed", {"blocks": 32, "width": 4096, "ffn": 11008, "heads": 32, "group": 128})
     o = parser.parse_args()
     require_markers()
     o.out.mkdir(parents=True, exist_ok=True)

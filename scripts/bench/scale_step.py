@@ -2,15 +2,12 @@
 """One step of scale learning on the CPU, ours beside the same method in plain PyTorch: a process each per round, in turn; the
 median step of each process, its first one left out (buffers, thread pools), and its peak memory.
 """
-import argparse
 import json
-import os
 import shutil
 import statistics
 import sys
-from pathlib import Path
 
-from bench import (BENCH, ROOT, SMALL_TOWER, add_size_options, head_of, make_model, make_text, median, ratio, require_markers, run,
+from bench import (BENCH, SMALL_TOWER, head_of, make_model, make_text, median, parser_of, ratio, require_markers, run,
                    run_json, target_line, write_results)
 
 OURS = "qslaw, warmup"
@@ -80,12 +77,7 @@ def targets(rounds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--program", default=str(ROOT / "build/qslaw"))
-    parser.add_argument("--out", type=Path, default=ROOT / "runs/bench/scale_step")
-    parser.add_argument("--no-table", dest="table", action="store_false", help="leave docs/results.md as it is")
-    add_size_options(parser, {"width": 1024, "ffn": 2816, "layers": 8, "bits": 4, "group": 128, "batch": 2, "tokens": 512, "steps": 6,
-                              "rounds": 3, "threads": os.cpu_count() or 2})
+    parser = parser_of(__doc__, "scale_step", {"width": 1024, "ffn": 2816, "layers": 8, "bits": 4, "group": 128, "batch": 2, "tokens": 512, "steps": 6})
     o = parser.parse_args()
     require_markers()
     o.out.mkdir(parents=True, exist_ok=True)

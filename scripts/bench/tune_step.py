@@ -4,16 +4,13 @@
 The first step of a process is left out (buffers, thread pools). Ratios are taken within a round, so that a machine that
 changes its speed between rounds does not enter them.
 """
-import argparse
 import json
-import os
 import shutil
 import statistics
 import sys
-from pathlib import Path
 
-from bench import (BENCH, ROOT, SMALL_TOWER, add_size_options, head_of, make_model, make_text, median, ratio, require_markers, run,
-                   run_json, write_results)
+from bench import (BENCH, SMALL_TOWER, head_of, make_model, make_text, median, parser_of, ratio, require_markers,
+                   run, run_json, write_results)
 
 PEERS = {"bf16": "transformers + peft, bfloat16 LoRA", "nf4": "the same over bitsandbytes NF4"}
 OURS = "qslaw, LoRA on packed 4-bit"
@@ -76,12 +73,7 @@ def table(rounds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--program", default=str(ROOT / "build/qslaw"))
-    parser.add_argument("--out", type=Path, default=ROOT / "runs/bench/tune_step")
-    parser.add_argument("--no-table", dest="table", action="store_false", help="leave docs/results.md as it is")
-    add_size_options(parser, {"width": 1024, "ffn": 2816, "layers": 8, "batch": 2, "tokens": 512, "rank": 16, "steps": 6, "rounds": 3,
-                              "threads": os.cpu_count() or 2})
+    parser = parser_of(__doc__, "tune_step", {"width": 1024, "ffn": 2816, "layers": 8, "batch": 2, "tokens": 512, "rank": 16, "steps": 6})
     parser.add_argument("--dropout", type=float, default=0.0)
     o = parser.parse_args()
     require_markers()

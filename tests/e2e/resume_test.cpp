@@ -62,6 +62,16 @@ bool stop_at(const TinyExperiment& experiment, const std::string& stage, int64_t
   return true;
 }
 
+// A tuning that outlasts its test, on a stage that another run left.
+void write_long_tune(const TinyExperiment& experiment, const std::string& stage) {
+  experiment.write_recipe(longer(kTune, 200000),
+                          "{path: model, random_weights: true, dtype: float32, stages: [" + stage + "]}");
+}
+
+bool is_tuning(RunningProgram& program, const fs::path& output) {
+  return wait_until(program, [&] { return count_lines(output / "tune" / "metrics.jsonl") >= 4; });
+}
+
 }  // namespace
 
 TEST_CASE("a run stopped by signals in warmup and tune goes on to the same bytes") {
@@ -212,10 +222,10 @@ TEST_CASE("what a process builds on is not written meanwhile, but may be read") 
   const std::string speed = "eval: {benchmarks: [{kind: speed, prompt_tokens: 8, new_tokens: 2}]}\n";
   experiment.write_recipe(kQuantize + longer(kTune, 200000) + speed);
   require_success(experiment.run("quantize"));
-  const fs::path out = experiment.output(), quantize = out / "quantize", metrics = out / "tune/metrics.jsonl";
+  const fs::path out = experiment.output(), quantize = out / "quantize";
   const auto untouched = file_times(quantize);
   RunningProgram program(experiment.arguments("tune"));
-  REQUIRE(wait_until(program, [&] { return count_lines(metrics) >= 4; }));
+  REQUIRE(is_tuning(program, out));
   const std::vector<std::string> parts = {"[quantize]", "nothing builds on " + quantize.string(), "wait"};
   require_user_error(experiment.run("quantize", {"--restart"}), parts);
   require_user_error(experiment.run("quantize", {"--set", "quantize.bits=3"}), parts);
@@ -240,10 +250,9 @@ TEST_CASE("a stage of another run is not written while it is built on") {
   require_success(experiment.run("quantize"));
   const fs::path link = experiment.path() / "link", other = experiment.path() / "other";
   fs::create_directory_symlink(experiment.output() / "quantize", link);
-  experiment.write_recipe(longer(kTune, 200000),
-                          "{path: model, random_weights: true, dtype: float32, stages: [link]}");
+  write_long_tune(experiment, "link");
   RunningProgram program(experiment.arguments("tune", {"--out", other.string()}));
-  REQUIRE(wait_until(program, [&] { return count_lines(other / "tune" / "metrics.jsonl") >= 4; }));
+  REQUIRE(is_tuning(program, other));
   experiment.write_recipe(kQuantize);
   require_user_error(experiment.run("quantize", {"--restart"}), {"[quantize]", "nothing builds on"});
   program.send(SIGKILL);
@@ -259,11 +268,9 @@ TEST_CASE("an earlier result that was kept aside is not removed while it is buil
   require_success(experiment.run("quantize", {"--set", "quantize.bits=3"}));
   const fs::path kept = experiment.output() / "quantize.previous", other = experiment.path() / "other";
   const auto untouched = file_times(kept);
-  experiment.write_recipe(
-      longer(kTune, 200000),
-      "{path: model, random_weights: true, dtype: float32, stages: [out/quantize.previous]}");
+  write_long_tune(experiment, "out/quantize.previous");
   RunningProgram program(experiment.arguments("tune", {"--out", other.string()}));
-  REQUIRE(wait_until(program, [&] { return count_lines(other / "tune" / "metrics.jsonl") >= 4; }));
+  REQUIRE(is_tuning(program, other));
   experiment.write_recipe(kQuantize);
   require_user_error(experiment.run("quantize", {"--set", "quantize.bits=2"}),
                      {"[quantize]", "nothing reads " + kept.string()});
@@ -280,10 +287,9 @@ TEST_CASE("a stage's folder that is a link is not written while what it leads to
   const fs::path real = experiment.path() / "elsewhere", other = experiment.path() / "other";
   fs::rename(experiment.output() / "quantize", real);
   fs::create_directory_symlink(real, experiment.output() / "quantize");
-  experiment.write_recipe(longer(kTune, 200000),
-                          "{path: model, random_weights: true, dtype: float32, stages: [elsewhere]}");
+  write_long_tune(experiment, "elsewhere");
   RunningProgram program(experiment.arguments("tune", {"--out", other.string()}));
-  REQUIRE(wait_until(program, [&] { return count_lines(other / "tune" / "metrics.jsonl") >= 4; }));
+  REQUIRE(is_tuning(program, other));
   experiment.write_recipe(kQuantize);
   require_user_error(experiment.run("quantize", {"--restart"}), {"[quantize]", "nothing builds on"});
 }
