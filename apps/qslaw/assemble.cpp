@@ -93,7 +93,7 @@ std::string base_hash(const Experiment& experiment, const Artifacts& artifacts) 
 
 ImageTransform image_transform(const ModelOptions& model, const VisionConfig& vision) {
   const ModelSource& source = model.source;
-  const bool original = !source.path.empty() && is_original_layout(source.path);
+  const bool original = has_original_layout(source);
   const fs::path folder = source.path.empty() ? source.vision
                           : original          ? original_tower(source)
                                               : source.path;

@@ -1,7 +1,5 @@
 #include "stage_checks.h"
 
-#include <algorithm>
-
 #include "core/key_error.h"
 
 namespace qslaw {

@@ -124,7 +124,7 @@ void describe_section(const Recipe& recipe, const std::string& section, std::str
 // LLaVA's own layout may name the tower's folder outside of the recipe.
 void describe_tower(const ModelSource& source, std::string& out) {
   try {
-    if (source.path.empty() || !source.vision.empty() || !is_original_layout(source.path)) return;
+    if (!source.vision.empty() || !has_original_layout(source)) return;
     describe_path(original_tower(source), out);
   } catch (const UserError&) {
     out += "a vision tower that cannot be found\n";  // the stage says why

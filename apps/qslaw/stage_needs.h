@@ -37,7 +37,8 @@ void check_memory(const Experiment& experiment, const std::string& stage, const 
 void check_needs(const Experiment& experiment, const std::vector<std::string>& stages,
                  const LlavaConfig& config);
 
-/// Before one stage alone, which reads its data at once: its memory without that of activations.
+/// Before one stage alone, which reads its data at once: its memory without that of activations. Of an
+/// evaluation data and memory, as before `run`.
 void check_needs_of_one(const Experiment& experiment, const std::string& stage, const LlavaConfig& config);
 
 }  // namespace qslaw

@@ -17,7 +17,7 @@ void require_projector(ProjectorKind kind) {
 void require_exportable(const ModelSource& source, const LlavaConfig& config, const ExportOptions& options) {
   require_projector(config.projector);
   if (!exports(options, "peft") || exports(options, "hf_base")) return;
-  const bool on_disk = !source.path.empty() && !source.random_weights && !is_original_layout(source.path);
+  const bool on_disk = !source.path.empty() && !source.random_weights && !has_original_layout(source);
   require(on_disk, "export",
           "expected hf_base beside peft, as no folder that transformers reads holds the base of a model that "
           "was joined from parts, begun at random or read from LLaVA's own layout, got peft alone");

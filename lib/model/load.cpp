@@ -111,7 +111,7 @@ Llava load_parts(const PartGetters& parts, const LlavaConfig& config, const Plac
 }  // namespace
 
 LlavaConfig read_config(const ModelSource& source) {
-  if (!source.path.empty() && is_original_layout(source.path)) return read_original_config(source);
+  if (has_original_layout(source)) return read_original_config(source);
   if (!source.path.empty()) {
     require(source.vision.empty(), "config",
             "expected no model.vision beside a model with its own tower, got ", source.vision.string(), " (",

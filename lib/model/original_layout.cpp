@@ -52,8 +52,9 @@ ProjectorKind projector_kind(const json& config, const fs::path& folder) {
 
 }  // namespace
 
-bool is_original_layout(const fs::path& folder) {
-  const json config = read_json(config_file(folder));
+bool has_original_layout(const ModelSource& source) {
+  if (source.path.empty()) return false;
+  const json config = read_json(config_file(source.path));
   return config.is_object() && !config.contains("text_config") && config.contains("mm_vision_tower");
 }
 

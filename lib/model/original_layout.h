@@ -8,16 +8,16 @@
 
 namespace qslaw {
 
-/// By config.json. UserError when there is none.
-bool is_original_layout(const std::filesystem::path& folder);
+/// Whether the source is a folder of this layout, by its config.json. UserError when that folder has none.
+bool has_original_layout(const ModelSource& source);
 
-/// REQUIRES: source.path has this layout. UserError names the file and key of what is not supported, such as
+/// REQUIRES: has_original_layout. UserError names the file and key of what is not supported, such as
 /// start and end tokens around pictures.
 LlavaConfig read_original_config(const ModelSource& source);
 
 /// Folder of the tower's configuration and, unless the checkpoint has them, weights: model.vision, or
 /// mm_vision_tower where that is a folder (relative to the model's). UserError names model.vision otherwise.
-/// REQUIRES: source.path has this layout.
+/// REQUIRES: has_original_layout.
 std::filesystem::path original_tower(const ModelSource& source);
 
 /// image_aspect_ratio as a value of model.image_aspect: pad or square. UserError for anyres, LLaVA-1.6's way,

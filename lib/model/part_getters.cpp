@@ -114,8 +114,8 @@ PartGetters open_base(const ModelSource& source, const LlavaConfig& config, Weig
             [](const std::string&) { return true; }};
   }
   if (source.path.empty()) return open_three_parts(source, config, reading);
-  return is_original_layout(source.path) ? open_original_folder(source, config, reading)
-                                         : open_llava_folder(source, config, reading);
+  return has_original_layout(source) ? open_original_folder(source, config, reading)
+                                     : open_llava_folder(source, config, reading);
 }
 
 }  // namespace

@@ -134,10 +134,14 @@ AbsmaxCodes quantize_absmax(const at::Tensor& absmax) {
 }
 
 at::Tensor dequantize_absmax(const at::Tensor& codes, const at::Tensor& nested_absmax,
-                             const at::Tensor& offset) {
+                             const at::Tensor& offset, int64_t first) {
   static const at::Tensor map = dynamic_map();
   const at::Tensor values = queued_copy(map, codes.device()).index_select(0, codes.flatten().to(at::kLong));
-  const at::Tensor spread = nested_absmax.repeat_interleave(kAbsmaxBlock).narrow(0, 0, values.numel());
+  const int64_t block = first / kAbsmaxBlock,
+                end_block = (first + values.numel() + kAbsmaxBlock - 1) / kAbsmaxBlock;
+  const at::Tensor spread = nested_absmax.narrow(0, block, end_block - block)
+                                .repeat_interleave(kAbsmaxBlock)
+                                .narrow(0, first % kAbsmaxBlock, values.numel());
   return (values * spread + offset).view(codes.sizes());
 }
 

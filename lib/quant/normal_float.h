@@ -30,8 +30,9 @@ struct AbsmaxCodes {
   at::Tensor offset;         // float32 [1]
 };
 AbsmaxCodes quantize_absmax(const at::Tensor& absmax);
+/// Of `codes`, a part of those that begins at the `first`-th value.
 at::Tensor dequantize_absmax(const at::Tensor& codes, const at::Tensor& nested_absmax,
-                             const at::Tensor& offset);
+                             const at::Tensor& offset, int64_t first = 0);
 
 /// The signed dynamic map: 256 ascending values (bitsandbytes' create_dynamic_map).
 at::Tensor dynamic_map();

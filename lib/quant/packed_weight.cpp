@@ -106,7 +106,12 @@ int64_t PackedWeight::bytes() const {
 
 void PackedWeight::dequantize_into(int64_t begin, int64_t end, at::Tensor& out) const {
   if (kind == CodeKind::uniform) return dequantize_packed_into(codes, grid, bits, begin, end, out);
-  dequantize_table_into(codes, absmax(), normal_float_table(bits, codes.device()), bits, begin, end, out);
+  const int64_t count = end - begin;
+  const at::Tensor rows = absmax_codes.narrow(0, begin, count);
+  const at::Tensor absmax =
+      dequantize_absmax(rows, nested_absmax, absmax_offset, begin * absmax_codes.size(1));
+  dequantize_table_into(codes.narrow(0, begin, count), absmax, normal_float_table(bits, codes.device()), bits,
+                        0, count, out);
 }
 
 at::Tensor PackedWeight::dequantize(at::ScalarType dtype) const {

@@ -47,6 +47,11 @@ TEST_CASE("NF4 codes and double quantization agree with bitsandbytes") {
     CHECK(at::allclose(nested.offset, golden.tensor(name + ".offset"), 1e-6, 0.0));
     CHECK(at::allclose(nested.nested_absmax, golden.tensor(name + ".nested_absmax"), 1e-5, 1e-9));
     const at::Tensor absmax = dequantize_absmax(nested.codes, nested.nested_absmax, nested.offset);
+    for (int64_t row = 0; row < absmax.size(0); ++row) {  // rows begin anywhere within a block of 256
+      CHECK(at::equal(dequantize_absmax(nested.codes.narrow(0, row, absmax.size(0) - row),
+                                        nested.nested_absmax, nested.offset, row * absmax.size(1)),
+                      absmax.narrow(0, row, absmax.size(0) - row)));
+    }
     const at::Tensor restored =
         dequantize_table(pack_codes(codes.codes_NK, 4), absmax, normal_float_table(4), 4, at::kFloat);
     // One step of the 8-bit absmax code is at most 1/128 of the nested absmax.
