@@ -83,13 +83,13 @@ def target_line(what, rounds, ours, theirs, key, at_least=None, at_most=None):
     return f"- {what}: {ratio(rounds, ours, theirs, key)}. Wanted: {wanted}; {'reached' if reached else 'not reached'}."
 
 
-def parser_of(doc, name, sizes):
-    """The arguments of a benchmark: what all have, and its sizes with their defaults."""
+def parser_of(doc, name, sizes, rounds=3):
+    """The arguments of a benchmark: what all have, and its sizes with their defaults. `rounds`: None where there is one only."""
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--program", default=str(ROOT / "build/qslaw"))
     parser.add_argument("--out", type=Path, default=ROOT / "runs/bench" / name)
     parser.add_argument("--no-table", dest="table", action="store_false", help="leave docs/results.md as it is")
-    for size, value in {**sizes, "rounds": 3, "threads": os.cpu_count() or 2}.items():
+    for size, value in {**sizes, **({"rounds": rounds} if rounds else {}), "threads": os.cpu_count() or 2}.items():
         parser.add_argument(f"--{size.replace('_', '-')}", type=int, default=value, help=f"default {value}")
     return parser
 

@@ -5,30 +5,39 @@ Few steps are enough, since every step does the same work. Writes the table of d
 """
 import argparse
 import datetime
+import json
 import os
 import shutil
+import statistics
 from pathlib import Path
+from typing import NamedTuple
 
 from demo_table import METHODS, cpu_name, replace_table, require_markers, rows_of, run, spread
 
 
-def stage_step(reports, stage):
-    """Milliseconds per optimizer step, held-out measurements included; None without the stage."""
-    if stage not in reports:
+def step_time(run, stage):
+    """Milliseconds of the median optimizer step; None without the stage. A step that something else disturbed does not enter."""
+    path = run.out / stage / "metrics.jsonl"
+    if not path.exists():
         return None
-    return 1000 * reports[stage]["seconds"] / reports[stage]["results"]["steps"]
+    return 1000 * statistics.median(json.loads(line)["step_s"] for line in path.read_text().splitlines())
 
 
-def kib(reports, stage, kind):
-    return reports[stage]["memory"][kind] / 1024 if stage in reports else None
+def kib(run, kinds):
+    return sum(run.reports["tune"]["memory"][kind] for kind in kinds) / 1024
+
+
+class Run(NamedTuple):
+    out: Path
+    reports: dict  # by stage
 
 
 COLUMNS = [  # (header, how to read it from a finished run)
-    ("tune, ms per step", lambda r: stage_step(r, "tune")),
-    ("warm-up, ms per step", lambda r: stage_step(r, "warmup")),
-    ("peak of the process, MiB", lambda r: max(s["peak_host_bytes"] for s in r.values()) / 2**20),
-    ("weights while tuning, KiB", lambda r: kib(r, "tune", "weights")),
-    ("optimizer and gradients, KiB", lambda r: kib(r, "tune", "optimizer") + kib(r, "tune", "gradients")),
+    ("tune, ms per step", lambda run: step_time(run, "tune")),
+    ("warm-up, ms per step", lambda run: step_time(run, "warmup")),
+    ("peak of the process, MiB", lambda run: max(s["peak_host_bytes"] for s in run.reports.values()) / 2**20),
+    ("weights while tuning, KiB", lambda run: kib(run, ["weights"])),
+    ("optimizer and gradients, KiB", lambda run: kib(run, ["optimizer", "gradients"])),
 ]
 
 
@@ -40,8 +49,8 @@ def measure(recipe, bits, options):
         sets.append(f"quantize.bits={bits}")
     if METHODS[recipe][2]:
         sets += [f"warmup.phases.{i}.max_steps={options.steps}" for i in range(2)] + ["warmup.heldout=null"]
-    reports = run(options.program, recipe, out, sets, options.threads)
-    return {name: read(reports) for name, read in COLUMNS}
+    finished = Run(out, run(options.program, recipe, out, sets, options.threads))
+    return {name: read(finished) for name, read in COLUMNS}
 
 
 def table(rounds):
@@ -68,7 +77,7 @@ def main():
     rows = [row for row in rows_of(options.bits) if row[0] != "fixed_scales"]  # a control that costs what QSLAW costs
     rounds = [{row: measure(*row, options) for row in rows} for _ in range(options.rounds)]
     head = (f"{datetime.date.today()}, {cpu_name()}, {options.threads} threads, {options.steps} steps of each stage and phase, "
-            f"{options.rounds} rounds with every row in each; mean ± standard deviation over the rounds.\n")
+            f"{options.rounds} rounds with every row in each; mean ± standard deviation over the rounds, of a step its median in the round.\n")
     text = head + "\n" + table(rounds)
     replace_table("demo speed", text)
     print(text)

@@ -33,7 +33,7 @@ COLUMNS = [  # (header, how to read it from a finished run)
     ("text perplexity", lambda r: r["eval"]["results"]["text_perplexity"]["perplexity"]),
 ]
 RESULTS = Path("docs/results.md")
-TABLES = ["demo table", "demo speed", "tune step", "decode", "scale step", "quantize speed"]  # what stands between markers in it
+TABLES = ["demo table", "demo speed", "tune step", "decode", "scale step", "quantize speed", "full size"]  # what stands between markers in it
 
 
 def markers(name):
