@@ -56,12 +56,12 @@ def make_model(folder, layout, sizes):
     return folder
 
 
-def make_text(path):
-    """A text of short words for tuning steps."""
+def make_text(path, lines=400):
+    """A text of short words for tuning steps, 200 in a line: a line is about 370 tokens of LLaMA's."""
     if not path.exists():
         words = random.Random(1)
         path.write_text("\n".join(" ".join(words.choice("one two three four five six seven eight".split()) for _ in range(200))
-                                  for _ in range(400)))
+                                  for _ in range(lines)))
     return path
 
 

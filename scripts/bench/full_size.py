@@ -74,7 +74,7 @@ def measure_size(size, o):
     model = make_model(folder / "model", "llava", ["--size", "7b" if size == "blocks" else size, *layers])
     out, recipe, results = folder / "out", folder / "recipe.yaml", {}
     shutil.rmtree(out, ignore_errors=True)
-    values = {"out": out.resolve(), "model": model.resolve(), "text": make_text(o.out / "text.txt").resolve(),
+    values = {"out": out.resolve(), "model": model.resolve(), "text": make_text(o.out / "text.txt", lines=4 * o.samples + 400).resolve(),
               "demo": ROOT / "recipes/demo/data", "samples": o.samples, "epochs": o.epochs}
     for case in FULL[size]:
         recipe.write_text(case.recipe.format(**values))
