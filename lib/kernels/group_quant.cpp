@@ -12,6 +12,7 @@
 #include "kernels/parallel.h"
 #include "kernels/quant_math.h"
 #include "kernels/row_kernels.h"
+#include "kernels/scratch.h"
 
 namespace qslaw {
 namespace {
@@ -177,6 +178,13 @@ void fake_quantize_into(const at::Tensor& weight_NK, const GroupGrid& grid, cons
   for_each_block(grid.scale.numel(), G, [&](int64_t first, int64_t count) {
     kernel(w.at(first * G), w.type, reader.at(first, count), result.type, result.at(first * G));
   });
+}
+
+at::Tensor scratch_fake_quantize(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
+                                 int bits, at::ScalarType dtype) {
+  at::Tensor out = scratch_matrix(weight_NK.size(0), weight_NK.size(1), weight_NK.options().dtype(dtype));
+  fake_quantize_into(weight_NK, grid, gamma, bits, out);
+  return out;
 }
 
 at::Tensor gamma_gradient(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,

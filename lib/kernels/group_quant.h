@@ -49,6 +49,10 @@ at::Tensor fake_quantize(const at::Tensor& weight_NK, const GroupGrid& grid, con
 void fake_quantize_into(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma, int bits,
                         at::Tensor& out);
 
+/// The same in the buffer that all layers share (scratch.h): valid until the next one of that dtype.
+at::Tensor scratch_fake_quantize(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
+                                 int bits, at::ScalarType dtype);
+
 /// dL/dgamma, float32 [N, K/G], from dL/dW^ [N, K] float32 (docs/method.md, "Gradient of gamma").
 at::Tensor gamma_gradient(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
                           const at::Tensor& gradient_NK, int bits);

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "kernels/scratch.h"
 #include "quant/packed_linear.h"
 
 namespace qslaw {
@@ -12,14 +11,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// In the buffer that all layers share: valid until the next call.
-at::Tensor quantized_weight(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
-                            int bits, at::ScalarType dtype) {
-  at::Tensor out = scratch_matrix(weight_NK.size(0), weight_NK.size(1), weight_NK.options().dtype(dtype));
-  fake_quantize_into(weight_NK, grid, gamma, bits, out);
-  return out;
-}
-
 struct ScaledProduct : torch::autograd::Function<ScaledProduct> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& gamma,
                             const at::Tensor& weight_NK, const at::Tensor& scale, const at::Tensor& zero,
@@ -27,7 +18,7 @@ struct ScaledProduct : torch::autograd::Function<ScaledProduct> {
     context->save_for_backward({x, gamma, weight_NK, scale, zero});
     context->saved_data["bits"] = bits;
     return at::linear(
-        x, quantized_weight(weight_NK, {scale, zero}, gamma, static_cast<int>(bits), x.scalar_type()));
+        x, scratch_fake_quantize(weight_NK, {scale, zero}, gamma, static_cast<int>(bits), x.scalar_type()));
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -37,7 +28,7 @@ struct ScaledProduct : torch::autograd::Function<ScaledProduct> {
     const int bits = static_cast<int>(context->saved_data["bits"].toInt());
     const at::Tensor dY_MN = gradients[0].reshape({-1, gradients[0].size(-1)});
     const at::Tensor dX =
-        at::mm(dY_MN, quantized_weight(weight_NK, grid, gamma, bits, x.scalar_type())).view(x.sizes());
+        at::mm(dY_MN, scratch_fake_quantize(weight_NK, grid, gamma, bits, x.scalar_type())).view(x.sizes());
     const at::Tensor x_MK = x.reshape({-1, x.size(-1)});
     const at::Tensor dW_NK = at::mm(dY_MN.t(), x_MK).to(at::kFloat).contiguous();
     const at::Tensor dGamma = gamma_gradient(weight_NK, grid, gamma, dW_NK, bits);

@@ -1,6 +1,7 @@
 #include "quant/weight_clipping.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/quant_math.h"
 
@@ -9,39 +10,69 @@ namespace {
 
 constexpr double kInitialFactor = 4.0;
 
-// Rounds, letting the gradient through as if nothing had happened.
-at::Tensor round_straight_through(const at::Tensor& x) {
-  return x + (x.round() - x).detach();
-}
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// x W^^T with W^ on the grid of `scale` and `zero`: made again in the backward pass, so that a block keeps no
+// weight but its own. dL/dscale is the sum over the group of dL/dW^ (code - zero - [inside] W / scale): the
+// rounding lets the gradient through, and none passes through the zero point (in the authors' code neither).
+struct ClippedProduct : torch::autograd::Function<ClippedProduct> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& scale,
+                            const at::Tensor& zero, const at::Tensor& weight_NK, int64_t bits) {
+    context->save_for_backward({x, scale, zero, weight_NK});
+    context->saved_data["bits"] = bits;
+    return at::linear(
+        x, scratch_fake_quantize(weight_NK, {scale, zero}, {}, static_cast<int>(bits), x.scalar_type()));
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight_NK = saved[3];
+    const GroupGrid grid{saved[1], saved[2]};
+    const int bits = static_cast<int>(context->saved_data["bits"].toInt());
+    const at::Tensor dY_MN = gradients[0].reshape({-1, gradients[0].size(-1)});
+    const at::Tensor dX =
+        at::mm(dY_MN, scratch_fake_quantize(weight_NK, grid, {}, bits, x.scalar_type())).view(x.sizes());
+    const at::Tensor dW_NK = at::mm(dY_MN.t(), x.reshape({-1, x.size(-1)})).to(at::kFloat).contiguous();
+    return {dX, scale_gradient(weight_NK, grid, dW_NK, bits), {}, {}, {}};
+  }
+
+  static at::Tensor scale_gradient(const at::Tensor& weight_NK, const GroupGrid& grid,
+                                   const at::Tensor& dW_NK, int bits) {
+    const at::Tensor inside = gamma_gradient(weight_NK, grid, at::ones_like(grid.scale), dW_NK, bits);
+    const at::Tensor products = scratch_fake_quantize(weight_NK, grid, {}, bits, at::kFloat).mul_(dW_NK);
+    return (products.view({weight_NK.size(0), grid.scale.size(1), -1}).sum(-1) + inside) / grid.scale;
+  }
+};
 
 }  // namespace
 
-ClippedLinear::ClippedLinear(at::Tensor weight_NK, int64_t group_size, int bits)
-    : weight_NK_(std::move(weight_NK)),
+ClippedLinear::ClippedLinear(const at::Tensor& weight_NK, int64_t group_size, int bits)
+    : weight_NK_(weight_NK.contiguous()),
       group_size_(group_size),
       bits_(bits),
       range_(group_range(weight_NK_, group_size)),
       upper_(at::full_like(range_.high, kInitialFactor).requires_grad_(true)),
       lower_(at::full_like(range_.low, kInitialFactor).requires_grad_(true)) {}
 
-// The same arithmetic as quant_math.h in differentiable operators. No gradient passes through the zero point
-// (its round has none in the authors' code either).
-at::Tensor ClippedLinear::clipped_weight() const {
-  const double top = (1 << bits_) - 1;
-  const at::Tensor high = at::sigmoid(upper_) * range_.high, low = at::sigmoid(lower_) * range_.low;
-  const at::Tensor scale = ((high - low) / top).clamp(kMinScale, kMaxScale).unsqueeze(-1);
-  const at::Tensor zero = (-low.unsqueeze(-1) / scale).clamp(-kMaxZero, kMaxZero).round().detach();
-  const at::Tensor grouped = weight_NK_.to(at::kFloat).view({weight_NK_.size(0), -1, group_size_});
-  const at::Tensor position = round_straight_through(grouped / scale) + zero;
-  return ((position.clamp(0.0, top) - zero) * scale).view(weight_NK_.sizes());
+GroupRange ClippedLinear::clipped_range() const {
+  return {at::sigmoid(upper_) * range_.high, at::sigmoid(lower_) * range_.low};
+}
+
+GroupGrid ClippedLinear::grid() const {
+  at::NoGradGuard no_grad;
+  return grid_from_range(clipped_range(), bits_);
 }
 
 at::Tensor ClippedLinear::forward(const at::Tensor& x) const {
-  return at::linear(x, clipped_weight().to(x.scalar_type()));
+  const GroupRange range = clipped_range();
+  // group_scale of quant_math.h in differentiable operators.
+  const at::Tensor scale = ((range.high - range.low) / ((1 << bits_) - 1)).clamp(kMinScale, kMaxScale);
+  return ClippedProduct::apply(x, scale, grid().zero, weight_NK_, bits_);
 }
 
 at::Tensor ClippedLinear::dense_weight(at::ScalarType dtype) const {
-  return clipped_weight().detach().to(dtype);
+  return fake_quantize(weight_NK_, grid(), {}, bits_, dtype);
 }
 
 int64_t ClippedLinear::weight_bytes() const {
@@ -49,12 +80,11 @@ int64_t ClippedLinear::weight_bytes() const {
 }
 
 PackedWeight ClippedLinear::pack() const {
-  at::NoGradGuard no_grad;
   PackedWeight packed;
   packed.bits = bits_;
   packed.group_size = group_size_;
-  packed.grid = grid_from_range({at::sigmoid(upper_) * range_.high, at::sigmoid(lower_) * range_.low}, bits_);
-  packed.codes = quantize_packed(weight_NK_.contiguous(), packed.grid, {}, bits_);
+  packed.grid = grid();
+  packed.codes = quantize_packed(weight_NK_, packed.grid, {}, bits_);
   return packed;
 }
 

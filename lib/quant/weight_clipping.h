@@ -7,10 +7,10 @@
 namespace qslaw {
 
 /// Clipping factors of every group before the sigmoid, float32 leaves [N, K/G]; 4.0 at the start (sigmoid
-/// 0.982).
+/// 0.982). The weight stays in its dtype; what is quantized of it exists only during a product.
 class ClippedLinear final : public Linear {
  public:
-  ClippedLinear(at::Tensor weight_NK, int64_t group_size, int bits);
+  ClippedLinear(const at::Tensor& weight_NK, int64_t group_size, int bits);
   at::Tensor forward(const at::Tensor& x) const override;
   at::Tensor dense_weight(at::ScalarType dtype) const override;
   int64_t weight_bytes() const override;
@@ -21,7 +21,8 @@ class ClippedLinear final : public Linear {
   PackedWeight pack() const;
 
  private:
-  at::Tensor clipped_weight() const;
+  GroupRange clipped_range() const;  // differentiable in the factors
+  GroupGrid grid() const;
 
   at::Tensor weight_NK_;
   int64_t group_size_;

@@ -112,9 +112,12 @@ StageEstimate estimate_quantize(const Recipe& recipe, const LlavaConfig& config)
   const int64_t bytes = dtype_bytes(recipe), block = counts.linears / config.language.layers;
   const int64_t tokens = options.calibration->samples * options.calibration->length;
   estimate.weights += bytes * (counts.other_language + counts.vision + counts.projector + block);
-  // Inputs through both chains and the targets; the block's weights in float32 with what autograd keeps of
-  // them.
-  estimate.activations = 3 * tokens * config.language.width * bytes + 10 * 4 * block;
+  // Inputs and targets; what a step keeps of the block, and its largest linear: quantized in the compute
+  // dtype and in float32, its gradient in both.
+  const int64_t step_tokens = options.omniquant.batch_size * options.calibration->length;
+  estimate.activations = 2 * tokens * config.language.width * bytes +
+                         step_tokens * block_activation_values(config.language) * bytes +
+                         2 * (bytes + 4) * counts.largest_linear;
   estimate.flops = 6.0 * static_cast<double>(counts.linears) * static_cast<double>(tokens) *
                    static_cast<double>(options.omniquant.epochs + 1);
   return estimate;

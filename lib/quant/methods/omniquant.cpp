@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/progress.h"
+#include "io/mapped_file.h"
 #include "kernels/adamw.h"
 #include "quant/block_store.h"
 #include "quant/methods/methods.h"
@@ -16,10 +17,10 @@
 namespace qslaw {
 namespace {
 
-// The hidden states in front of the present block.
+// Hidden states of the calibration samples while a block is learned.
 struct CalibrationState {
-  std::vector<at::Tensor> full_BTD;       // through full-precision blocks
-  std::vector<at::Tensor> quantized_BTD;  // through quantized blocks
+  std::vector<at::Tensor> targets_BTD;    // behind the block, through full-precision blocks
+  std::vector<at::Tensor> quantized_BTD;  // in front of it, through quantized blocks
   std::vector<at::Tensor> mask_BT1;       // 1 for tokens, 0 for padding
   std::vector<RopeTable> rope;
 };
@@ -28,7 +29,7 @@ CalibrationState start_state(const Llava& model, const std::vector<Batch>& batch
   CalibrationState state;
   for (const Batch& batch : batches) {
     const at::Tensor x = embed_batch(model, batch);
-    state.full_BTD.push_back(x);
+    state.targets_BTD.push_back(x);
     state.quantized_BTD.push_back(x);
     state.mask_BT1.push_back(
         (at::arange(x.size(1)).unsqueeze(0) < batch.lengths_B.unsqueeze(1)).unsqueeze(-1).to(x.device()));
@@ -37,12 +38,11 @@ CalibrationState start_state(const Llava& model, const std::vector<Batch>& batch
   return state;
 }
 
-std::vector<at::Tensor> run_block(const LlamaBlock& block, const LanguageConfig& config,
-                                  const std::vector<at::Tensor>& inputs, const std::vector<RopeTable>& rope) {
-  std::vector<at::Tensor> outputs;
-  for (size_t i = 0; i < inputs.size(); ++i)
-    outputs.push_back(block_forward(block, config, inputs[i], rope[i]));
-  return outputs;
+// Moves hidden states through the block, one after the other: they exist once.
+void advance(const LlamaBlock& block, const LanguageConfig& config, const std::vector<RopeTable>& rope,
+             std::vector<at::Tensor>& states_BTD) {
+  for (size_t i = 0; i < states_BTD.size(); ++i)
+    states_BTD[i] = block_forward(block, config, states_BTD[i], rope[i]);
 }
 
 at::Tensor masked_error(const at::Tensor& output, const at::Tensor& target, const at::Tensor& mask_BT1) {
@@ -50,19 +50,18 @@ at::Tensor masked_error(const at::Tensor& output, const at::Tensor& target, cons
   return squared.sum() / (mask_BT1.sum() * output.size(-1));
 }
 
-double mean_error(const LlamaBlock& block, const LanguageConfig& config, const CalibrationState& state,
-                  const std::vector<at::Tensor>& targets) {
+double mean_error(const LlamaBlock& block, const LanguageConfig& config, const CalibrationState& state) {
   double total = 0.0;
-  for (size_t i = 0; i < targets.size(); ++i) {
+  for (size_t i = 0; i < state.targets_BTD.size(); ++i) {
     const at::Tensor output = block_forward(block, config, state.quantized_BTD[i], state.rope[i]);
-    total += masked_error(output, targets[i], state.mask_BT1[i]).item<double>();
+    total += masked_error(output, state.targets_BTD[i], state.mask_BT1[i]).item<double>();
   }
-  return total / static_cast<double>(targets.size());
+  return total / static_cast<double>(state.targets_BTD.size());
 }
 
 void learn_clipping(const LlamaBlock& block, const std::vector<ClippedLinear*>& linears,
                     const LanguageConfig& config, const CalibrationState& state,
-                    const std::vector<at::Tensor>& targets, const OmniquantOptions& options) {
+                    const OmniquantOptions& options) {
   at::AutoGradMode with_grad(true);
   std::vector<at::Tensor> factors;
   for (ClippedLinear* linear : linears) {
@@ -71,10 +70,10 @@ void learn_clipping(const LlamaBlock& block, const std::vector<ClippedLinear*>& 
   }
   AdamW optimizer(factors, {});
   for (int64_t epoch = 0; epoch < options.epochs; ++epoch) {
-    for (size_t i = 0; i < targets.size(); ++i) {
+    for (size_t i = 0; i < state.targets_BTD.size(); ++i) {
       if (stop_requested()) throw Stopped("quantize was stopped; go on with --resume");
       const at::Tensor output = block_forward(block, config, state.quantized_BTD[i], state.rope[i]);
-      const at::Tensor loss = masked_error(output, targets[i], state.mask_BT1[i]);
+      const at::Tensor loss = masked_error(output, state.targets_BTD[i], state.mask_BT1[i]);
       torch::autograd::backward({loss}, {});
       optimizer.step(options.lr);
     }
@@ -87,8 +86,7 @@ std::vector<ClippedLinear*> clip_block(LlamaBlock& block, const QuantizeOptions&
   std::vector<ClippedLinear*> clipped;
   for (auto& [name, linear] : block_linears(block)) {
     auto& dense = dynamic_cast<DenseLinear&>(**linear);
-    auto made =
-        std::make_unique<ClippedLinear>(dense.weight().contiguous(), options.group_size, options.bits);
+    auto made = std::make_unique<ClippedLinear>(dense.weight(), options.group_size, options.bits);
     clipped.push_back(made.get());
     full.push_back(std::move(*linear));
     *linear = std::move(made);
@@ -123,16 +121,14 @@ FinishedBlock pack_block(const QuantizeTask& task, const std::vector<LinearSpec>
   return finished;
 }
 
-// Learns one block; `targets` are the full-precision block's outputs.
 FinishedBlock learn_block(LlamaBlock& block, int64_t layer, const std::vector<LinearSpec>& specs,
-                          const QuantizeTask& task, const CalibrationState& state,
-                          const std::vector<at::Tensor>& targets) {
+                          const QuantizeTask& task, const CalibrationState& state) {
   const LanguageConfig& config = task.config.language;
   std::vector<std::unique_ptr<Linear>> full;
   const auto clipped = clip_block(block, task.options, full);
-  const double before = mean_error(block, config, state, targets);
-  learn_clipping(block, clipped, config, state, targets, task.options.omniquant);
-  const double after = mean_error(block, config, state, targets);
+  const double before = mean_error(block, config, state);
+  learn_clipping(block, clipped, config, state, task.options.omniquant);
+  const double after = mean_error(block, config, state);
   require(std::isfinite(after), "quantize", "expected a finite calibration loss in block ", layer, ", got ",
           after);
   FinishedBlock finished = pack_block(task, specs, clipped, full);
@@ -140,26 +136,38 @@ FinishedBlock learn_block(LlamaBlock& block, int64_t layer, const std::vector<Li
   return finished;
 }
 
+// Moves the block's linears to the device. Returns their weights as they lie in the files.
+std::vector<at::Tensor> bring_block(LlamaBlock& block, at::Device device) {
+  std::vector<at::Tensor> in_files;
+  for (auto& [name, linear] : block_linears(block)) {
+    in_files.push_back(dynamic_cast<DenseLinear&>(**linear).weight());
+    *linear = std::make_unique<DenseLinear>(in_files.back().to(device));
+  }
+  return in_files;
+}
+
 // Learns one block, or takes it from the store, and moves the state behind it.
 void quantize_block(Llava& model, int64_t layer, const QuantizeTask& task, const BlockStore& store,
                     CalibrationState& state, const PackedSink& sink, nlohmann::json& report) {
   const LanguageConfig& config = task.config.language;
   LlamaBlock& block = model.language.blocks[static_cast<size_t>(layer)];
-  const auto targets = run_block(block, config, state.full_BTD, state.rope);
+  const std::vector<at::Tensor> in_files = bring_block(block, task.device);
+  advance(block, config, state.rope, state.targets_BTD);
   const auto specs = block_specs(config, layer);
   const bool is_stored = store.has(layer);
   const FinishedBlock finished =
-      is_stored ? store.load(layer, specs) : learn_block(block, layer, specs, task, state, targets);
+      is_stored ? store.load(layer, specs) : learn_block(block, layer, specs, task, state);
   if (!is_stored) store.save(layer, finished);
   size_t index = 0;
   for (auto& [name, linear] : block_linears(block)) {
     const auto& packed = finished.linears.weights.at(specs[index++].name);
     *linear = std::make_unique<PackedLinear>(std::make_shared<PackedWeight>(packed->to(task.device)));
   }
-  state.quantized_BTD = run_block(block, config, state.quantized_BTD, state.rope);
-  state.full_BTD = targets;
+  advance(block, config, state.rope, state.quantized_BTD);
   for (auto& [name, linear] : block_linears(block))
     linear->reset();
+  for (const at::Tensor& weight_NK : in_files)
+    release_mapped_pages(weight_NK.const_data_ptr(), weight_NK.nbytes());
   for (const LinearSpec& spec : specs)
     sink(spec.name, *finished.linears.weights.at(spec.name));
   report["blocks"].push_back(finished.report.at("block"));
@@ -172,8 +180,8 @@ void quantize_block(Llava& model, int64_t layer, const QuantizeTask& task, const
 nlohmann::json quantize_omniquant(const QuantizeTask& task, const PackedSink& sink) {
   QSLAW_CHECK(!task.calibration.empty());
   // Mapped, not copied: one block's weights at a time are touched.
-  const LinearMaker mapped = [&](const LinearSpec&, const std::function<at::Tensor()>& read_weight) {
-    return std::make_unique<DenseLinear>(read_weight().to(task.device));
+  const LinearMaker mapped = [](const LinearSpec&, const std::function<at::Tensor()>& read_weight) {
+    return std::make_unique<DenseLinear>(read_weight());
   };
   Llava model = load_llava(task.source, task.config, task.dtype, task.device, mapped);
   CalibrationState state = start_state(model, task.calibration);
