@@ -96,8 +96,8 @@ def plan(options):
     jobs = []
     for protocol in options.protocols:
         for recipe, bits in rows_of(options.bits):
-            if protocol == "matched" and METHODS[recipe][2]:
-                continue  # the same run as under `paper`
+            if recipe not in options.recipes or (protocol == "matched" and METHODS[recipe][2]):
+                continue  # with a warm-up it is the same run as under `paper`
             jobs += [(protocol, recipe, bits, seed) for seed in options.seeds]
     return jobs
 
@@ -135,6 +135,16 @@ def table(results, protocol, bits):
     return "\n".join(lines + [row for row in rows if row])
 
 
+def with_earlier(results, options):
+    """The results of this call, and those of other rows with these seeds that results.json has."""
+    def key(result):
+        return tuple(result[name] for name in ("protocol", "recipe", "bits", "seed"))
+
+    path = options.out / "results.json"
+    earlier = json.loads(path.read_text()) if path.exists() else []
+    return list({key(r): r for r in [*earlier, *results] if r["seed"] in options.seeds}.values())
+
+
 def write_results(results, options):
     (options.out / "results.json").write_text(json.dumps(results, indent=1))
     parts = [f"{datetime.date.today()}, {cpu_name()}; seeds {', '.join(map(str, options.seeds))}; mean ± standard "
@@ -169,6 +179,8 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("runs/demo_table"))
     parser.add_argument("--bits", type=int, nargs="+", default=[4, 3, 2])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--recipes", nargs="+", default=list(METHODS), choices=list(METHODS),
+                        help="only these rows; the others as they are in results.json")
     parser.add_argument("--protocols", nargs="+", default=["paper", "matched"], choices=["paper", "matched"])
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2)), help="runs at a time")
     parser.add_argument("--threads", type=int, default=1, help="threads of each run")
@@ -180,7 +192,7 @@ def main():
     options.warmup_steps = warmup_steps(options)
     with ThreadPoolExecutor(options.jobs) as pool:
         results = list(pool.map(lambda job: do_job(job, options), plan(options)))
-    write_results(results, options)
+    write_results(with_earlier(results, options), options)
 
 
 if __name__ == "__main__":
