@@ -34,9 +34,8 @@ int decimals_of(double step) {
 // All ticks of one axis show the same number of decimals.
 std::string tick_text(double value, double step) {
   if (value == 0) return "0";
-  if (std::fabs(value) >= 1e4 || step < 1e-4) return format_short(value);
-  const int decimals = decimals_of(step);
-  return decimals == 0 ? format_count(std::llround(value)) : format_fixed(value, decimals);
+  if (std::fabs(value) >= 1e6 || step < 1e-4) return format_short(value);
+  return format_tick(value, decimals_of(step));
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ constexpr size_t kMostValues = 4;
 void add_settings(const json& metrics, std::map<std::string, std::vector<std::string>>& values) {
   const auto add = [&](const std::string& key, const json& value) {
     if (value.is_null()) return;
-    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    const std::string number = value.is_number() ? format_metric(key, value.get<double>()) : value.dump();
+    const std::string text = value.is_string() ? value.get<std::string>() : number;
     auto& known = values[key];
     if (std::find(known.begin(), known.end(), text) == known.end()) known.push_back(text);
   };

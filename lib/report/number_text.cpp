@@ -1,5 +1,6 @@
 #include "report/number_text.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -12,6 +13,8 @@ using nlohmann::json;
 
 // Beyond 2^53 a double no longer holds every whole number; digits would be made up.
 constexpr double kExactLimit = 9007199254740992.0;
+// Four digits tell such values apart: decimals would only widen a table.
+constexpr double kWholeFrom = 1000;
 
 bool ends_with(const std::string& text, const std::string& ending) {
   return text.size() >= ending.size() &&
@@ -40,14 +43,27 @@ std::string trim_zeros(std::string text) {
   return text;
 }
 
+// "-1234.5" -> "-1,234.5".
+std::string separate_thousands(std::string number) {
+  const size_t first = number.starts_with('-') ? 1 : 0;
+  for (size_t i = std::min(number.find('.'), number.size()); i > first + 3;)
+    number.insert(i -= 3, ",");
+  return number;
+}
+
 }  // namespace
 
 std::string format_count(int64_t value) {
-  std::string digits = std::to_string(value);
-  const size_t first = value < 0 ? 1 : 0;
-  for (size_t i = digits.size(); i > first + 3;)
-    digits.insert(i -= 3, ",");
-  return digits;
+  return separate_thousands(std::to_string(value));
+}
+
+std::string format_decimals(double value, int decimals) {
+  const bool small = std::fabs(value) < kWholeFrom;
+  return small ? separate_thousands(format_fixed(value, decimals)) : format_short(value);
+}
+
+std::string format_tick(double value, int decimals) {
+  return separate_thousands(format_fixed(value, decimals));
 }
 
 std::string format_short(double value) {
@@ -56,7 +72,8 @@ std::string format_short(double value) {
   if (size >= 1e15 || (size > 0 && size < 1e-4)) return short_exponent(significant(value, 4));
   if (size >= 1e9) return trim_zeros(format_fixed(value / 1e9, 2)) + "G";
   if (size >= 1e6) return trim_zeros(format_fixed(value / 1e6, 2)) + "M";
-  if (size >= 1e3) return format_count(std::llround(value));
+  // What four digits round to 1000 belongs here too.
+  if (size >= 999.95) return format_count(std::llround(value));
   return significant(value, 4);
 }
 
@@ -69,15 +86,14 @@ std::string format_size(double bytes) {
 std::string format_metric(const std::string& key, double value) {
   if (!std::isfinite(value)) return kNoValue;
   if (ends_with(key, "bytes")) return format_size(value);
-  if (ends_with(key, "per_second"))
-    return std::fabs(value) < 1000 ? format_fixed(value, value < 10 ? 2 : 1) : format_short(value);
+  if (ends_with(key, "per_second")) return format_decimals(value, value < 10 ? 2 : 1);
   if (ends_with(key, "seconds")) return std::fabs(value) < 1e9 ? format_seconds(value) : format_short(value);
-  if (key == "accuracy" && std::fabs(value) < 1e6) return format_fixed(value, 2) + " %";
-  if (key == "perplexity" && std::fabs(value) < 1000) return format_fixed(value, 3);
-  if (key == "loss" && std::fabs(value) < 1000) return format_fixed(value, 4);
+  if (key == "accuracy") return format_decimals(value, 2) + " %";
+  if (key == "perplexity") return format_decimals(value, 3);
+  if (key == "loss") return format_decimals(value, 4);
   const bool whole = value == std::floor(value) && std::fabs(value) < kExactLimit;
   if (whole) return format_count(std::llround(value));
-  return std::fabs(value) >= 10 && std::fabs(value) < 1000 ? format_fixed(value, 2) : format_short(value);
+  return std::fabs(value) >= 10 ? format_decimals(value, 2) : format_short(value);
 }
 
 std::optional<double> number_at(const json& object, const std::string& key) {

@@ -18,6 +18,12 @@ std::string format_count(int64_t value);
 /// "1.2e15".
 std::string format_short(double value);
 
+/// Fixed decimals below 1,000, like format_short from there on: "3.960", "29,991". kNoValue when not finite.
+std::string format_decimals(double value, int decimals);
+
+/// All decimals whatever the size, "29,990.5", for numbers that stand in steps. REQUIRES: finite, below 1e15.
+std::string format_tick(double value, int decimals);
+
 /// A size that may come from a file: kNoValue when not finite, "8.00 EiB" and up included.
 std::string format_size(double bytes);
 

@@ -15,7 +15,7 @@ namespace {
 std::string interval_note(const BenchmarkScore& score) {
   if (!score.interval) return "";
   const auto [low, high] = *score.interval;
-  return concat(", 95 % interval ", format_fixed(low, 1), " to ", format_fixed(high, 1));
+  return concat(", 95 % interval ", format_decimals(low, 1), " to ", format_decimals(high, 1));
 }
 
 Card score_card(const BenchmarkScore& score) {

@@ -83,8 +83,12 @@ TableCell cell(const std::string& text) {
 
 TableCell cell(double value, int decimals) {
   if (!std::isfinite(value)) return {kNoValue, nullptr};
-  const bool readable = std::fabs(value) < 1e15;
-  return {readable ? format_fixed(value, decimals) : format_short(value), value};
+  return {format_decimals(value, decimals), value};
+}
+
+TableCell short_cell(double value) {
+  if (!std::isfinite(value)) return {kNoValue, nullptr};
+  return {format_short(value), value};
 }
 
 TableCell count_cell(int64_t value) {

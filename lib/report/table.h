@@ -15,8 +15,10 @@ struct TableCell {
 
 /// Text as it is.
 TableCell cell(const std::string& text);
-/// A number with fixed decimals; kNoValue when not finite.
+/// A number with fixed decimals, none from 1,000 on (format_decimals); kNoValue when not finite.
 TableCell cell(double value, int decimals);
+/// A number of any size, as format_short writes it.
+TableCell short_cell(double value);
 /// A whole number with separators.
 TableCell count_cell(int64_t value);
 /// A size; the JSON value is the number of bytes.

@@ -100,6 +100,8 @@ TEST_CASE("numbers as people read them") {
   CHECK(format_short(0.00002) == "2e-5");
   CHECK(format_short(84254720) == "84.25M");
   CHECK(format_short(4241) == "4,241");
+  CHECK(format_short(999.94) == "999.9");
+  CHECK(format_short(999.96) == "1,000");
   CHECK(format_short(1.5e15) == "1.5e15");
   CHECK(format_short(-INFINITY) == "n/a");
   CHECK(format_size(1e300) != "");
@@ -107,8 +109,28 @@ TEST_CASE("numbers as people read them") {
   CHECK(format_metric("perplexity", 5.46) == "5.460");
   CHECK(format_metric("peak_host_bytes", 1024) == "1.00 KiB");
   CHECK(format_metric("steps", 700) == "700");
+  CHECK(format_metric("perception", 1325.5) == "1,326");
   for (const char* key : {"seconds", "accuracy", "loss", "tokens_per_second", "n"}) {
     CHECK(format_metric(key, 1e300).substr(0, 5) == "1e300");
     CHECK(format_metric(key, -1e300).substr(0, 6) == "-1e300");
   }
+}
+
+TEST_CASE("decimals where they tell values apart, one way of writing thousands everywhere") {
+  CHECK(format_decimals(3.95844, 3) == "3.958");
+  CHECK(format_decimals(-0.5, 1) == "-0.5");
+  CHECK(format_decimals(29990.744, 3) == "29,991");
+  CHECK(format_decimals(-29990.744, 3) == "-29,991");
+  CHECK(format_decimals(2.5e6, 2) == "2.5M");
+  CHECK(format_decimals(INFINITY, 2) == "n/a");
+  CHECK(format_tick(29990.5, 1) == "29,990.5");
+  CHECK(format_tick(-1000, 0) == "-1,000");
+  CHECK(format_tick(999.25, 2) == "999.25");
+  // A table, a card and a terminal say the same of one perplexity.
+  CHECK(cell(29990.744, 3).text == "29,991");
+  CHECK(cell(29990.744, 3).value == 29990.744);
+  CHECK(format_metric("perplexity", 29990.744) == "29,991");
+  CHECK(metric_cell("perplexity", 29990.744).text == "29,991");
+  CHECK(short_cell(0.00049420570).text == "0.0004942");
+  CHECK(short_cell(std::nan("")).value.is_null());
 }
