@@ -33,7 +33,25 @@ void append_extremes(const std::vector<ChartPoint>& points, size_t begin, size_t
 
 }  // namespace
 
-std::vector<ChartPoint> smoothed_points(const std::vector<ChartPoint>& points, size_t half) {
+std::vector<std::pair<size_t, size_t>> phase_ranges(const std::vector<ChartPoint>& points,
+                                                    const std::vector<double>& borders) {
+  std::vector<std::pair<size_t, size_t>> ranges;
+  size_t begin = 0;
+  const auto close = [&](size_t end) {
+    if (end > begin) ranges.emplace_back(begin, end);
+    begin = end;
+  };
+  for (double border : borders) {
+    const auto first = std::find_if(points.begin() + static_cast<std::ptrdiff_t>(begin), points.end(),
+                                    [&](const ChartPoint& p) { return p.x >= border; });
+    close(static_cast<size_t>(first - points.begin()));
+  }
+  close(points.size());
+  return ranges;
+}
+
+std::vector<ChartPoint> smoothed_points(const std::vector<ChartPoint>& points, size_t half,
+                                        const std::vector<double>& borders) {
   // Running sums: a curve may have a million points.
   std::vector<double> sums(points.size() + 1, 0.0);
   std::vector<size_t> counts(points.size() + 1, 0);
@@ -43,11 +61,13 @@ std::vector<ChartPoint> smoothed_points(const std::vector<ChartPoint>& points, s
     counts[i + 1] = counts[i] + (present ? 1 : 0);
   }
   std::vector<ChartPoint> out = points;
-  for (size_t i = 0; i < points.size(); ++i) {
-    if (!is_plottable(points[i].y)) continue;
-    const size_t begin = i > half ? i - half : 0;
-    const size_t end = std::min(points.size(), i + half + 1);
-    out[i].y = (sums[end] - sums[begin]) / static_cast<double>(counts[end] - counts[begin]);
+  for (const auto& [phase_begin, phase_end] : phase_ranges(points, borders)) {
+    for (size_t i = phase_begin; i < phase_end; ++i) {
+      if (!is_plottable(points[i].y)) continue;
+      const size_t begin = std::max(phase_begin, i > half ? i - half : 0);
+      const size_t end = std::min(phase_end, i + half + 1);
+      out[i].y = (sums[end] - sums[begin]) / static_cast<double>(counts[end] - counts[begin]);
+    }
   }
   return out;
 }

@@ -1,6 +1,7 @@
 // Curves of a line chart and what is done to them before they are drawn.
 #pragma once
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace qslaw {
@@ -16,14 +17,20 @@ struct ChartSeries {
   std::vector<ChartPoint> points;  // by ascending x
   int color = 1;
   int dash = 0;
+  std::vector<double> borders = {};  // ascending x at which another phase begins
 };
 
 inline constexpr int kColorCount = 8;
 inline constexpr int kDashCount = 5;
 
-/// The curve's mean over the points within `half` places on both sides (fewer at the ends). Gaps are passed
-/// over, and stay gaps.
-std::vector<ChartPoint> smoothed_points(const std::vector<ChartPoint>& points, size_t half);
+/// The points from each border up to the next as [begin, end); phases without points are left out.
+std::vector<std::pair<size_t, size_t>> phase_ranges(const std::vector<ChartPoint>& points,
+                                                    const std::vector<double>& borders);
+
+/// The curve's mean over the points of the same phase within `half` places on both sides (fewer at a phase's
+/// ends). Gaps are passed over, and stay gaps.
+std::vector<ChartPoint> smoothed_points(const std::vector<ChartPoint>& points, size_t half,
+                                        const std::vector<double>& borders = {});
 
 /// At most about 2 * `buckets` points: the lowest and the highest of each bucket, so that no spike is lost,
 /// and every gap.

@@ -44,8 +44,10 @@ Html time_figure(const Runs& runs) {
 
 }  // namespace
 
-PageSection costs_section(const Runs& runs) {
-  return {"memory", "Memory and time", "", html_figures({memory_figure(runs), time_figure(runs)})};
+OptionalSection costs_section(const Runs& runs) {
+  const Html body = html_figures({memory_figure(runs), time_figure(runs)});
+  if (body.code.empty()) return std::nullopt;
+  return PageSection{"memory", "Memory and time", "", body};
 }
 
 }  // namespace qslaw

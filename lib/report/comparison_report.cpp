@@ -100,10 +100,9 @@ void write_comparison_report(const std::vector<fs::path>& output_folders, const 
   page.summary = best_cards(runs);
   page.footer = concat("qslaw ", program_version(), ", commit ", program_git());
   page.sections.push_back({"runs", "Runs", "", html_panel("", html_table(comparison_table(runs)))});
-  for (OptionalSection section : {scores_section(runs), curves_section(runs)}) {
+  for (OptionalSection section : {scores_section(runs), curves_section(runs), costs_section(runs)}) {
     if (section) page.sections.push_back(std::move(*section));
   }
-  page.sections.push_back(costs_section(runs));
   write_file_atomic(html, html_page(page));
 }
 

@@ -14,7 +14,7 @@ Html best_cards(const Runs& runs);
 OptionalSection scores_section(const Runs& runs);
 OptionalSection curves_section(const Runs& runs);
 /// Peak memory by kind, and time.
-PageSection costs_section(const Runs& runs);
+OptionalSection costs_section(const Runs& runs);
 
 /// A run keeps its color and dash in all charts of the page.
 int run_color(size_t index);

@@ -1,5 +1,7 @@
 #include "report/html_page.h"
 
+#include <algorithm>
+
 #include "core/text.h"
 #include "report/html_style.h"
 
@@ -26,12 +28,12 @@ Html contents(const Page& page) {
   return html_element("nav", "", html_element("ul", "", items));
 }
 
-// Long names may be broken after an underscore, not in the middle of a word.
+// Long names may be broken after an underscore or slash, not in the middle of a word.
 Html breakable(const std::string& text) {
   std::string out;
   for (char c : escape_markup(text)) {
     out += c;
-    if (c == '_') out += "<wbr/>";
+    if (c == '_' || c == '/') out += "<wbr/>";
   }
   return {out};
 }
@@ -50,11 +52,16 @@ Html section_html(const PageSection& section) {
   return {concat("<section id=\"", section.id, "\">", content.code, "</section>\n")};
 }
 
-Html table_cell(const Table& table, size_t column, const TableCell& value) {
-  const bool blank = value.text.empty();
-  const std::string css_class = concat(table.is_numeric(column) ? "num" : "", blank ? " blank" : "");
-  return {concat("<td class=\"", css_class, "\" data-column=\"", escape_markup(table.columns[column]),
-                 "\"><span>", escape_markup(value.text), "</span></td>")};
+bool is_blank(const Table& table, size_t column) {
+  return std::all_of(table.rows.begin(), table.rows.end(),
+                     [&](const auto& row) { return row[column].text.empty(); });
+}
+
+Html table_row(const Table& table, const std::vector<size_t>& columns, const std::vector<TableCell>& row) {
+  Html cells;
+  for (size_t c : columns)
+    cells += html_element("td", table.is_numeric(c) ? "num" : "", breakable(row[c].text));
+  return html_element("tr", "", cells);
 }
 
 }  // namespace
@@ -86,6 +93,7 @@ Html html_cards(const std::vector<Card>& cards) {
 }
 
 Html html_figure(const std::string& title, const Html& content, const std::string& caption) {
+  if (content.code.empty()) return {};
   Html out = html_element("h3", "", html_text(title));
   out += content;
   if (!caption.empty()) out += html_element("figcaption", "", html_text(caption));
@@ -94,36 +102,41 @@ Html html_figure(const std::string& title, const Html& content, const std::strin
 
 Html html_figures(const std::vector<Html>& figures) {
   Html out;
-  for (const Html& figure : figures)
+  size_t count = 0;
+  for (const Html& figure : figures) {
+    count += figure.code.empty() ? 0 : 1;
     out += figure;
+  }
   // An odd number would leave a hole: the first three then share a row.
-  const bool odd = figures.size() >= 3 && figures.size() % 2 == 1;
-  return figures.empty() ? Html{} : html_element("div", odd ? "figures odd" : "figures", out);
+  const bool odd = count >= 3 && count % 2 == 1;
+  return count == 0 ? Html{} : html_element("div", odd ? "figures odd" : "figures", out);
 }
 
 Html html_panel(const std::string& title, const Html& content) {
+  if (content.code.empty()) return {};
   Html out = title.empty() ? Html{} : html_element("h3", "", html_text(title));
   out += content;
   return html_element("div", "panel", out);
 }
 
 Html html_table(const Table& table) {
-  Html header, rows;
+  if (table.rows.empty()) return {};
+  std::vector<size_t> columns;
   for (size_t c = 0; c < table.columns.size(); ++c) {
-    header += html_element("th", table.is_numeric(c) ? "num" : "", html_text(table.columns[c]));
+    if (!is_blank(table, c)) columns.push_back(c);
   }
-  for (const auto& row : table.rows) {
-    Html cells;
-    for (size_t c = 0; c < row.size(); ++c)
-      cells += table_cell(table, c, row[c]);
-    rows += html_element("tr", "", cells);
-  }
+  Html header, rows;
+  for (size_t c : columns)
+    header += html_element("th", table.is_numeric(c) ? "num" : "", breakable(table.columns[c]));
+  for (const auto& row : table.rows)
+    rows += table_row(table, columns, row);
   Html content = html_element("thead", "", html_element("tr", "", header));
   content += html_element("tbody", "", rows);
   return html_element("div", "scroll", html_element("table", "", content));
 }
 
 Html html_facts(const std::vector<std::pair<std::string, std::string>>& facts) {
+  if (facts.empty()) return {};
   Html out;
   for (const auto& [name, value] : facts) {
     Html pair = html_element("dt", "", html_text(name));

@@ -38,16 +38,19 @@ struct Card {
 };
 Html html_cards(const std::vector<Card>& cards);
 
+// What has no content is not drawn: no figure without a chart, no panel or section around nothing.
+
 /// A chart with title and caption (may be empty).
 Html html_figure(const std::string& title, const Html& content, const std::string& caption = "");
 
-/// Figures two abreast, or one below the other on narrow screens. Nothing for no figures.
+/// Figures two abreast, or one below the other on narrow screens.
 Html html_figures(const std::vector<Html>& figures);
 
 /// A framed box with a title (may be empty).
 Html html_panel(const std::string& title, const Html& content);
 
-/// A table; on narrow screens each row becomes a block of "column value" lines.
+/// A table without the columns that are empty in all rows; one without rows is nothing. Wider than its place
+/// it scrolls there, below a first column that stays.
 Html html_table(const Table& table);
 
 /// Names over values, in as many columns as fit.

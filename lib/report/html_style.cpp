@@ -82,17 +82,17 @@ figure { container-type: inline-size; }
 .f5 { fill: var(--c5); } .f6 { fill: var(--c6); } .f7 { fill: var(--c7); } .f8 { fill: var(--c8); }
 .d1, .d2, .d3, .d4 { stroke-linecap: butt; }
 .d1 { stroke-dasharray: 9 6; } .d2 { stroke-dasharray: 2.5 3.5; } .d3 { stroke-dasharray: 10 3 2.5 3; } .d4 { stroke-dasharray: 16 5; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: var(--muted); font-weight: 600; font-size: 13px; vertical-align: bottom; }
-th, td { padding: 7px 12px; border-bottom: 1px solid var(--line); }
-td { overflow-wrap: anywhere; unicode-bidi: isolate; }
+th, td { padding: 7px 9px; border-bottom: 1px solid var(--line); }
+td { overflow-wrap: break-word; unicode-bidi: isolate; }
 tr:last-child td { border-bottom: 0; }
-th:first-child, td:first-child { padding-left: 0; }
+th:first-child, td:first-child { padding-left: 0; position: sticky; left: 0; background: var(--surface); }
 th:last-child, td:last-child { padding-right: 0; }
 th.num, td.num { text-align: right; }
 td.num { white-space: nowrap; }
-td:first-child { font-weight: 600; min-width: 7em; }
+td:first-child { font-weight: 600; min-width: 6em; }
 .facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(116px, 1fr)); gap: 12px 16px; margin: 0; }
 .facts dt { color: var(--muted); font-size: 13px; }
 .facts dd { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
@@ -130,16 +130,7 @@ footer { color: var(--muted); font-size: 13px; padding-top: 40px; padding-bottom
   .card .number { font-size: 21px; }
   .samples { grid-template-columns: minmax(0, 1fr); }
   .wide { display: none; } .narrow { display: block; }
-  thead { display: none; }
-  table, tbody, tr, td { display: block; }
-  tr { padding: 8px 0; border-bottom: 1px solid var(--line); }
-  tr:last-child { border-bottom: 0; }
-  td, td.num { display: flex; justify-content: space-between; gap: 16px; padding: 2px 0; border: 0; text-align: right;
-    white-space: normal; }
-  td::before { content: attr(data-column); color: var(--muted); font-weight: 400; text-align: left; flex: none; }
-  td:first-child { font-size: 15px; }
-  td:first-child::before { content: none; }
-  td.blank { display: none; }
+  td:first-child { max-width: 40vw; overflow-wrap: anywhere; }
 }
 @media print { body { background: none; } figure, .panel, .card, .sample { break-inside: avoid; } nav { display: none; } }
 )css";

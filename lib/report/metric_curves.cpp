@@ -29,6 +29,27 @@ std::vector<ChartPoint> curve(const std::vector<json>& metrics, const std::strin
   return points;
 }
 
+// Phases count from 0 in the file, from 1 for people.
+std::vector<std::pair<double, std::string>> phase_starts(const std::vector<json>& metrics) {
+  std::vector<std::pair<double, std::string>> starts;
+  double current = std::nan("");
+  for (const json& line : metrics) {
+    const auto step = number_at(line, "step"), phase = number_at(line, "phase");
+    if (!step || !phase || *phase == current) continue;
+    starts.emplace_back(*step, "phase " + format_short(*phase + 1));
+    current = *phase;
+  }
+  return starts;
+}
+
+std::string phase_name(const std::vector<json>& metrics, double step) {
+  std::string name;
+  for (const auto& [start, phase] : phase_starts(metrics)) {
+    if (start <= step) name = phase;
+  }
+  return name;
+}
+
 }  // namespace
 
 std::vector<ChartPoint> step_curve(const std::vector<json>& metrics, const std::string& key) {
@@ -52,17 +73,30 @@ std::vector<std::string> nested_keys(const std::vector<json>& metrics, const std
 }
 
 std::vector<std::pair<double, std::string>> phase_marks(const std::vector<json>& metrics) {
-  std::vector<std::pair<double, std::string>> marks;
-  double current = std::nan("");
-  for (const json& line : metrics) {
-    const auto step = number_at(line, "step");
-    const auto phase = number_at(line, "phase");
-    if (!step || !phase || *phase == current) continue;
-    // Phases count from 0 in the file, from 1 for people.
-    if (!std::isnan(current)) marks.emplace_back(*step, "phase " + format_short(*phase + 1));
-    current = *phase;
-  }
+  auto marks = phase_starts(metrics);
+  if (!marks.empty()) marks.erase(marks.begin());
   return marks;
+}
+
+std::vector<double> phase_borders(const std::vector<json>& metrics) {
+  std::vector<double> borders;
+  for (const auto& [step, name] : phase_marks(metrics))
+    borders.push_back(step);
+  return borders;
+}
+
+Table phase_table(const std::vector<json>& metrics, const std::string& key, const std::string& name) {
+  Table table{"", {"phase", "steps", "first " + name, "last " + name}, {}};
+  auto points = step_curve(metrics, key);
+  std::erase_if(points, [](const ChartPoint& point) { return !is_plottable(point.y); });
+  for (const auto& [begin, end] : phase_ranges(points, phase_borders(metrics))) {
+    const ChartPoint &first = points[begin], &last = points[end - 1];
+    const std::string steps = format_metric("step", first.x);
+    table.add_row({cell(phase_name(metrics, first.x)),
+                   cell(first.x < last.x ? steps + " to " + format_metric("step", last.x) : steps),
+                   short_cell(first.y), short_cell(last.y)});
+  }
+  return table;
 }
 
 size_t gap_count(const std::vector<ChartPoint>& points) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "report/chart_series.h"
+#include "report/table.h"
 
 namespace qslaw {
 
@@ -22,6 +23,14 @@ std::vector<std::string> nested_keys(const std::vector<nlohmann::json>& metrics,
 
 /// Where each phase but the first begins: (step, "phase 2").
 std::vector<std::pair<double, std::string>> phase_marks(const std::vector<nlohmann::json>& metrics);
+
+/// The steps of phase_marks: a curve's borders.
+std::vector<double> phase_borders(const std::vector<nlohmann::json>& metrics);
+
+/// What a curve begins and ends with in each phase, one row per phase: its name, its steps ("1 to 20"), the
+/// first and the last value. Gaps do not count.
+Table phase_table(const std::vector<nlohmann::json>& metrics, const std::string& key,
+                  const std::string& name);
 
 /// How many points are gaps.
 size_t gap_count(const std::vector<ChartPoint>& points);

@@ -95,6 +95,7 @@ Html benchmark_facts(const std::string& benchmark, const json& metrics) {
     if (value.is_null()) facts.emplace_back(metric_title(key), kNoValue);
     if (value.is_string()) facts.emplace_back(metric_title(key), value.get<std::string>());
   }
+  if (facts.empty()) return {};
   Html out = html_element("h4", "", html_text(benchmark_title(benchmark)));
   out += html_facts(facts);
   return out;

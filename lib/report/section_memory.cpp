@@ -13,9 +13,7 @@ Table stage_table(const RunFolder& run) {
     if (!stage.report) continue;
     const StageReport& report = *stage.report;
     table.add_row({cell(stage_title(stage.name)), seconds_cell(report.seconds),
-                   report.tokens_per_second > 0
-                       ? TableCell{format_short(report.tokens_per_second), report.tokens_per_second}
-                       : empty_cell(),
+                   report.tokens_per_second > 0 ? short_cell(report.tokens_per_second) : empty_cell(),
                    report.peak_device_bytes > 0 ? bytes_cell(report.peak_device_bytes) : empty_cell(),
                    bytes_cell(report.peak_host_bytes), cell(report.device)});
   }

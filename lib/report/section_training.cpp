@@ -24,6 +24,12 @@ LineChart step_chart(const Metrics& metrics, const std::string& description, con
   return chart;
 }
 
+// What single steps measure starts anew with each phase, which has its own data and learning rates.
+void break_at_phases(LineChart& chart, const Metrics& metrics) {
+  for (ChartSeries& series : chart.series)
+    series.borders = phase_borders(metrics);
+}
+
 std::string loss_caption(const LineChart& chart) {
   size_t gaps = 0, longest = 0;
   for (const ChartSeries& series : chart.series) {
@@ -32,7 +38,10 @@ std::string loss_caption(const LineChart& chart) {
   }
   std::string caption;
   const size_t half = smoothing_half_width(longest);
-  if (half > 0) caption = concat("Faint: single steps; line: mean over ", 2 * half + 1, " steps. ");
+  if (half > 0) {
+    caption = concat("Faint: single steps; line: mean over ", 2 * half + 1, " steps",
+                     chart.marks.empty() ? "" : " of the same phase", ". ");
+  }
   if (gaps > 0) caption += concat(gaps, gaps == 1 ? " step" : " steps", " had a loss that is not finite. ");
   return caption + "Beside each name: the curve's last value.";
 }
@@ -42,7 +51,7 @@ void add_loss(const Metrics& metrics, std::vector<Html>& figures) {
   add_series(chart, "pictures", step_curve(metrics, "loss_picture"), 1, 0);
   add_series(chart, "text", step_curve(metrics, "loss_text"), 2, 0);
   if (chart.series.empty()) add_series(chart, "loss", step_curve(metrics, "loss"), 1, 0);
-  if (chart.series.empty()) return;
+  break_at_phases(chart, metrics);
   figures.push_back(html_figure("Training loss", line_chart(chart), loss_caption(chart)));
 }
 
@@ -50,7 +59,7 @@ void add_heldout(const Metrics& metrics, const std::string& key, const std::stri
                  const std::string& unit, int color, std::vector<Html>& figures) {
   LineChart chart = step_chart(metrics, title, unit);
   add_series(chart, "held-out", nested_curve(metrics, "heldout", key), color, 0);
-  if (!chart.series.empty()) figures.push_back(html_figure(title, line_chart(chart)));
+  figures.push_back(html_figure(title, line_chart(chart)));
 }
 
 void add_rates(const Metrics& metrics, std::vector<Html>& figures) {
@@ -60,14 +69,16 @@ void add_rates(const Metrics& metrics, std::vector<Html>& figures) {
     const int index = static_cast<int>(chart.series.size());
     add_series(chart, group, nested_curve(metrics, "lr", group), index % kColorCount + 1, index % kDashCount);
   }
-  if (!chart.series.empty()) figures.push_back(html_figure("Learning rate", line_chart(chart)));
+  break_at_phases(chart, metrics);
+  figures.push_back(html_figure("Learning rate", line_chart(chart)));
 }
 
 void add_single(const Metrics& metrics, const std::string& key, const std::string& title,
                 const std::string& unit, std::vector<Html>& figures) {
   LineChart chart = step_chart(metrics, title, unit);
   add_series(chart, "at the end", step_curve(metrics, key), 3, 0);
-  if (!chart.series.empty()) figures.push_back(html_figure(title, line_chart(chart)));
+  break_at_phases(chart, metrics);
+  figures.push_back(html_figure(title, line_chart(chart)));
 }
 
 Html heldout_table(const json& heldout) {
@@ -83,7 +94,7 @@ Html heldout_table(const json& heldout) {
       c = c == '_' ? ' ' : c;
     table.add_row({cell(name), cell(*old_value, 3), cell(*new_value, 3), cell(*new_value - *old_value, 3)});
   }
-  return table.rows.empty() ? Html{} : html_panel("Held-out measures", html_table(table));
+  return html_panel("Held-out measures", html_table(table));
 }
 
 void add_fact(const json& results, const std::string& key, const std::string& name,
@@ -98,8 +109,11 @@ Html stage_facts(const json& results, const RunStage& stage) {
   add_fact(results, "method", "method", facts);
   add_fact(results, "steps", "steps", facts);
   add_fact(results, "trainable_parameters", "trainable parameters", facts);
-  add_fact(results, "first_loss", "first loss", facts);
-  add_fact(results, "last_loss", "last loss", facts);
+  // Losses of different phases are not comparable: phase_losses shows them.
+  if (phase_borders(stage.metrics).empty()) {
+    add_fact(results, "first_loss", "first loss", facts);
+    add_fact(results, "last_loss", "last loss", facts);
+  }
   if (const auto share = number_at(results, "codes_changed_share")) {
     facts.emplace_back("codes changed by gamma", format_short(100 * *share) + " %");
   }
@@ -110,6 +124,11 @@ Html stage_facts(const json& results, const RunStage& stage) {
     facts.emplace_back("state", "stopped before its end");
   }
   return html_panel("", html_facts(facts));
+}
+
+Html phase_losses(const Metrics& metrics) {
+  if (phase_borders(metrics).empty()) return {};
+  return html_panel("Loss by phase", html_table(phase_table(metrics, "loss", "loss")));
 }
 
 }  // namespace
@@ -127,6 +146,7 @@ OptionalSection training_section(const RunFolder& run, const std::string& stage)
   add_single(found->metrics, "tokens_per_second", "Tokens per second", "", figures);
   Html body = stage_facts(results, *found);
   body += html_figures(figures);
+  body += phase_losses(found->metrics);
   body += heldout_table(member_at(results, "heldout"));
   const std::string lead =
       stage == "warmup" ? "Gamma and projector learn from pictures and text; the weights stay." : "";

@@ -15,6 +15,7 @@ constexpr double kLabelLine = 17;  // a label above its bar
 constexpr double kGroupLine = 22;  // a group's name
 constexpr double kGroupGap = 10;
 constexpr double kWidestLabel = 190;
+constexpr double kGroupRoom = 0.8;  // of the frame: a group's name is larger and bold
 
 // Where things lie; labels stand left of the bars, or above them where they would take too much room.
 struct BarLayout {
@@ -81,11 +82,8 @@ std::string draw_interval(const Bar& bar, const BarLayout& place, double y) {
 
 std::string draw_bar(const Bar& bar, const BarLayout& place, double& y) {
   std::string out;
-  const auto shown = [&](double room) {
-    return shorten(bar.label, static_cast<int>(room / text_width("x")));
-  };
   if (place.labels_above) {
-    out += svg_text(1, y + 12, "start", "label", shown(place.width - 8));
+    out += svg_text(1, y + 12, "start", "label", shorten_to(bar.label, place.width - 8));
     y += kLabelLine;
   } else {
     out += svg_text(place.left - 9, y + 12, "end", "label", bar.label);
@@ -103,8 +101,8 @@ Html draw(const BarChart& chart, const ChartFrame& frame) {
   for (size_t g = 0; g < chart.groups.size(); ++g) {
     if (g > 0) y += kGroupGap;
     if (!chart.groups[g].name.empty()) {
-      const auto cells = static_cast<int>((frame.width - 8) / text_width("x"));
-      out += svg_text(1, y + 13, "start", "group", shorten(chart.groups[g].name, cells));
+      out +=
+          svg_text(1, y + 13, "start", "group", shorten_to(chart.groups[g].name, kGroupRoom * frame.width));
       y += kGroupLine;
     }
     for (const Bar& bar : chart.groups[g].bars)
@@ -140,7 +138,7 @@ Html bar_chart(const BarChart& chart) {
   size_t bars = 0;
   for (const BarGroup& group : chart.groups)
     bars += group.bars.size();
-  if (bars == 0) return html_element("p", "none", html_text("Nothing to draw."));
+  if (bars == 0) return {};
   Html out = chart.legend ? legend(chart) : Html{};
   out += both_sizes([&](const ChartFrame& frame) { return draw(chart, frame); });
   return out;

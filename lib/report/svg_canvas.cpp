@@ -10,9 +10,31 @@ namespace {
 
 constexpr ChartFrame kWide = {560, 280, false};
 constexpr ChartFrame kNarrow = {340, 240, true};
-// Of a wide system font at 12 px.
-constexpr double kCharacterWidth = 6.5;
-constexpr double kBoldWidth = 7.6;
+constexpr double kFontSize = 12;
+constexpr double kOtherAdvance = 0.84;  // of capitals, signs and what is not ASCII
+constexpr double kBoldWeight = 1.17;
+// The room that the names of marks take above the plot.
+constexpr double kMarkLine = 15;
+
+// Advances of DejaVu Sans, the widest of the usual system fonts, in parts of the font size, rounded up.
+double advance(char c) {
+  const auto is_in = [&](std::string_view set) { return set.find(c) != std::string_view::npos; };
+  if (is_in("ijlIft.,:;'|!()[]-/ ")) return 0.41;
+  if (is_in("mwMW@%")) return 1.0;
+  return is_in("+#&<=>^~ABCDEFGHJKLNOPQRSTUVXYZ") ? kOtherAdvance : 0.64;
+}
+
+double text_width(const std::string& text, double weight) {
+  double sum = 0;
+  int ascii = 0;
+  for (char c : text) {
+    if (static_cast<unsigned char>(c) >= 0x80) continue;
+    sum += advance(c);
+    ++ascii;
+  }
+  const int others = std::max(0, display_width(text) - ascii);
+  return kFontSize * weight * (sum + kOtherAdvance * others);
+}
 
 }  // namespace
 
@@ -26,6 +48,10 @@ Html svg_root(const ChartFrame& frame, const std::string& description, const std
   return {concat("<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" viewBox=\"0 0 ", px(frame.width),
                  " ", px(frame.height), "\" role=\"img\" aria-label=\"", escape_markup(description), "\">",
                  content, "</svg>")};
+}
+
+Html nothing_finite() {
+  return html_element("p", "none", html_text("No finite values to draw."));
 }
 
 std::string px(double value) {
@@ -57,18 +83,28 @@ std::string svg_text(double x, double y, std::string_view anchor, std::string_vi
 }
 
 double text_width(const std::string& text) {
-  return kCharacterWidth * display_width(text);
+  return text_width(text, 1);
 }
 
 double bold_text_width(const std::string& text) {
-  return kBoldWidth * display_width(text);
+  return text_width(text, kBoldWeight);
 }
 
-PlotArea plot_area(const ChartFrame& frame, const std::vector<ChartTick>& y_ticks, bool y_title) {
+std::string shorten_to(const std::string& text, double width) {
+  // No character is narrower than a third of the font size.
+  int cells = std::min(display_width(text), static_cast<int>(width / (kFontSize / 3)));
+  while (cells > 1 && text_width(shorten(text, cells)) > width)
+    --cells;
+  return shorten(text, cells);
+}
+
+PlotArea plot_area(const ChartFrame& frame, const std::vector<ChartTick>& y_ticks, bool y_title,
+                   bool mark_names) {
   double widest = 0;
   for (const ChartTick& tick : y_ticks)
     widest = std::max(widest, text_width(tick.text));
-  return {widest + 12, y_title ? 28.0 : 12.0, frame.width - 14, frame.height - 38};
+  const double top = (y_title ? 28.0 : 12.0) + (mark_names ? kMarkLine : 0.0);
+  return {widest + 12, top, frame.width - 14, frame.height - 38};
 }
 
 std::string draw_y_axis(const PlotArea& area, const ChartScale& y, const std::vector<ChartTick>& ticks,
@@ -97,6 +133,22 @@ std::string draw_x_axis(const PlotArea& area, const ChartScale& x, const std::ve
     free_from = place + half + 6;
   }
   return out + svg_text((area.left + area.right) / 2, area.bottom + 33, "middle", "axis", title);
+}
+
+std::string draw_marks(const PlotArea& area, const ChartScale& x,
+                       const std::vector<std::pair<double, std::string>>& marks) {
+  std::string out;
+  double free_from = area.left;
+  for (const auto& [value, name] : marks) {
+    const double place = x.at(value);
+    if (place < area.left || place > area.right) continue;
+    out += svg_line(place, area.top - 4, place, area.bottom, "mark");
+    const double left = std::min(place, area.right - text_width(name));
+    if (left < free_from) continue;
+    out += svg_text(left, area.top - 8, "start", "tick", name);
+    free_from = left + 8 + text_width(name);
+  }
+  return out;
 }
 
 }  // namespace qslaw

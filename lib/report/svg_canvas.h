@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "report/chart_scale.h"
@@ -23,6 +24,9 @@ Html both_sizes(const std::function<Html(const ChartFrame&)>& draw);
 /// <svg> with the frame's view box and a description for screen readers.
 Html svg_root(const ChartFrame& frame, const std::string& description, const std::string& content);
 
+/// What stands in place of a chart none of whose values is finite.
+Html nothing_finite();
+
 /// A coordinate with at most two decimals.
 std::string px(double value);
 
@@ -34,17 +38,21 @@ std::string svg_rect(double x, double y, double width, double height, std::strin
 std::string svg_text(double x, double y, std::string_view anchor, std::string_view css_class,
                      const std::string& text);
 
-/// A generous estimate of a text's width at the charts' font size.
+/// A text's width at the charts' font size in a wide font, so that nothing is cut in others.
 double text_width(const std::string& text);
 double bold_text_width(const std::string& text);
+
+/// The text, or as much of its beginning as fits with an ellipsis.
+std::string shorten_to(const std::string& text, double width);
 
 /// The plot's rectangle inside of the frame.
 struct PlotArea {
   double left, top, right, bottom;
 };
 
-/// Room for the tick texts, the y title above and the x title below.
-PlotArea plot_area(const ChartFrame& frame, const std::vector<ChartTick>& y_ticks, bool y_title);
+/// Room for the tick texts, the y title and the marks' names above and the x title below.
+PlotArea plot_area(const ChartFrame& frame, const std::vector<ChartTick>& y_ticks, bool y_title,
+                   bool mark_names);
 
 /// Grid lines and texts of the y axis.
 std::string draw_y_axis(const PlotArea& area, const ChartScale& y, const std::vector<ChartTick>& ticks,
@@ -53,5 +61,9 @@ std::string draw_y_axis(const PlotArea& area, const ChartScale& y, const std::ve
 /// Base line, ticks and title of the x axis.
 std::string draw_x_axis(const PlotArea& area, const ChartScale& x, const std::vector<ChartTick>& ticks,
                         const std::string& title);
+
+/// Vertical lines with their names above the plot, where no curve runs; a name without room is left out.
+std::string draw_marks(const PlotArea& area, const ChartScale& x,
+                       const std::vector<std::pair<double, std::string>>& marks);
 
 }  // namespace qslaw

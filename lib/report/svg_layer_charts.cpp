@@ -66,7 +66,7 @@ std::string draw_box(const BoxChart& chart, const LayerBox& box, const ChartScal
 Html draw(const BoxChart& chart, const ValueRange& range, const ChartFrame& frame) {
   const ValueRange padded = padded_range(range, 0.05, false);
   const auto y_ticks = linear_ticks(padded.low, padded.high, 5);
-  const PlotArea area = plot_area(frame, y_ticks, !chart.y_title.empty());
+  const PlotArea area = plot_area(frame, y_ticks, !chart.y_title.empty(), false);
   const auto count = static_cast<double>(chart.boxes.size());
   const double pitch = (area.right - area.left) / count;
   const ChartScale x{-0.5, count - 0.5, area.left, area.right, false};
@@ -146,7 +146,8 @@ Html box_chart(const BoxChart& chart) {
     range.include(box.low);
     range.include(box.high);
   }
-  if (range.empty) return html_element("p", "none", html_text("No finite values to draw."));
+  if (chart.boxes.empty()) return {};
+  if (range.empty) return nothing_finite();
   if (chart.reference) range.include(*chart.reference);
   return both_sizes([&](const ChartFrame& frame) { return draw(chart, range, frame); });
 }
@@ -159,7 +160,8 @@ Html heat_chart(const HeatChart& chart) {
     for (double value : row)
       range.include(value);
   }
-  if (range.empty) return html_element("p", "none", html_text("No finite values to draw."));
+  if (chart.rows.empty() || chart.columns.empty()) return {};
+  if (range.empty) return nothing_finite();
   return both_sizes([&](const ChartFrame& frame) { return draw(chart, range, frame); });
 }
 

@@ -4,6 +4,7 @@
 #include "core/text.h"
 #include "report/number_text.h"
 #include "report/svg_canvas.h"
+#include "report/svg_curve.h"
 #include "report/svg_plot.h"
 
 namespace qslaw {
@@ -29,7 +30,8 @@ DrawnSeries prepare(const LineChart& chart, const ChartSeries& series) {
   const size_t half = chart.smooth ? smoothing_half_width(series.points.size()) : 0;
   if (half == 0) return {series, {}, series.points};
   const bool with_raw = chart.series.size() <= kMostWithRaw;
-  return {series, with_raw ? series.points : std::vector<ChartPoint>{}, smoothed_points(series.points, half)};
+  return {series, with_raw ? series.points : std::vector<ChartPoint>{},
+          smoothed_points(series.points, half, series.borders)};
 }
 
 // A few wild steps must not press the curve flat: of the raw values only the middle 99 % count for the range.
@@ -65,7 +67,8 @@ bool use_log(const LineChart& chart, const std::vector<DrawnSeries>& series) {
     for (const ChartPoint& point : one.line)
       range.include(point.y);
   }
-  if (chart.y_axis == ValueAxis::kLinear || range.empty || !all_positive(series)) return false;
+  if (chart.from_zero || chart.y_axis == ValueAxis::kLinear || range.empty || !all_positive(series))
+    return false;
   return chart.y_axis == ValueAxis::kLog || range.high > kLogFactor * range.low;
 }
 
@@ -78,46 +81,9 @@ DrawnChart prepare(const LineChart& chart) {
     }
   }
   drawn.y = value_range(drawn.series);
+  if (chart.from_zero && !drawn.y.empty) drawn.y.include(0);
   drawn.log = use_log(chart, drawn.series);
   return drawn;
-}
-
-bool is_lone(const std::vector<ChartPoint>& points, size_t i) {
-  const bool before = i > 0 && is_plottable(points[i - 1].y);
-  const bool after = i + 1 < points.size() && is_plottable(points[i + 1].y);
-  return !before && !after;
-}
-
-std::string polyline(const std::vector<ChartPoint>& points, const ChartScale& x, const ChartScale& y,
-                     const std::string& css_class) {
-  std::string path;
-  bool pen_down = false;
-  for (size_t i = 0; i < points.size(); ++i) {
-    const ChartPoint& point = points[i];
-    if (!is_plottable(point.y) || !is_plottable(point.x)) {
-      pen_down = false;
-      continue;
-    }
-    path += concat(pen_down ? "L" : "M", px(x.at(point.x)), " ", px(y.at(point.y)));
-    // A point with gaps on both sides would have no length; a round cap makes it a dot.
-    if (is_lone(points, i)) path += "h0.01";
-    pen_down = true;
-  }
-  if (path.empty()) return "";
-  return concat("<path class=\"", css_class, "\" d=\"", path, "\"/>");
-}
-
-std::string markers(const std::vector<ChartPoint>& points, const ChartScale& x, const ChartScale& y,
-                    const DrawnSeries& drawn) {
-  std::string out;
-  for (const ChartPoint& point : points) {
-    if (!is_plottable(point.y) || !is_plottable(point.x)) continue;
-    const std::string tooltip =
-        concat(drawn.series.name, ", ", format_short(point.x), ": ", format_short(point.y));
-    out += concat("<circle class=\"f", drawn.series.color, "\" cx=\"", px(x.at(point.x)), "\" cy=\"",
-                  px(y.at(point.y)), "\" r=\"3\"><title>", escape_markup(tooltip), "</title></circle>");
-  }
-  return out;
 }
 
 std::string draw_series(const DrawnSeries& drawn, const ChartScale& x, const ChartScale& y,
@@ -125,24 +91,12 @@ std::string draw_series(const DrawnSeries& drawn, const ChartScale& x, const Cha
   const auto buckets = static_cast<size_t>(frame.width / 2);
   const std::string color = concat("s", drawn.series.color);
   std::string out;
-  if (!drawn.raw.empty()) out += polyline(thinned_points(drawn.raw, buckets), x, y, "faint " + color);
+  if (!drawn.raw.empty())
+    out += curve_path(thinned_points(drawn.raw, buckets), drawn.series.borders, x, y, "faint " + color);
   const std::string dash = drawn.series.dash > 0 ? concat(" d", drawn.series.dash) : "";
-  out += polyline(thinned_points(drawn.line, buckets), x, y, "curve " + color + dash);
-  if (drawn.raw.empty() && drawn.line.size() <= kMostMarkers) out += markers(drawn.line, x, y, drawn);
-  return out;
-}
-
-std::string draw_marks(const LineChart& chart, const PlotArea& area, const ChartScale& x) {
-  std::string out;
-  double free_from = area.left;
-  for (const auto& [value, name] : chart.marks) {
-    const double place = x.at(value);
-    if (place < area.left || place > area.right) continue;
-    out += svg_line(place, area.top, place, area.bottom, "mark");
-    if (place + 4 < free_from || place + 4 + text_width(name) > area.right) continue;
-    out += svg_text(place + 4, area.top + 11, "start", "tick", name);
-    free_from = place + 10 + text_width(name);
-  }
+  out += curve_path(thinned_points(drawn.line, buckets), drawn.series.borders, x, y, "curve " + color + dash);
+  if (drawn.raw.empty() && drawn.line.size() <= kMostMarkers)
+    out += curve_markers(drawn.line, drawn.series, x, y);
   return out;
 }
 
@@ -150,13 +104,13 @@ Html draw(const LineChart& chart, const DrawnChart& drawn, const ChartFrame& fra
   const ValueRange y_range = padded_range(drawn.y, 0.06, drawn.log);
   const auto y_ticks =
       drawn.log ? log_ticks(y_range.low, y_range.high) : linear_ticks(y_range.low, y_range.high, 5);
-  const PlotArea area = plot_area(frame, y_ticks, !chart.y_title.empty());
+  const PlotArea area = plot_area(frame, y_ticks, !chart.y_title.empty(), !chart.marks.empty());
   const ValueRange x_range = padded_range(drawn.x, 0, false);
   const ChartScale x{x_range.low, x_range.high, area.left + 4, area.right, false};
   const ChartScale y{y_range.low, y_range.high, area.bottom, area.top, drawn.log};
   const auto x_ticks = linear_ticks(x_range.low, x_range.high, frame.narrow ? 4 : 7, chart.whole_x ? 1 : 0);
   std::string out = draw_y_axis(area, y, y_ticks, chart.y_title);
-  out += draw_x_axis(area, x, x_ticks, chart.x_title) + draw_marks(chart, area, x);
+  out += draw_x_axis(area, x, x_ticks, chart.x_title) + draw_marks(area, x, chart.marks);
   // An inner <svg> cuts off what lies outside of the plot, without the identifier a clip path would need.
   const double width = frame.width - area.left, height = area.bottom - area.top + 4;
   out += concat("<svg x=\"", px(area.left), "\" y=\"", px(area.top - 4), "\" width=\"", px(width),
@@ -190,8 +144,10 @@ Html legend(const LineChart& chart, const DrawnChart& drawn) {
 }  // namespace
 
 Html line_chart(const LineChart& chart) {
+  const auto has_points = [](const ChartSeries& series) { return !series.points.empty(); };
+  if (std::none_of(chart.series.begin(), chart.series.end(), has_points)) return {};
   const DrawnChart drawn = prepare(chart);
-  if (drawn.y.empty) return html_element("p", "none", html_text("No finite values to draw."));
+  if (drawn.y.empty) return nothing_finite();
   Html out = legend(chart, drawn);
   out += both_sizes([&](const ChartFrame& frame) { return draw(chart, drawn, frame); });
   return out;

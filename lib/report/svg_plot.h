@@ -15,7 +15,8 @@ namespace qslaw {
 
 enum class ValueAxis { kLinear, kLog, kAuto };
 
-/// Curves over a common x axis. Long curves are drawn faintly with their moving average on top.
+/// Curves over a common x axis. Long curves are drawn faintly with their moving average on top; both start
+/// anew at a curve's borders.
 struct LineChart {
   std::string description;  // for screen readers
   std::string x_title;
@@ -26,12 +27,15 @@ struct LineChart {
   bool whole_x = true;      // no ticks between whole numbers
   bool smooth = true;       // long curves; false draws the values as they are
   bool last_values = true;  // of each curve, in the legend
+  bool from_zero = false;   // the y axis includes 0, where the distance from it is what counts
   /// Vertical lines: where something begins, and its name.
   std::vector<std::pair<double, std::string>> marks;
 };
 
+// A chart with nothing in it is no markup at all; one whose values are all not finite says so.
+
 /// The chart with its legend. Smoothed curves have the single values drawn faintly behind them, unless there
-/// are more than three. A chart without any value says so.
+/// are more than three.
 Html line_chart(const LineChart& chart);
 
 /// A part of a bar. `name` is shown in the legend when there is more than one kind of part.

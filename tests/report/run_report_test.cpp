@@ -132,6 +132,42 @@ TEST_CASE("a whole run's page has every section and is well-formed") {
   CHECK(has(page, "omniquant + QSLAW warm-up"));
   CHECK(has(page, "1 step had a loss that is not finite"));
   CHECK(has(page, "# &lt;b&gt;"));
+  CHECK(has(page, "Loss by phase"));
+  // On the CPU, without a peak of a device.
+  CHECK(has(page, ">peak on host<"));
+  CHECK_FALSE(has(page, ">peak on device<"));
+  CHECK_FALSE(has(page, "<tbody></tbody>"));
+}
+
+TEST_CASE("what clipping gained is a share of the error, also where there is no gain") {
+  const ReportFolder folder;
+  json results = quantize_results();
+  results["blocks"] = {{{"layer", 0}, {"loss_before", 2e-5}, {"loss_after", 1.5e-5}},
+                       {{"layer", 1}, {"loss_before", 0.5}, {"loss_after", 0.5}},
+                       {{"layer", 2}, {"loss_before", 0.25}, {"loss_after", 0.375}},
+                       {{"layer", 3}, {"loss_before", 0.0}, {"loss_after", 0.0}}};
+  write_stage(folder, "quantize", results);
+  const std::string page = report_of(folder);
+  CHECK(has(page, "<title>less error, 0: 25</title>"));
+  CHECK(has(page, "<title>less error, 1: 0</title>"));
+  CHECK(has(page, "<title>less error, 2: -50</title>"));
+  CHECK_FALSE(has(page, "<title>less error, 3:"));
+  CHECK(has(page, "all blocks together: 0.75 before learning, 0.875 after"));
+  results["blocks"] = json::array();
+  write_stage(folder, "quantize", results);
+  CHECK_FALSE(has(report_of(folder), "What learning the clipping gained"));
+}
+
+TEST_CASE("the page of several runs writes a number in one way") {
+  const ReportFolder first, second;
+  for (const auto& [folder, name] : {std::pair(&first, "run a"), std::pair(&second, "run b")})
+    write_stage(*folder, "eval", {{"text_perplexity", {{"perplexity", 29990.744}, {"tokens", 64000}}}}, name);
+  write_comparison_report({first.path, second.path}, first.path / "c.html");
+  const std::string page = first.read("c.html");
+  CHECK_FALSE(has(page, "29990"));
+  CHECK(occurrences(page, "29,991") >= 4);  // two rows of the table, two bars in two sizes
+  // No stage was tuned: no such column.
+  CHECK_FALSE(has(page, ">tuning<"));
 }
 
 TEST_CASE("the page loads nothing and runs nothing") {

@@ -1,11 +1,14 @@
 #include "report/svg_plot.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "report/chart_scale.h"
 #include "report/report_files.h"
+#include "report/svg_canvas.h"
 #include "report/xml_check.h"
 
 using namespace qslaw;
@@ -60,9 +63,27 @@ TEST_CASE("line charts of any values are well-formed and free of numbers that ar
   }
 }
 
-TEST_CASE("charts without values say so") {
-  for (const Html& html :
-       {line_chart({}), line_chart(line_of({{1, kNan}})), bar_chart({}), box_chart({}), heat_chart({})}) {
+TEST_CASE("charts of nothing are nothing") {
+  LineChart line;
+  line.series = {{"no points", {}, 1, 0}};
+  BarChart bars;
+  bars.groups = {{"no bars", {}}};
+  HeatChart heat;
+  heat.rows = {"no columns"};
+  heat.values = {{}};
+  for (const Html& html : {line_chart({}), line_chart(line), bar_chart({}), bar_chart(bars), box_chart({}),
+                           heat_chart({}), heat_chart(heat)}) {
+    CHECK(html.code == "");
+  }
+}
+
+TEST_CASE("charts without a finite value say so") {
+  BoxChart boxes;
+  boxes.boxes = {{"0", kNan, kNan, kNan, kNan, kNan}};
+  HeatChart heat;
+  heat.rows = heat.columns = {"0"};
+  heat.values = {{kNan}};
+  for (const Html& html : {line_chart(line_of({{1, kNan}})), box_chart(boxes), heat_chart(heat)}) {
     CHECK(fault(html) == "");
     CHECK(html.code.find("<svg") == std::string::npos);
     CHECK(html.code.find("class=\"none\"") != std::string::npos);
@@ -115,6 +136,83 @@ TEST_CASE("smoothing is the mean of the neighbors that are there") {
   CHECK(smooth[4].y == 7);
 }
 
+TEST_CASE("averages and lines start anew at a border") {
+  const std::vector<ChartPoint> points = {{1, 1}, {2, 3}, {3, 5}, {4, 100}, {5, 200}, {6, 300}};
+  const auto smooth = smoothed_points(points, 1, {4});
+  REQUIRE(smooth.size() == 6);
+  const std::vector<double> expected = {2, 3, 4, 150, 200, 250};
+  for (size_t i = 0; i < expected.size(); ++i)
+    CHECK(smooth[i].y == expected[i]);
+
+  using Ranges = std::vector<std::pair<size_t, size_t>>;
+  CHECK(phase_ranges(points, {}) == Ranges{{0, 6}});
+  CHECK(phase_ranges(points, {3.5, 6}) == Ranges{{0, 3}, {3, 5}, {5, 6}});
+  CHECK(phase_ranges(points, {0, 1, 4, 4, 9}) == Ranges{{0, 3}, {3, 6}});
+  CHECK(phase_ranges({}, {1}).empty());
+
+  LineChart chart = line_of(points);
+  chart.series[0].borders = {4};
+  const std::string code = line_chart(chart).code;
+  const size_t path = code.find("curve s1", code.find("viewBox=\"0 0 560"));
+  const std::string line = code.substr(path, code.find("/>", path) - path);
+  CHECK(occurrences(line, "M") == 2);
+  CHECK(occurrences(line, "L") == 4);
+}
+
+TEST_CASE("the names of marks stand above every curve") {
+  LineChart chart = line_of({{0, 0}, {10, 5}, {20, 10}});
+  chart.marks = {{10, "phase 2"}, {20, "phase 3"}};
+  const std::string code = line_chart(chart).code;
+  for (const char* name : {">phase 2<", ">phase 3<"}) {
+    // In both sizes, the last one at the right border too.
+    CHECK(occurrences(code, name) == 2);
+    const size_t text = code.rfind("<text", code.find(name));
+    const double baseline =
+        numbers_of(code.substr(text, code.find('>', text) - text + 1), "<text", "y").at(0);
+    const auto heights = numbers_of(code, "<circle", "cy");
+    CHECK(baseline < *std::min_element(heights.begin(), heights.end()) - 3);
+  }
+}
+
+// Pillow's ImageFont.getlength of DejaVu Sans, and of DejaVu Sans Bold, at 12 px.
+TEST_CASE("texts are not wider than what is kept for them") {
+  const std::vector<std::tuple<std::string, double, double>> cases = {
+      {"matched_omniquant_lora_3_1", 180.042, 198.710},
+      {"omniquant + QSLAW warm-up, lora", 213.523, 238.806},
+      {"29,991", 41.989, 46.307},
+      {"MMMM", 41.414, 47.766},
+      {"everything else", 92.936, 105.077},
+      {"\xC3\x9C"
+       "bergr\xC3\xB6\xC3\x9F"
+       "e",
+       63.076, 71.913},
+      {"482.6 MiB", 60.089, 67.336},
+      {"12 min 05 s", 70.864, 78.235}};
+  for (const auto& [text, regular, bold] : cases) {
+    CAPTURE(text);
+    CHECK(text_width(text) >= regular);
+    CHECK(text_width(text) <= 1.3 * regular);
+    CHECK(bold_text_width(text) >= bold);
+  }
+  CHECK(shorten_to("omniquant", 200) == "omniquant");
+  const std::string cut = shorten_to("omniquant + QSLAW warm-up, lora", 100);
+  CHECK(cut.ends_with("\xE2\x80\xA6"));
+  CHECK(text_width(cut) <= 100);
+  CHECK(text_width(cut) > 75);
+}
+
+TEST_CASE("labels of bars begin inside of the picture") {
+  BarChart chart;
+  // 25 characters of DejaVu Sans take 180 px: room for them is left of the bars.
+  chart.groups = {{"", {{"matched_omniquant_lora_3_1", {{1, 1, ""}}, "1", std::nullopt}}}};
+  const std::string code = bar_chart(chart).code;
+  const auto ends = numbers_of(code, "<text class=\"label\"", "x");
+  REQUIRE(ends.size() == 2);
+  const bool left = occurrences(code, "text-anchor=\"end\"") == 1;
+  CHECK((left ? ends[0] - 180.042 : ends[0]) >= 0);
+  CHECK(ends[1] == 1);
+}
+
 TEST_CASE("ticks are round and inside of the range") {
   const auto texts = [](const std::vector<ChartTick>& ticks) {
     std::vector<std::string> out;
@@ -127,6 +225,9 @@ TEST_CASE("ticks are round and inside of the range") {
   CHECK(texts(linear_ticks(-0.1, 1.2, 5)) == Texts{"0", "0.5", "1.0"});
   CHECK(texts(linear_ticks(1, 3, 7, 1)) == Texts{"1", "2", "3"});
   CHECK(texts(linear_ticks(0, 4776, 5)) == Texts{"0", "1,000", "2,000", "3,000", "4,000"});
+  CHECK(texts(linear_ticks(999.9, 1001.1, 4)) == Texts{"1,000.0", "1,000.5", "1,001.0"});
+  CHECK(texts(linear_ticks(19999, 20001, 4)) ==
+        Texts{"19,999.0", "19,999.5", "20,000.0", "20,000.5", "20,001.0"});
   CHECK(texts(linear_ticks(0, 2e-5, 4)) == Texts{"0", "5e-6", "1e-5", "1.5e-5", "2e-5"});
   CHECK(texts(log_ticks(0.001, 10)) == Texts{"0.001", "0.01", "0.1", "1", "10"});
   CHECK(texts(log_ticks(3, 40)) == Texts{"5", "10", "20"});
