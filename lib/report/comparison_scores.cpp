@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "core/text.h"
 #include "report/comparison_sections.h"
@@ -31,10 +32,12 @@ std::string method_label(const RunFolder& run) {
   return head.tuning.empty() ? head.method : head.method + ", " + head.tuning;
 }
 
-// The method where it says enough; the run's name where two runs of one width share a method.
-std::string bar_label(const Runs& runs, const std::vector<size_t>& group, size_t index) {
-  const auto same = [&](size_t other) { return method_label(runs[other]) == method_label(runs[index]); };
-  return std::count_if(group.begin(), group.end(), same) > 1 ? runs[index].name : method_label(runs[index]);
+// Methods are labels enough where no two runs of one width share one; else all bars have their runs' names.
+bool are_methods_unique(const Runs& runs) {
+  std::set<std::pair<double, std::string>> seen;
+  return std::all_of(runs.begin(), runs.end(), [&](const RunFolder& run) {
+    return seen.emplace(run_bits(run), method_label(run)).second;
+  });
 }
 
 Bar score_bar(const BenchmarkScore& score, const std::string& label, size_t index) {
@@ -49,6 +52,7 @@ Html score_figure(const Runs& runs, const BenchmarkScore& kind) {
   chart.description = score_title(kind) + " by method and bits";
   if (kind.metric == "accuracy") chart.maximum = 100;
   bool has_intervals = false;
+  const bool by_method = are_methods_unique(runs);
   for (const auto& [bits, members] : by_bits(runs)) {
     BarGroup group{bits, {}};
     for (size_t i : members) {
@@ -56,7 +60,7 @@ Html score_figure(const Runs& runs, const BenchmarkScore& kind) {
       const BenchmarkScore* score = find_score(scores, kind);
       if (!score) continue;
       has_intervals = has_intervals || score->interval;
-      group.bars.push_back(score_bar(*score, bar_label(runs, members, i), i));
+      group.bars.push_back(score_bar(*score, by_method ? method_label(runs[i]) : runs[i].name, i));
     }
     if (!group.bars.empty()) chart.groups.push_back(std::move(group));
   }

@@ -59,8 +59,12 @@ bool is_blank(const Table& table, size_t column) {
 
 Html table_row(const Table& table, const std::vector<size_t>& columns, const std::vector<TableCell>& row) {
   Html cells;
-  for (size_t c : columns)
-    cells += html_element("td", table.is_numeric(c) ? "num" : "", breakable(row[c].text));
+  for (size_t c : columns) {
+    const std::string css_class = table.is_numeric(c) ? "num" : "";
+    // The first one's text has an element of its own, whose width the style sheet can limit.
+    const Html text = breakable(row[c].text);
+    cells += html_element("td", css_class, c == columns[0] ? html_element("span", "", text) : text);
+  }
   return html_element("tr", "", cells);
 }
 

@@ -50,7 +50,7 @@ figure, .panel { margin: 0; min-width: 0; background: var(--surface); border: 1p
   padding: 16px 18px; }
 .panel + .panel, .figures + .panel, .panel + .figures, .figures + .figures { margin-top: 14px; }
 figure { display: flex; flex-direction: column; }
-figcaption { color: var(--muted); font-size: 13px; line-height: 1.45; margin-top: auto; padding-top: 8px; }
+figcaption { color: var(--muted); font-size: 13px; line-height: 1.45; padding-top: 8px; }
 .none { color: var(--muted); font-size: 14px; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 0 0 8px; padding: 0; list-style: none; font-size: 13px; }
 .legend li { display: flex; align-items: center; gap: 6px; min-width: 0; }
@@ -71,8 +71,9 @@ figure { container-type: inline-size; }
 .mark { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 3 3; }
 .track { fill: var(--soft); }
 .whisker { stroke: var(--text); stroke-width: 1.5; }
+.halo { stroke: var(--surface); stroke-width: 4; stroke-linecap: round; }
 .curve { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
-.faint { fill: none; stroke-width: 1; stroke-linejoin: round; stroke-opacity: 0.28; }
+.faint { fill: none; stroke-width: 1; stroke-linejoin: round; stroke-opacity: 0.4; }
 .stem { stroke: var(--c1); stroke-width: 1; stroke-opacity: 0.75; }
 .box { fill: var(--c1); fill-opacity: 0.38; }
 .median { stroke: var(--text); stroke-width: 2; }
@@ -82,8 +83,11 @@ figure { container-type: inline-size; }
 .f5 { fill: var(--c5); } .f6 { fill: var(--c6); } .f7 { fill: var(--c7); } .f8 { fill: var(--c8); }
 .d1, .d2, .d3, .d4 { stroke-linecap: butt; }
 .d1 { stroke-dasharray: 9 6; } .d2 { stroke-dasharray: 2.5 3.5; } .d3 { stroke-dasharray: 10 3 2.5 3; } .d4 { stroke-dasharray: 16 5; }
-.scroll { overflow-x: auto; max-width: 100%; }
-table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
+/* Where a table goes on beyond the edge, its place has a shade there, which a cover hides at the end. */
+.scroll { overflow-x: auto; max-width: 100%; background:
+  linear-gradient(var(--surface), var(--surface)) right / 20px 100% no-repeat local,
+  linear-gradient(to left, var(--line), transparent) right / 16px 100% no-repeat scroll; }
+table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: var(--muted); font-weight: 600; font-size: 13px; vertical-align: bottom; }
 th, td { padding: 7px 9px; border-bottom: 1px solid var(--line); }
 td { overflow-wrap: break-word; unicode-bidi: isolate; }
@@ -130,7 +134,7 @@ footer { color: var(--muted); font-size: 13px; padding-top: 40px; padding-bottom
   .card .number { font-size: 21px; }
   .samples { grid-template-columns: minmax(0, 1fr); }
   .wide { display: none; } .narrow { display: block; }
-  td:first-child { max-width: 40vw; overflow-wrap: anywhere; }
+  td:first-child span { display: block; width: max-content; max-width: 38vw; overflow-wrap: anywhere; }
 }
 @media print { body { background: none; } figure, .panel, .card, .sample { break-inside: avoid; } nav { display: none; } }
 )css";

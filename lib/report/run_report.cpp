@@ -32,7 +32,7 @@ std::vector<std::string> chips(const RunHeadline& head) {
 
 std::string packed_note(const RunHeadline& head) {
   if (!head.dense_bytes || *head.packed_bytes <= 0) return "";
-  return concat(format_short(*head.dense_bytes / *head.packed_bytes), "\xC3\x97 smaller than ",
+  return concat(format_decimals(*head.dense_bytes / *head.packed_bytes, 2), "\xC3\x97 smaller than ",
                 format_size(*head.dense_bytes));
 }
 

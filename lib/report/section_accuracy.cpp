@@ -65,8 +65,15 @@ bool is_subset(const std::string& key) {
 }
 
 std::string metric_title(std::string key) {
+  if (key == "n") return "samples";
+  if (key.ends_with("_bytes")) key.replace(key.size() - 5, 5, "memory");
   std::replace(key.begin(), key.end(), '_', ' ');
-  return key == "n" ? "samples" : key;
+  return key;
+}
+
+// The peak of a device that was not there.
+bool is_absent(const std::string& key, const json& value) {
+  return key == "peak_device_bytes" && value == json(0);
 }
 
 // The main numbers first, then what they were measured on.
@@ -89,8 +96,8 @@ std::vector<std::string> ordered_keys(const json& metrics) {
 Html benchmark_facts(const std::string& benchmark, const json& metrics) {
   std::vector<std::pair<std::string, std::string>> facts;
   for (const std::string& key : ordered_keys(metrics)) {
-    if (is_subset(key)) continue;
     const json& value = metrics[key];
+    if (is_subset(key) || is_absent(key, value)) continue;
     if (value.is_number()) facts.emplace_back(metric_title(key), format_metric(key, value.get<double>()));
     if (value.is_null()) facts.emplace_back(metric_title(key), kNoValue);
     if (value.is_string()) facts.emplace_back(metric_title(key), value.get<std::string>());

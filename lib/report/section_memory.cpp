@@ -8,7 +8,7 @@ namespace qslaw {
 namespace {
 
 Table stage_table(const RunFolder& run) {
-  Table table{"", {"stage", "time", "tokens/s", "peak on device", "peak on host", "device"}, {}};
+  Table table{"", {"stage", "time", "tokens per second", "peak on device", "peak on host", "device"}, {}};
   for (const RunStage& stage : run.stages) {
     if (!stage.report) continue;
     const StageReport& report = *stage.report;

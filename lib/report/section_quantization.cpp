@@ -81,7 +81,7 @@ Html quantize_facts(const RunFolder& run, const json& results) {
   add_size(results, "dense_bytes", "in 16 bits", facts);
   const auto packed = number_at(results, "packed_bytes"), dense = number_at(results, "dense_bytes");
   if (packed && dense && *packed > 0) {
-    facts.emplace_back("ratio", format_short(*dense / *packed) + "\xC3\x97 smaller");
+    facts.emplace_back("ratio", format_decimals(*dense / *packed, 2) + "\xC3\x97");
   }
   if (const json& layers = member_at(results, "layers"); layers.is_array()) {
     facts.emplace_back("linear layers", format_count(static_cast<int64_t>(layers.size())));

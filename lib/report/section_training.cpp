@@ -43,7 +43,7 @@ std::string loss_caption(const LineChart& chart) {
                      chart.marks.empty() ? "" : " of the same phase", ". ");
   }
   if (gaps > 0) caption += concat(gaps, gaps == 1 ? " step" : " steps", " had a loss that is not finite. ");
-  return caption + "Beside each name: the curve's last value.";
+  return caption + (chart.series.size() > 1 ? "Beside each name: the curve's last value." : "");
 }
 
 void add_loss(const Metrics& metrics, std::vector<Html>& figures) {
@@ -58,13 +58,14 @@ void add_loss(const Metrics& metrics, std::vector<Html>& figures) {
 void add_heldout(const Metrics& metrics, const std::string& key, const std::string& title,
                  const std::string& unit, int color, std::vector<Html>& figures) {
   LineChart chart = step_chart(metrics, title, unit);
-  add_series(chart, "held-out", nested_curve(metrics, "heldout", key), color, 0);
+  add_series(chart, title, nested_curve(metrics, "heldout", key), color, 0);
   figures.push_back(html_figure(title, line_chart(chart)));
 }
 
 void add_rates(const Metrics& metrics, std::vector<Html>& figures) {
   LineChart chart = step_chart(metrics, "Learning rates over steps", "");
   chart.smooth = false;
+  chart.last_values = false;
   for (const std::string& group : nested_keys(metrics, "lr")) {
     const int index = static_cast<int>(chart.series.size());
     add_series(chart, group, nested_curve(metrics, "lr", group), index % kColorCount + 1, index % kDashCount);
@@ -76,7 +77,7 @@ void add_rates(const Metrics& metrics, std::vector<Html>& figures) {
 void add_single(const Metrics& metrics, const std::string& key, const std::string& title,
                 const std::string& unit, std::vector<Html>& figures) {
   LineChart chart = step_chart(metrics, title, unit);
-  add_series(chart, "at the end", step_curve(metrics, key), 3, 0);
+  add_series(chart, title, step_curve(metrics, key), 3, 0);
   break_at_phases(chart, metrics);
   figures.push_back(html_figure(title, line_chart(chart)));
 }
@@ -115,7 +116,7 @@ Html stage_facts(const json& results, const RunStage& stage) {
     add_fact(results, "last_loss", "last loss", facts);
   }
   if (const auto share = number_at(results, "codes_changed_share")) {
-    facts.emplace_back("codes changed by gamma", format_short(100 * *share) + " %");
+    facts.emplace_back("codes changed by gamma", format_decimals(100 * *share, 2) + " %");
   }
   if (stage.report) {
     facts.emplace_back("time", format_metric("seconds", stage.report->seconds));

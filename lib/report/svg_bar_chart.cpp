@@ -75,9 +75,14 @@ std::string draw_interval(const Bar& bar, const BarLayout& place, double y) {
   const double middle = y + kBarHeight / 2;
   const double low = x.at(drawn_value(bar.interval->first));
   const double high = std::min(x.at(drawn_value(bar.interval->second)), place.right);
-  return svg_line(low, middle, high, middle, "whisker") +
-         svg_line(low, middle - 3, low, middle + 3, "whisker") +
-         svg_line(high, middle - 3, high, middle + 3, "whisker");
+  std::string out;
+  // The halo keeps it apart from a bar of any color.
+  for (const char* css_class : {"halo", "whisker"}) {
+    out += svg_line(low, middle, high, middle, css_class) +
+           svg_line(low, middle - 3, low, middle + 3, css_class) +
+           svg_line(high, middle - 3, high, middle + 3, css_class);
+  }
+  return out;
 }
 
 std::string draw_bar(const Bar& bar, const BarLayout& place, double& y) {

@@ -27,8 +27,8 @@ TEST_CASE("a column that is empty in all rows is left out") {
   table.add_row({cell("eval"), empty_cell(), empty_cell()});
   CHECK(html_table(table).code ==
         "<div class=\"scroll\"><table><thead><tr><th>stage</th><th class=\"num\">host</th></tr></thead>"
-        "<tbody><tr><td>tune</td><td class=\"num\">1</td></tr>"
-        "<tr><td>eval</td><td class=\"num\"></td></tr></tbody></table></div>");
+        "<tbody><tr><td><span>tune</span></td><td class=\"num\">1</td></tr>"
+        "<tr><td><span>eval</span></td><td class=\"num\"></td></tr></tbody></table></div>");
   table.add_row({cell("export"), count_cell(7), count_cell(2)});
   CHECK(occurrences(html_table(table).code, ">device<") == 1);
 }

@@ -1,4 +1,4 @@
-// Folders and fabricated runs for the report's tests.
+// Folders for the report's tests.
 #pragma once
 #include <unistd.h>
 

@@ -1,0 +1,142 @@
+#include "report/run_report.h"
+
+#include <tuple>
+
+#include "report/fabricated_run.h"
+#include "report/run_folder.h"
+
+using namespace qslaw;
+using nlohmann::json;
+
+TEST_CASE("bars are named by methods where these tell the runs apart, else by the runs") {
+  const ReportFolder first, second, third;
+  const auto label = [](const std::string& text) { return "\">" + text + "</text>"; };
+  const auto page = [&](const std::string& method) {
+    for (const auto& [folder, name, bits] :
+         {std::tuple(&first, "run a", 4), std::tuple(&second, "run b", 4), std::tuple(&third, "run c", 2)}) {
+      const bool other = folder == &second;
+      write_stage(*folder, "quantize", {{"method", other ? method : "rtn"}, {"bits", bits}}, name);
+      write_stage(*folder, "eval", {{"pope", {{"accuracy", 50.0}, {"n", 10}}}}, name);
+    }
+    write_comparison_report({first.path, second.path, third.path}, first.path / "c.html");
+    return first.read("c.html");
+  };
+  // Two sizes; those of "rtn" stand in the groups of 4 and of 2 bits.
+  CHECK(occurrences(page("nf4"), label("nf4")) == 2);
+  CHECK(occurrences(page("nf4"), label("rtn")) == 4);
+  CHECK(occurrences(page("rtn"), label("rtn")) == 0);
+}
+
+TEST_CASE("the page of several runs writes a number in one way") {
+  const ReportFolder first, second;
+  for (const auto& [folder, name] : {std::pair(&first, "run a"), std::pair(&second, "run b")})
+    write_stage(*folder, "eval", {{"text_perplexity", {{"perplexity", 29990.744}, {"tokens", 64000}}}}, name);
+  write_comparison_report({first.path, second.path}, first.path / "c.html");
+  const std::string page = first.read("c.html");
+  CHECK_FALSE(has(page, "29990"));
+  CHECK(occurrences(page, "29,991") >= 4);  // two rows of the table, two bars in two sizes
+  // No stage was tuned: no such column.
+  CHECK_FALSE(has(page, ">tuning<"));
+}
+
+TEST_CASE("a comparison shows every run, short names and one page") {
+  const ReportFolder first, second, third;
+  write_run(first, 91.04, "digits_qslaw");
+  write_run(second, 88.5, "digits_gptq");
+  write_stage(third, "tune", {{"method", "lora"}}, "digits_lora");
+  write_comparison_report({first.path, second.path, third.path}, first.path / "c.html");
+  const std::string page = first.read("c.html");
+  CHECK(XmlCheck::fault(page) == "");
+  CHECK(has(page, "digits: 3 runs"));
+  CHECK(has(page, "88.50"));
+  CHECK(has(page, "<section id=\"curves\">"));
+  CHECK_FALSE(has(page, "<script"));
+}
+
+TEST_CASE("the comparison's table has one row per run") {
+  const ReportFolder first, second;
+  write_run(first, 91.04, "a");
+  write_stage(second, "tune", {{"method", "full"}}, "b");
+  const Table table = comparison_table(load_runs({first.path, second.path}));
+  const auto rows = table_json(table)["rows"];
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0]["run"] == "a");
+  CHECK(rows[0]["bits"] == 4.0);
+  CHECK(rows[0]["ScienceQA accuracy"] == 91.04);
+  CHECK(rows[0]["time"] == 244.0);
+  CHECK(rows[1]["bits"] == 16.0);
+  CHECK(rows[1]["ScienceQA accuracy"].is_null());
+  CHECK(rows[1]["packed"].is_null());
+}
+
+TEST_CASE("of several runs those that cannot be read are left out") {
+  const ReportFolder sound, empty, malformed, endless;
+  write_run(sound);
+  malformed.write("eval/report.json", "{\"stage\": \"eval\"");
+  std::filesystem::create_directory_symlink("quantize", endless.path / "quantize");
+  const auto runs = load_runs({empty.path, sound.path, malformed.path, endless.path});
+  REQUIRE(runs.size() == 1);
+  CHECK(runs[0].path == sound.path);
+  write_comparison_report({empty.path, sound.path}, sound.path / "c.html");
+  CHECK(XmlCheck::fault(sound.read("c.html")) == "");
+
+  CHECK(has(refusal_of([&] { load_runs({malformed.path, empty.path}); }), "report.json"));
+  CHECK(has(refusal_of([&] { load_runs({sound.path, sound.path / "absent"}); }), "absent"));
+  // Alone, each is the user's error.
+  for (const auto* folder : {&empty, &malformed, &endless})
+    CHECK(has(refusal_of([&] { load_runs({folder->path}); }), folder->path.string()));
+}
+
+TEST_CASE("runs of one name are told apart by their folders, also the same folder twice") {
+  const ReportFolder first, second;
+  write_run(first);
+  write_run(second);
+  const auto runs = load_runs({first.path, second.path});
+  CHECK(runs[0].name == "digits_w4 (" + first.path.filename().string() + ")");
+  CHECK(runs[0].name != runs[1].name);
+  write_comparison_report({first.path, first.path}, first.path / "c.html");
+  CHECK(XmlCheck::fault(first.read("c.html")) == "");
+}
+
+TEST_CASE("numbers that were measured differently are marked, none of them is the best") {
+  const ReportFolder first, second;
+  const auto write_eval = [](const ReportFolder& folder, const std::string& name, double value,
+                             json measured_on) {
+    write_stage(folder, "eval",
+                {{"scienceqa", {{"accuracy", 50 + value}, {"n", 100}, {"measured_on", measured_on}}},
+                 {"text_perplexity", {{"perplexity", value}, {"tokens", 640}, {"measured_on", measured_on}}}},
+                name);
+  };
+  const auto page = [&] {
+    write_comparison_report({first.path, second.path}, first.path / "c.html");
+    const std::string text = first.read("c.html");
+    CHECK(XmlCheck::fault(text) == "");
+    return text;
+  };
+  write_eval(first, "run a", 9, {{"data", "0a"}, {"limit", 0}, {"split", "test"}});
+  write_eval(second, "run b", 7, {{"data", "0b"}, {"limit", 100}, {"split", "test"}});
+  const std::string unlike = page();
+  CHECK(has(unlike, "Text perplexity (not comparable)"));
+  CHECK(has(unlike, "ScienceQA accuracy (not comparable)"));
+  CHECK(has(unlike, "Not comparable: measured with different data, limit (0; 100)."));
+  CHECK_FALSE(has(unlike, "Highest"));
+
+  write_eval(second, "run b", 7, {{"data", "0a"}, {"limit", 0}, {"split", "test"}});
+  const std::string alike = page();
+  CHECK_FALSE(has(alike, "comparable"));
+  CHECK(has(alike, "Highest ScienceQA accuracy"));
+
+  // Older reports say at least how much was measured.
+  write_stage(second, "eval", {{"text_perplexity", {{"perplexity", 7.0}, {"tokens", 320}}}}, "run b");
+  CHECK(has(page(), "Not comparable: measured with different tokens (640; 320)."));
+}
+
+TEST_CASE("equal scores are called equal") {
+  const ReportFolder first, second, third;
+  write_run(first, 91.04, "run a");
+  write_run(second, 91.04, "run b");
+  write_run(third, 90.0, "run c");
+  write_comparison_report({first.path, second.path, third.path}, first.path / "c.html");
+  CHECK(has(first.read("c.html"), "equal: a, b"));
+  CHECK(has(first.read("c.html"), "equal: a, b, c"));  // memory
+}
