@@ -1,8 +1,13 @@
 #include "exit_codes.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <iostream>
 
 #include "core/progress.h"
+#include "core/write_failure.h"
 
 namespace qslaw {
 
@@ -15,8 +20,18 @@ int complain(const std::string& message, int code) {
 int after_output(int code) {
   std::cout.flush();
   if (code != 0 || std::cout) return code;
-  return complain("[output] expected a standard output that can be written, got an error (is the disk full?)",
+  // The reason may be long gone: another line meets it again.
+  std::cout.clear();
+  errno = 0;
+  std::cout << std::endl;
+  return complain("[output] expected a standard output that can be written, got: " + write_failure(errno),
                   kUserError);
+}
+
+void hold_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(stream, F_GETFD) < 0) ::open("/dev/null", O_RDONLY);  // takes the lowest number, this one
+  }
 }
 
 }  // namespace qslaw

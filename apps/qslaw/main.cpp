@@ -52,6 +52,7 @@ int run(CommandOptions& options) {
 }  // namespace qslaw
 
 int main(int argc, char** argv) {
+  qslaw::hold_standard_streams();
   qslaw::ignore_write_signals();
   qslaw::CommandOptions options;
   int exit_code = 0;

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/write_failure.h"
 
 namespace fs = std::filesystem;
 
@@ -117,10 +118,10 @@ void write_file_atomic(const fs::path& name, const std::function<void(std::ostre
   try {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
     if (!out) fail("write", "cannot create ", temporary.string(), ": ", std::strerror(errno));
+    errno = 0;
     write(out);
     out.close();
-    if (!out)
-      fail("write", "cannot write ", temporary.string(), ": ", std::strerror(errno), " (is the disk full?)");
+    if (!out) fail("write", "cannot write ", temporary.string(), ": ", write_failure(errno));
     sync_path(temporary, O_RDONLY);
     rename_durably(temporary, path);
   } catch (...) {

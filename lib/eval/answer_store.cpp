@@ -1,10 +1,12 @@
 #include "eval/answer_store.h"
 
+#include <cerrno>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/write_failure.h"
 
 namespace fs = std::filesystem;
 
@@ -42,7 +44,9 @@ void AnswerStore::add(size_t begin, const Answers& answers) {
     line["answers"].push_back({number, text});
   std::ofstream out(file_, std::ios::app | std::ios::binary);
   out << line.dump() << "\n" << std::flush;
-  require(out.good(), "eval", "expected to write answers to ", file_.string(), ", got a failure");
+  const int reason = errno;
+  require(out.good(), "eval", "expected to write answers to ", file_.string(), ", got ",
+          write_failure(reason));
 }
 
 }  // namespace qslaw

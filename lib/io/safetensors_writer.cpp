@@ -1,9 +1,11 @@
 #include <ATen/ATen.h>
 
+#include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/write_failure.h"
 #include "io/safetensors.h"
 #include "io/safetensors_format.h"
 
@@ -25,6 +27,12 @@ constexpr size_t kHeaderRoom = 256;
 nlohmann::json entry_of(at::ScalarType dtype, const std::vector<int64_t>& shape, size_t offset,
                         size_t bytes) {
   return {{"dtype", dtype_name(dtype)}, {"shape", shape}, {"data_offsets", {offset, offset + bytes}}};
+}
+
+// Fails where it happens: later nobody knows the reason, and a large file is not made in vain.
+void write_bytes(std::ostream& out, const void* bytes, size_t size, const fs::path& path) {
+  out.write(static_cast<const char*>(bytes), static_cast<std::streamsize>(size));
+  if (!out) fail("write", "cannot write ", path.string(), ": ", write_failure(errno));
 }
 
 }  // namespace
@@ -50,12 +58,12 @@ void write_safetensors(const fs::path& path, const std::vector<StreamedTensor>& 
   text.resize((text.size() + 7) / 8 * 8, ' ');  // keeps the data 8-byte aligned
   write_file_atomic(path, [&](std::ostream& out) {
     const uint64_t length = text.size();
-    out.write(reinterpret_cast<const char*>(&length), kLengthBytes);
-    out.write(text.data(), static_cast<std::streamsize>(text.size()));
+    write_bytes(out, &length, kLengthBytes, path);
+    write_bytes(out, text.data(), text.size(), path);
     for (const auto& tensor : tensors) {
       const at::Tensor host = tensor.make().detach().cpu().contiguous();
       QSLAW_CHECK(host.scalar_type() == tensor.dtype && host.sizes() == at::IntArrayRef(tensor.shape));
-      out.write(static_cast<const char*>(host.const_data_ptr()), static_cast<std::streamsize>(host.nbytes()));
+      write_bytes(out, host.const_data_ptr(), host.nbytes(), path);
     }
   });
 }
@@ -65,15 +73,14 @@ void write_safetensors(const fs::path& path, size_t most_tensors,
                        const std::function<std::map<std::string, std::string>()>& metadata) {
   const size_t room = (most_tensors + 1) * kHeaderRoom;
   write_file_atomic(path, [&](std::ostream& out) {
-    out << std::string(kLengthBytes + room, ' ');
+    write_bytes(out, std::string(kLengthBytes + room, ' ').data(), kLengthBytes + room, path);
     nlohmann::json header;
     size_t offset = 0;
     fill([&](const std::string& name, const at::Tensor& tensor) {
       QSLAW_CHECK(!header.contains(name));
       const at::Tensor host = tensor.detach().cpu().contiguous();
       header[name] = entry_of(host.scalar_type(), host.sizes().vec(), offset, host.nbytes());
-      out.write(static_cast<const char*>(host.const_data_ptr()), static_cast<std::streamsize>(host.nbytes()));
-      if (!out) fail("write", "cannot write ", path.string(), " (is the disk full?)");
+      write_bytes(out, host.const_data_ptr(), host.nbytes(), path);
       offset += host.nbytes();
     });
     header[kMetadata] = metadata();
@@ -82,8 +89,8 @@ void write_safetensors(const fs::path& path, size_t most_tensors,
     QSLAW_CHECK(text.size() <= room);
     out.seekp(0);
     const uint64_t length = room;
-    out.write(reinterpret_cast<const char*>(&length), kLengthBytes);
-    out.write(text.data(), static_cast<std::streamsize>(text.size()));
+    write_bytes(out, &length, kLengthBytes, path);
+    write_bytes(out, text.data(), text.size(), path);
   });
 }
 
