@@ -5,7 +5,8 @@
 #include "assemble.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "eval/measured_on.h"
+#include "eval/benchmark.h"
+#include "report/table.h"
 #include "stages.h"
 #include "train/checkpoint.h"
 #include "training.h"
@@ -38,6 +39,16 @@ void add_predictions(const StageRun& run, const BenchmarkOptions& benchmark, Sta
   if (!submission.empty()) add_file_hashes(report, run.folder, {submission});
 }
 
+// "accuracy 83.3333, n 6": as the tables have them.
+std::string numbers_text(const nlohmann::json& result) {
+  std::vector<std::string> numbers;
+  for (const auto& [metric, value] : result.items()) {
+    if (value.is_number() || value.is_null())
+      numbers.push_back(metric + " " + metric_cell(metric, value).text);
+  }
+  return join(numbers);
+}
+
 }  // namespace
 
 void run_eval(const StageRun& run, StageReport& report) {
@@ -54,9 +65,7 @@ void run_eval(const StageRun& run, StageReport& report) {
   }
   for (const BenchmarkOptions& benchmark : recipe.eval->benchmarks) {
     const nlohmann::json result = run_benchmark(benchmark, context);
-    nlohmann::json numbers = result;
-    numbers.erase(kMeasuredOn);
-    log_info(concat("eval: ", result_name(benchmark), " ", numbers.dump()));
+    log_info(concat("eval: ", result_name(benchmark), ": ", numbers_text(result)));
     report.results[result_name(benchmark)] = result;
     add_predictions(run, benchmark, report);
   }

@@ -181,6 +181,9 @@ TEST_CASE("run does every stage, and later only what has changed") {
   using Words = std::vector<std::string>;
   CHECK(words_of_line(first.out, "text_perplexity  context") == Words{"text_perplexity", "context", "32"});
   CHECK(words_of_line(first.out, "exact_match      n ") == Words{"exact_match", "n", "6"});
+  const std::string log = file_bytes(out / "eval" / "log.txt");
+  CHECK_THAT(log, Catch::Contains("eval: text_perplexity: context 32, loss ") &&
+                      Catch::Contains("eval: exact_match: accuracy ") && !Catch::Contains("{"));
   CHECK(words_of_line(first.out, "group_size") == Words{"group_size", "32"});
   CHECK(words_of_line(first.out, "packed_bytes").back() == "KiB");
   for (const char* file :
