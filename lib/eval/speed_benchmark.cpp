@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "core/interrupt.h"
 #include "core/random.h"
 #include "eval/benchmark.h"
 #include "kernels/device_memory.h"
@@ -51,7 +50,6 @@ nlohmann::json run_speed(const BenchmarkOptions& options, const EvalContext& con
     prefill_s = timed([&] { return logits = prefill(model, prompt, cache); });
     decode_s = timed([&] {
       for (int64_t step = 0; step < options.new_tokens; ++step) {
-        if (stop_requested()) throw Stopped("eval was stopped; --resume goes on with it");
         logits = decode_step(model, logits.argmax(-1), cache);
       }
       return logits;

@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/error.h"
+#include "core/interrupt.h"
 #include "core/random.h"
-#include "core/text.h"
 #include "kernels/rms_norm.h"
 #include "model/nonfinite.h"
 
@@ -62,6 +63,11 @@ Choice choose_tokens(const at::Tensor& logits_BV, const GenerateOptions& options
   return options.temperature > 0 ? sample_tokens(logits_BV, options, step) : greedy_tokens(logits_BV);
 }
 
+// A block of a long prompt may take seconds.
+void end_if_asked() {
+  if (stop_requested()) throw Stopped("stopped while generating; --resume goes on behind the last answers");
+}
+
 }  // namespace
 
 at::Tensor prefill(const Llava& model, const Batch& prompts, KvCache& cache) {
@@ -69,6 +75,7 @@ at::Tensor prefill(const Llava& model, const Batch& prompts, KvCache& cache) {
   at::Tensor x = embed_batch(model, prompts);
   const RopeTable rope = rope_table_of_length(language.rope_frequencies, x.size(1), x.scalar_type());
   for (size_t l = 0; l < language.blocks.size(); ++l) {
+    end_if_asked();
     x = block_forward(language.blocks[l], language.config, x, rope, &cache, static_cast<int64_t>(l));
   }
   const at::Tensor lengths_B = prompts.lengths_B.to(model.device);
@@ -83,6 +90,7 @@ at::Tensor decode_step(const Llava& model, const at::Tensor& tokens_B, KvCache& 
   const RopeTable rope =
       make_rope_table(language.rope_frequencies, cache.lengths().unsqueeze(1), x.scalar_type());
   for (size_t l = 0; l < language.blocks.size(); ++l) {
+    end_if_asked();
     x = block_decode(language.blocks[l], language.config, x, rope, cache, static_cast<int64_t>(l));
   }
   cache.advance();

@@ -16,11 +16,13 @@ struct GenerateOptions {
 };
 
 /// New tokens per row, without the end token. `prompts` holds ids and pixels only (labels are not looked at).
-/// UserError for logits that are not finite, with the sample's id and where in the model they arise.
+/// UserError for logits that are not finite, with the sample's id and where in the model they arise. Throws
+/// Stopped, within the batch, when a stop was asked for.
 std::vector<std::vector<int64_t>> generate(const Llava& model, const Batch& prompts,
                                            const GenerateOptions& options);
 
-/// Next-token logits [B, V] of the prompts, filling `cache`.
+/// Next-token logits [B, V] of the prompts, filling `cache`. Throws Stopped, as does decode_step, between two
+/// decoder blocks.
 at::Tensor prefill(const Llava& model, const Batch& prompts, KvCache& cache);
 
 /// Next-token logits [B, V] after one more token per row.

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/interrupt.h"
 #include "model/generate.h"
 #include "model/nonfinite.h"
 #include "model_fixture.h"
@@ -107,6 +108,18 @@ TEST_CASE("generation stops a row at its end token and goes on with the others")
   CHECK(stopped[0].size() <= 4);
   options.max_new_tokens = 0;
   CHECK(generate(model, expected.batch, options) == std::vector<std::vector<int64_t>>(2));
+}
+
+TEST_CASE("generation ends within its batch when a stop is asked for") {
+  const Llava model = load_dense(source_of(model_fixture("gqa")));
+  const Batch batch = read_expected(model_fixture("gqa")).batch;
+  at::NoGradGuard no_grad;
+  KvCache cache(model.language.config, 2, batch.ids_BT.size(1) + 1, at::kFloat);
+  const at::Tensor tokens_B = prefill(model, batch, cache).argmax(-1);
+  request_stop();
+  CHECK_THROWS_AS(decode_step(model, tokens_B, cache), Stopped);
+  CHECK_THROWS_AS(generate(model, batch, sampling(1.0, 0.9, 7)), Stopped);
+  request_stop(false);
 }
 
 TEST_CASE("sampling is reproducible and depends on the seed") {
