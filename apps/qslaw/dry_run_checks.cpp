@@ -146,7 +146,8 @@ void check_scienceqa(const StageRun& run, const BenchmarkOptions& benchmark, con
 
 void check_questions(const StageRun& run, const BenchmarkOptions& benchmark, const EncodingContext& context,
                      DataShape& shape) {
-  const std::vector<BenchmarkQuestion> questions = read_benchmark_questions(benchmark);
+  const auto kept = benchmark_questions(benchmark);
+  const std::vector<BenchmarkQuestion>& questions = *kept;
   const auto count = static_cast<int64_t>(questions.size());
   CheckOptions options{"eval", context.tokens_per_picture, benchmark.on_bad_sample, kMostQuestions};
   const auto sample = [&](int64_t i) {
@@ -190,7 +191,7 @@ DataShape check_eval(const StageRun& run, const LlavaConfig& config) {
   for (const BenchmarkOptions& benchmark : recipe.eval->benchmarks) {
     if (!needs_model(benchmark)) {
       if (is_question_kind(benchmark.kind)) {
-        read_benchmark_questions(benchmark);
+        benchmark_questions(benchmark);
       } else {
         benchmark_problems(benchmark);
       }

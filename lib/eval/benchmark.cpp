@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "data/conversation_sample.h"
 #include "eval/measured_on.h"
+#include "eval/question_kinds.h"
 
 namespace qslaw {
 
@@ -65,6 +66,7 @@ std::vector<int64_t> scienceqa_prompt(const ScienceQaProblem& problem, const Ben
 }
 
 nlohmann::json run_benchmark(const BenchmarkOptions& options, const EvalContext& context) {
+  const KeptQuestions for_both;
   for (const BenchmarkKind& kind : benchmark_kinds()) {
     if (kind.name != options.kind) continue;
     nlohmann::json result = kind.run(options, context);

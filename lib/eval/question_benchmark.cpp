@@ -75,7 +75,8 @@ nlohmann::json prediction_line(const JudgedQuestion& one, const BenchmarkOptions
 
 nlohmann::json run_questions(const BenchmarkOptions& options, const EvalContext& context) {
   const QuestionKind& kind = question_kind(options.kind);
-  const std::vector<BenchmarkQuestion> questions = read_benchmark_questions(options);
+  const auto kept = benchmark_questions(options);
+  const std::vector<BenchmarkQuestion>& questions = *kept;
   const Texts texts =
       needs_model(options) ? run_model(questions, options, context) : read_predictions(options.predictions);
   const std::vector<JudgedQuestion> judged = judge(questions, texts, kind);

@@ -1,11 +1,30 @@
 #include "eval/question_kinds.h"
 
+#include <map>
+
 #include "core/error.h"
 #include "eval/answer_scoring.h"
+#include "eval/benchmark.h"
 #include "eval/question_files.h"
 #include "eval/vqa_scoring.h"
 
 namespace qslaw {
+namespace {
+
+using QuestionList = std::shared_ptr<const std::vector<BenchmarkQuestion>>;
+
+int keepers = 0;
+std::map<std::string, QuestionList> kept;  // by the benchmark's name
+
+}  // namespace
+
+KeptQuestions::KeptQuestions() {
+  ++keepers;
+}
+
+KeptQuestions::~KeptQuestions() {
+  if (--keepers == 0) kept.clear();
+}
 
 const QuestionKind& question_kind(const std::string& name) {
   static const std::vector<QuestionKind> kinds = {
@@ -32,6 +51,14 @@ std::vector<BenchmarkQuestion> read_benchmark_questions(const BenchmarkOptions& 
     ids.add(question.id, question.file.string());
   if (options.limit > 0 && options.limit < static_cast<int64_t>(questions.size()))
     questions.resize(static_cast<size_t>(options.limit));
+  return questions;
+}
+
+QuestionList benchmark_questions(const BenchmarkOptions& options) {
+  const auto known = kept.find(result_name(options));
+  if (known != kept.end()) return known->second;
+  auto questions = std::make_shared<const std::vector<BenchmarkQuestion>>(read_benchmark_questions(options));
+  if (keepers > 0) kept[result_name(options)] = questions;
   return questions;
 }
 

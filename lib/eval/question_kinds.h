@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -45,6 +46,19 @@ const QuestionKind& question_kind(const std::string& name);
 
 /// The questions of a benchmark, as far as its `limit`, their ids checked to differ.
 std::vector<BenchmarkQuestion> read_benchmark_questions(const BenchmarkOptions& options);
+
+/// The same, read once while a KeptQuestions lives: of a recipe, whose benchmarks have names that differ. Not
+/// thread safe.
+std::shared_ptr<const std::vector<BenchmarkQuestion>> benchmark_questions(const BenchmarkOptions& options);
+
+/// Keeps questions that are asked for, which may take hundreds of megabytes.
+class KeptQuestions {
+ public:
+  KeptQuestions();
+  ~KeptQuestions();
+  KeptQuestions(const KeptQuestions&) = delete;
+  KeptQuestions& operator=(const KeptQuestions&) = delete;
+};
 
 /// The files that questions and their answers were read from; pictures are others.
 std::set<std::filesystem::path> files_of(const std::vector<BenchmarkQuestion>& questions);
