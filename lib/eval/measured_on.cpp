@@ -16,7 +16,7 @@ std::string data_hash(const BenchmarkOptions& options) {
   constexpr size_t kDigits = 16;
   std::set<fs::path> files = {options.problems, options.splits, options.annotations};
   if (is_question_kind(options.kind)) {  // `path` may be a folder with pictures; those are not hashed
-    files.merge(files_of(read_benchmark_questions(options)));
+    files.merge(files_of(*benchmark_questions(options)));
   } else {
     files.insert(options.path);
   }
@@ -27,21 +27,29 @@ std::string data_hash(const BenchmarkOptions& options) {
   return hashes.empty() ? "" : sha256(join({hashes.begin(), hashes.end()}, "\n")).substr(0, kDigits);
 }
 
+// What the model is asked and how it answers.
+void add_asking(const BenchmarkOptions& options, const EvalContext& context, nlohmann::json& measured) {
+  const bool scienceqa = options.kind == "scienceqa", asks = scienceqa || is_question_kind(options.kind);
+  if (options.kind != "text_perplexity")
+    measured["template"] = template_name(benchmark_template(options, context));
+  if (scienceqa) measured["prompt_format"] = options.prompt_format;
+  if (asks) measured["prompt_suffix"] = options.prompt_suffix;
+  if (!asks && options.kind != "exact_match") return;
+  measured["max_new_tokens"] = options.max_new_tokens;
+  measured["temperature"] = options.temperature;
+  if (options.temperature > 0) measured["top_p"] = options.top_p;
+}
+
 }  // namespace
 
 nlohmann::json measured_on(const BenchmarkOptions& options, const EvalContext& context) {
-  return {{"data", data_hash(options)},
-          {"limit", options.limit},
-          {"split", options.split},
-          {"template", template_name(benchmark_template(options, context))},
-          {"prompt_format", options.prompt_format},
-          {"prompt_suffix", options.prompt_suffix},
-          {"max_new_tokens", options.max_new_tokens},
-          {"temperature", options.temperature},
-          {"top_p", options.top_p},
-          {"context", options.context},
-          {"prompt_tokens", options.prompt_tokens},
-          {"new_tokens", options.new_tokens}};
+  if (options.kind == "speed")
+    return {{"prompt_tokens", options.prompt_tokens}, {"new_tokens", options.new_tokens}};
+  nlohmann::json measured = {{"data", data_hash(options)}, {"limit", options.limit}};
+  if (options.kind == "scienceqa" || options.kind == "mmbench") measured["split"] = options.split;
+  if (has_data(options) && options.kind != "scienceqa") measured["context"] = options.context;
+  if (needs_model(options)) add_asking(options, context, measured);
+  return measured;
 }
 
 }  // namespace qslaw

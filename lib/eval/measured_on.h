@@ -9,8 +9,8 @@ namespace qslaw {
 /// The key of a benchmark's results that holds measured_on.
 inline constexpr const char* kMeasuredOn = "measured_on";
 
-/// Everything but the model that decides the benchmark's numbers: a hash of its data files' content ("" where
-/// it has none), and the options that select samples, ask and decode.
+/// Everything but the model that decides the benchmark's numbers: a hash of its data files' content, and the
+/// options that select samples, ask and decode, as far as its kind uses them.
 nlohmann::json measured_on(const BenchmarkOptions& options, const EvalContext& context);
 
 }  // namespace qslaw

@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <set>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "eval/measured_on.h"
 #include "eval_case.h"
 
 namespace fs = std::filesystem;
@@ -325,6 +327,31 @@ TEST_CASE("a model whose logits are not finite is no model that is always wrong"
   speed.prompt_tokens = 3;
   speed.new_tokens = 2;
   CHECK_THROWS_WITH(run_benchmark(speed, eval.context()), Catch::Contains("expected finite logits"));
+}
+
+TEST_CASE("results say only those options that their kind uses") {
+  using Keys = std::set<std::string>;
+  const auto keys = [](const BenchmarkOptions& options) {
+    Keys found;
+    const json measured = measured_on(options, EvalContext{});
+    for (const auto& [key, value] : measured.items())
+      found.insert(key);
+    return found;
+  };
+  CHECK(keys(benchmark("speed", "")) == Keys{"prompt_tokens", "new_tokens"});
+  CHECK(keys(benchmark("text_perplexity", "")) == Keys{"data", "limit", "context"});
+  CHECK(keys(benchmark("loss", "")) == Keys{"data", "limit", "context", "template"});
+  CHECK(keys(benchmark("exact_match", "")) ==
+        Keys{"data", "limit", "context", "template", "max_new_tokens", "temperature"});
+  BenchmarkOptions scienceqa = benchmark("scienceqa", "");
+  Keys asked = {"data",          "limit",         "split",          "template",
+                "prompt_format", "prompt_suffix", "max_new_tokens", "temperature"};
+  CHECK(keys(scienceqa) == asked);
+  scienceqa.temperature = 0.5;
+  asked.insert("top_p");
+  CHECK(keys(scienceqa) == asked);
+  scienceqa.predictions = "answers.jsonl";
+  CHECK(keys(scienceqa) == Keys{"data", "limit", "split"});
 }
 
 TEST_CASE("results say what they were measured on: the data's content, and options") {
