@@ -14,18 +14,17 @@ namespace fs = std::filesystem;
 namespace qslaw {
 namespace {
 
-void overlay_adapter(const fs::path& path, AssembledModel& model, const std::string& base_sha256) {
+std::string metadata_value(const SafetensorsFile& adapter, const char* key) {
+  const auto found = adapter.metadata().find(key);
+  require(found != adapter.metadata().end(), "adapter", "expected metadata ", key, ", got none (",
+          adapter.path().string(), ")");
+  return found->second;
+}
+
+void overlay_adapter(const fs::path& path, AssembledModel& model) {
   const SafetensorsFile file(path);
-  const auto value = [&](const char* key) {
-    const auto found = file.metadata().find(key);
-    require(found != file.metadata().end(), "adapter", "expected metadata ", key, ", got none (",
-            path.string(), ")");
-    return found->second;
-  };
-  require(value("base_sha256") == base_sha256, "adapter",
-          "expected the base that the adapter was tuned on, got another one (", path.string(), ")");
-  model.lora.rank = std::stoll(value("rank"));
-  model.lora.alpha = std::stod(value("alpha"));
+  model.lora.rank = std::stoll(metadata_value(file, "rank"));
+  model.lora.alpha = std::stod(metadata_value(file, "alpha"));
   model.lora.dropout = 0.0;
   model.adapter =
       attach_lora(model.llava.language, model.lora, std::make_shared<DropoutKey>(), 0, model.llava.device);
@@ -62,12 +61,13 @@ Llava load_base(const Experiment& experiment, const LlavaConfig& config, const A
 
 AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& config,
                               const Artifacts& artifacts) {
+  require_adapter_base(experiment, artifacts);
   const auto packed = read_packed(config, artifacts);
   AssembledModel model;
   model.llava = load_base(
       experiment, config, artifacts,
       packed ? packed_maker(*packed, experiment.device) : dense_maker(experiment.dtype, experiment.device));
-  if (artifacts.adapter) overlay_adapter(*artifacts.adapter, model, base_hash(experiment, artifacts));
+  if (artifacts.adapter) overlay_adapter(*artifacts.adapter, model);
   return model;
 }
 
@@ -80,14 +80,22 @@ void write_adapter(const fs::path& path, const std::vector<LoraLinear*>& layers,
                      {"base_sha256", base_sha256}});
 }
 
+void require_adapter_base(const Experiment& experiment, const Artifacts& artifacts) {
+  if (!artifacts.adapter) return;
+  require(
+      metadata_value(SafetensorsFile(*artifacts.adapter), "base_sha256") == base_hash(experiment, artifacts),
+      "adapter", "expected the base that the adapter was tuned on, got another one (",
+      artifacts.adapter->string(), ")");
+}
+
 std::string base_hash(const Experiment& experiment, const Artifacts& artifacts) {
-  if (artifacts.packed) return sha256_file(*artifacts.packed);
+  if (artifacts.packed) return artifacts.origins.at(*artifacts.packed).sha256;
   const ModelSource& source = experiment.recipe.model.source;
   std::string base = source.random_weights
                          ? concat("random weights of seed ", source.seed)
                          : WeightFolder::identity(source.path.empty() ? source.language : source.path);
   for (const fs::path& dense : artifacts.dense)
-    base += sha256_file(dense);
+    base += artifacts.origins.at(dense).sha256;
   return sha256(base);
 }
 

@@ -40,8 +40,10 @@ void write_adapter(const std::filesystem::path& path, const std::vector<LoraLine
                    const LoraOptions& options, const std::string& base_sha256);
 
 /// What an adapter belongs on: SHA-256 of the packed base, or a hash of the 16-bit checkpoint's identity and
-/// of a stage that tuned it in full.
+/// of a stage that tuned it in full. As their reports say; verify_artifacts looks at the files.
 std::string base_hash(const Experiment& experiment, const Artifacts& artifacts);
+/// UserError when the artifacts' adapter, if any, was tuned on another base.
+void require_adapter_base(const Experiment& experiment, const Artifacts& artifacts);
 
 /// Preprocessing of the model's tower (preprocessor_config.json, the recipe's image_aspect).
 ImageTransform image_transform(const ModelOptions& model, const VisionConfig& vision);

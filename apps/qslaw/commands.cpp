@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "eval/question_kinds.h"
 #include "preflight.h"
 #include "report/layer_errors.h"
 #include "report/run_report.h"
@@ -89,11 +90,20 @@ void write_page(const Experiment& experiment) {
   log_info("report: " + page.string());
 }
 
+// The stages to run, with everything looked at that could stop one of them; `only` as in preflight.h.
+std::vector<std::string> checked_stages(const Experiment& experiment, const std::string& only) {
+  const KeptQuestions by_inputs_and_checks;
+  const LlavaConfig config = check_before_start(experiment, only);
+  const std::vector<std::string> stages = chosen_stages(experiment, only);
+  check_needs(experiment, stages, config);
+  return stages;
+}
+
 }  // namespace
 
 void command_stage(const CommandOptions& options, const std::string& stage) {
   const Experiment experiment = open_experiment(options);
-  check_needs_of_one(experiment, stage, check_before_start(experiment, stage));
+  checked_stages(experiment, stage);
   const StageReport report = run_stage(experiment, stage).report;
   write_page(experiment);
   if (options.json) {
@@ -105,11 +115,8 @@ void command_stage(const CommandOptions& options, const std::string& stage) {
 
 void command_run(const CommandOptions& options) {
   const Experiment experiment = open_experiment(options);
-  const LlavaConfig config = check_before_start(experiment, "");
-  const std::vector<std::string> stages = chosen_stages(experiment, "");
-  check_needs(experiment, stages, config);
   nlohmann::json all = nlohmann::json::object();
-  for (const std::string& stage : stages) {
+  for (const std::string& stage : checked_stages(experiment, "")) {
     const StageOutcome outcome = run_stage(experiment, stage);
     all[stage] = report_json(outcome.report);
     // What was complete already has been shown before, but the results are what a run is for.

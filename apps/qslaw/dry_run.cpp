@@ -9,8 +9,8 @@
 
 #include "commands.h"
 #include "core/log.h"
+#include "eval/question_kinds.h"
 #include "preflight.h"
-#include "recipe/estimate.h"
 #include "report/table.h"
 #include "stage_needs.h"
 
@@ -34,14 +34,14 @@ double probe_flops(const Experiment& experiment) {
   return 2.0 * kSide * kSide * kSide / best;
 }
 
-void add_estimate(Table& table, const std::string& stage, const StageEstimate& estimate,
-                  double flops_per_second) {
+void add_estimate(Table& table, const StageNeeds& needs, double flops_per_second) {
+  const StageEstimate& memory = needs.memory;
   // Small products reach about half of the probe's rate.
-  const double seconds = 2.0 * estimate.flops / flops_per_second;
-  table.add_row({cell(stage), bytes_cell(estimate.weights), bytes_cell(estimate.optimizer),
-                 bytes_cell(estimate.gradients), bytes_cell(estimate.activations),
-                 bytes_cell(estimate.total()), estimate.steps > 0 ? count_cell(estimate.steps) : empty_cell(),
-                 seconds_cell(seconds)});
+  const double seconds = 2.0 * memory.flops / flops_per_second;
+  table.add_row({cell(needs.stage), bytes_cell(memory.weights), bytes_cell(memory.optimizer),
+                 bytes_cell(memory.gradients), bytes_cell(memory.activations), bytes_cell(memory.total()),
+                 bytes_cell(needs.disk.results), bytes_cell(needs.disk.checkpoints),
+                 memory.steps > 0 ? count_cell(memory.steps) : empty_cell(), seconds_cell(seconds)});
 }
 
 Table status_table(const std::vector<StageStatus>& statuses) {
@@ -51,32 +51,38 @@ Table status_table(const std::vector<StageStatus>& statuses) {
   return table;
 }
 
-// Of what is still to be done. What does not fit only warns: the recipe may be meant for another machine.
-Table estimate_table(const Experiment& experiment, const std::vector<StageStatus>& statuses,
-                     const LlavaConfig& config, const std::optional<PackedLinears>& brought) {
-  Table table{"Estimated peak memory and time on " + experiment.device.str(),
-              {"stage", "weights", "optimizer", "gradients", "activations", "peak", "steps", "time"},
+Table estimate_table(const Experiment& experiment, const std::vector<StageNeeds>& needs) {
+  Table table{"Estimated peak memory, disk and time on " + experiment.device.str(),
+              {"stage", "weights", "optimizer", "gradients", "activations", "peak", "disk", "checkpoints",
+               "steps", "time"},
               {}};
-  const MachineMemory memory = memory_for(experiment);
+  if (needs.empty()) return table;
   const double flops_per_second = probe_flops(experiment);
-  for (const StageStatus& status : statuses) {
-    if (status.complete) continue;
-    const StageEstimate estimate = check_data_and_estimate(experiment, status.stage, config, brought);
-    add_estimate(table, status.stage, estimate, flops_per_second);
-    const std::string problem = memory_problem(experiment, status.stage, estimate, memory);
-    if (!problem.empty()) log_warning("[memory] " + problem);
-  }
+  for (const StageNeeds& stage : needs)
+    add_estimate(table, stage, flops_per_second);
   return table;
+}
+
+void print_plan(const std::string& recipe, const std::vector<Table>& tables) {
+  std::cout << recipe;
+  for (const Table& table : tables) {
+    if (!table.rows.empty()) std::cout << "\n" << table_text(table);
+  }
+  std::cout << std::endl;
 }
 
 }  // namespace
 
 void command_dry_run(const CommandOptions& options, const std::string& only) {
   const Experiment experiment = open_experiment(options);
+  const KeptQuestions by_inputs_and_checks;
   const LlavaConfig config = check_before_start(experiment, only);
-  const std::vector<std::string> stages = chosen_stages(experiment, only);
-  const std::vector<StageStatus> statuses = stage_statuses(experiment, stages);
-  const Table estimates = estimate_table(experiment, statuses, config, brought_linears(experiment, stages));
+  const std::vector<StageStatus> statuses = stage_statuses(experiment, chosen_stages(experiment, only));
+  const std::vector<StageNeeds> needs = find_needs(experiment, statuses, config);
+  // What does not fit only warns: the recipe may be meant for another machine.
+  for (const NeedsProblem& problem : needs_problems(experiment, needs))
+    log_warning(problem.text);
+  const Table estimates = estimate_table(experiment, needs);
   const Table status = status_table(statuses);
   const std::string recipe = recipe_yaml(experiment.recipe);
   if (options.json) {
@@ -86,8 +92,9 @@ void command_dry_run(const CommandOptions& options, const std::string& only) {
                      .dump()
               << std::endl;
   } else {
-    std::cout << recipe << "\n" << table_text(status) << "\n" << table_text(estimates) << std::endl;
+    print_plan(recipe, {status, estimates});
   }
+  require_no_problem(statuses);
 }
 
 }  // namespace qslaw

@@ -1,6 +1,5 @@
-// What --dry-run, and `run` before its first stage, find out about a stage's data: samples encoded, headers
-// of their pictures read, or with
-// --all-samples all of them decoded.
+// What --dry-run, and a command before its first stage, find out about a stage's data: samples encoded,
+// headers of their pictures read, or with --all-samples all of them decoded.
 #pragma once
 #include "model/config.h"
 #include "recipe/estimate.h"

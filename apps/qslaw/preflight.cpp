@@ -13,10 +13,8 @@
 #include "export/export.h"
 #include "recipe/paths.h"
 #include "stage_checks.h"
-#include "stage_inputs.h"
 #include "stage_locks.h"
-#include "stage_state.h"
-#include "train/checkpoint.h"
+#include "stage_status.h"
 
 namespace fs = std::filesystem;
 
@@ -26,9 +24,7 @@ namespace {
 // Without making it: what exists of its path must end in a folder in which one can be made.
 void require_can_be_made(const fs::path& folder) {
   std::error_code ignored;
-  fs::path existing = folder;
-  while (!fs::exists(existing, ignored) && existing.has_relative_path())
-    existing = existing.parent_path();
+  const fs::path existing = existing_part(folder);
   require(fs::is_directory(existing, ignored), "output",
           "expected a folder that can be written, got a file: ", existing.string(), " (for ", folder.string(),
           ")");
@@ -41,9 +37,9 @@ void require_can_be_made(const fs::path& folder) {
 LlavaConfig check_model(const Experiment& experiment, const std::string& only) {
   const Recipe& recipe = experiment.recipe;
   const LlavaConfig config = read_config(recipe.model.source);
-  check_weights(recipe.model.source, config);
-  image_transform(recipe.model, config.vision);
   const Artifacts artifacts = collect_artifacts(experiment, only.empty() ? stage_names().front() : only);
+  check_weights(tuned_source(experiment, artifacts), config);
+  image_transform(recipe.model, config.vision);
   if (recipe.quantize && (only.empty() || only == "quantize")) require_quantize_base(artifacts);
   if (recipe.warmup && (only.empty() || only == "warmup")) {
     const bool is_made_first = only.empty() && recipe.quantize;
@@ -57,32 +53,19 @@ LlavaConfig check_model(const Experiment& experiment, const std::string& only) {
     require_exportable(recipe.model.source, config, *recipe.export_);
     require_export_base(artifacts, artifacts.adapter || tunes_adapter, *recipe.export_);
   }
+  require_adapter_base(experiment, artifacts);
   return config;
 }
 
-// What an unfinished stage has done could not go on once a stage before it, which may take hours, has left
-// something else.
-void require_no_progress(const Experiment& experiment, const std::string& stage, const std::string& before) {
-  const fs::path folder = experiment.folder(stage);
-  if (is_stage_complete(folder) || !has_progress(folder)) return;
-  const std::string changed =
-      changed_inputs(experiment.folder(before), stage_inputs(experiment, before)).what;
-  fail(stage, "expected ", before, " to be as complete as when the unfinished run in ", folder.string(),
-       " began, got one to be done anew (", changed.empty() ? "unfinished" : changed,
-       "); set that back, or move ", folder.string(), " away to begin it anew, too");
-}
-
-// The first stage that is not complete decides whether the run may begin; what later ones find depends on it.
-void check_states(const Experiment& experiment, const std::vector<std::string>& stages) {
-  const auto first = std::find_if(stages.begin(), stages.end(), [&](const std::string& stage) {
-    return find_state(experiment, stage, stage_inputs(experiment, stage)) != StageState::complete;
-  });
-  if (first == stages.end() || experiment.options.restart) return;
-  for (auto later = first + 1; later != stages.end(); ++later)
-    require_no_progress(experiment, *later, *first);
-}
-
 }  // namespace
+
+fs::path existing_part(const fs::path& path) {
+  std::error_code ignored;
+  fs::path existing = path;
+  while (!fs::exists(existing, ignored) && existing.has_relative_path())
+    existing = existing.parent_path();
+  return existing;
+}
 
 std::vector<std::string> chosen_stages(const Experiment& experiment, const std::string& only) {
   std::vector<std::string> stages;
@@ -110,7 +93,7 @@ LlavaConfig check_before_start(const Experiment& experiment, const std::string& 
   require_paths_exist(experiment.recipe, stages);
   if (!experiment.options.dry_run) require_no_other_process(experiment, stages);
   if (needs_model(experiment, stages)) require_paths_exist(experiment.recipe, {"model"});
-  check_states(experiment, stages);
+  if (!experiment.options.dry_run) require_no_problem(stage_statuses(experiment, stages));
   return needs_model(experiment, stages) ? check_model(experiment, only) : LlavaConfig{};
 }
 

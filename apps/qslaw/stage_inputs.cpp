@@ -62,7 +62,8 @@ void describe_stage(const fs::path& folder, std::string& out) {
 
 // The files that a benchmark's questions come from, and their pictures, evenly spread.
 std::vector<fs::path> question_files(const BenchmarkOptions& benchmark) {
-  const std::vector<BenchmarkQuestion> questions = read_benchmark_questions(benchmark);
+  const auto kept = benchmark_questions(benchmark);
+  const std::vector<BenchmarkQuestion>& questions = *kept;
   const size_t stride = questions.size() / static_cast<size_t>(kMostPictures) + 1;
   std::set<fs::path> files = files_of(questions);
   for (size_t i = 0; i < questions.size(); i += stride) {
@@ -170,12 +171,31 @@ std::string own_inputs(const Experiment& experiment, const std::string& stage) {
   return inputs;
 }
 
+const std::string& known_own_inputs(const Experiment& experiment, const std::string& stage) {
+  std::string& own = experiment.known_inputs[stage];
+  if (own.empty()) own = own_inputs(experiment, stage);
+  return own;
+}
+
+// A line of describe_stage: a name and a SHA-256.
+bool is_artifact(const std::string& line) {
+  constexpr size_t kDigits = 64;
+  if (is_file(line) || line.size() <= kDigits || line[line.size() - kDigits - 1] != ' ') return false;
+  return line.find_first_not_of("0123456789abcdef", line.size() - kDigits) == std::string::npos;
+}
+
+// Those of the stages before stand last.
+std::string without_artifacts(const std::string& inputs) {
+  std::vector<std::string> lines = lines_of(inputs);
+  while (!lines.empty() && is_artifact(lines.back()))
+    lines.pop_back();
+  return join(lines, "\n");
+}
+
 }  // namespace
 
 std::string stage_inputs(const Experiment& experiment, const std::string& stage) {
-  std::string& own = experiment.known_inputs[stage];
-  if (own.empty()) own = own_inputs(experiment, stage);
-  std::string inputs = own;
+  std::string inputs = known_own_inputs(experiment, stage);
   for (const std::string& before : experiment.base_stages(stage))
     describe_stage(experiment.folder(before), inputs);
   return inputs;
@@ -200,6 +220,12 @@ InputChange compare_inputs(const std::string& begun, const std::string& now) {
 InputChange changed_inputs(const fs::path& folder, const std::string& inputs) {
   if (!fs::exists(folder / kInputsFile)) return {std::string("no ") + kInputsFile, false};
   return compare_inputs(read_file(folder / kInputsFile), inputs);
+}
+
+InputChange changed_own_inputs(const Experiment& experiment, const std::string& stage) {
+  const fs::path file = experiment.folder(stage) / kInputsFile;
+  if (!fs::exists(file)) return {std::string("no ") + kInputsFile, false};
+  return compare_inputs(without_artifacts(read_file(file)), known_own_inputs(experiment, stage));
 }
 
 }  // namespace qslaw

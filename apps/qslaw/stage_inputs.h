@@ -26,5 +26,7 @@ struct InputChange {
 InputChange compare_inputs(const std::string& begun, const std::string& now);
 /// The same with the stage in `folder`.
 InputChange changed_inputs(const std::filesystem::path& folder, const std::string& inputs);
+/// The same with what `stage` has left, but for what the stages before it leave.
+InputChange changed_own_inputs(const Experiment& experiment, const std::string& stage);
 
 }  // namespace qslaw

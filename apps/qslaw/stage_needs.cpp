@@ -1,5 +1,7 @@
 #include "stage_needs.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/log.h"
 #include "dry_run_checks.h"
@@ -7,62 +9,86 @@
 #include "preflight.h"
 #include "stage_checks.h"
 
-namespace qslaw {
+namespace fs = std::filesystem;
 
+namespace qslaw {
+namespace {
+
+// The packed linears of `model.stages` (this recipe's own quantize section is known without a file).
 std::optional<PackedLinears> brought_linears(const Experiment& experiment,
-                                             const std::vector<std::string>& stages) {
+                                             const std::vector<StageStatus>& statuses) {
+  std::vector<std::string> stages;
+  for (const StageStatus& status : statuses)
+    stages.push_back(status.stage);
   if (!needs_model(experiment, stages)) return std::nullopt;
   return packed_linears(collect_artifacts(experiment, stage_names().front()));
 }
 
-StageEstimate check_data_and_estimate(const Experiment& experiment, const std::string& stage,
-                                      const LlavaConfig& config,
-                                      const std::optional<PackedLinears>& brought) {
-  const StageRun run{experiment, stage, experiment.folder(stage), "", false, 0};
-  return estimate_stage(experiment.recipe, stage, config, check_stage_data(run, config), brought);
+NeedsProblem memory_problem(const Experiment& experiment, const StageNeeds& needs,
+                            const MachineMemory& memory) {
+  const int64_t peak = needs.memory.total();
+  const bool certain = peak > memory.total;
+  if (!certain && peak <= memory.available) return {};
+  return {
+      concat("[memory] expected a peak of at most the ",
+             format_bytes(certain ? memory.total : memory.available), certain ? " of " : " that are free on ",
+             experiment.device.str(), ", got an estimate of ", format_bytes(peak), " for ", needs.stage,
+             "; what lowers it: ", keys_that_lower(experiment.recipe, needs.stage, needs.memory)),
+      certain};
 }
 
-MachineMemory memory_for(const Experiment& experiment) {
-  return experiment.device.is_cpu() ? machine_memory() : device_memory(experiment.device);
+NeedsProblem disk_problem(const Experiment& experiment, const std::vector<StageNeeds>& needs) {
+  std::vector<DiskEstimate> disks;
+  for (const StageNeeds& stage : needs)
+    disks.push_back(stage.disk);
+  const auto most = static_cast<uintmax_t>(most_disk(disks));
+  std::error_code unknown;
+  const fs::space_info space = fs::space(existing_part(experiment.recipe.output), unknown);
+  const bool certain = most > space.capacity;
+  if (unknown || (!certain && most <= space.available)) return {};
+  const auto bytes = [](uintmax_t count) { return format_bytes(static_cast<int64_t>(count)); };
+  return {
+      concat("[disk] expected at most the ", bytes(certain ? space.capacity : space.available),
+             certain ? " of" : " that are free on", " the file system of ", experiment.recipe.output.string(),
+             ", got an estimate of ", bytes(most), " to be written; give another --out"),
+      certain};
 }
 
-std::string memory_problem(const Experiment& experiment, const std::string& stage,
-                           const StageEstimate& estimate, const MachineMemory& memory) {
-  const bool fits_at_all = estimate.total() <= memory.total;
-  if (fits_at_all && estimate.total() <= memory.available) return "";
-  return concat("expected a peak of at most the ",
-                format_bytes(fits_at_all ? memory.available : memory.total),
-                fits_at_all ? " that are free on " : " of ", experiment.device.str(), ", got an estimate of ",
-                format_bytes(estimate.total()), " for ", stage,
-                "; what lowers it: ", keys_that_lower(experiment.recipe, stage, estimate));
+}  // namespace
+
+std::vector<StageNeeds> find_needs(const Experiment& experiment, const std::vector<StageStatus>& statuses,
+                                   const LlavaConfig& config) {
+  const std::optional<PackedLinears> brought = brought_linears(experiment, statuses);
+  std::vector<StageNeeds> all;
+  for (const StageStatus& status : statuses) {
+    if (status.complete) continue;
+    const std::string& stage = status.stage;
+    const DataShape data =
+        check_stage_data({experiment, stage, experiment.folder(stage), "", false, 0}, config);
+    const StageEstimate memory = estimate_stage(experiment.recipe, stage, config, data, brought);
+    all.push_back({stage, memory, estimate_disk(experiment.recipe, stage, config, memory, brought)});
+  }
+  return all;
 }
 
-void check_memory(const Experiment& experiment, const std::string& stage, const StageEstimate& estimate,
-                  const MachineMemory& memory) {
-  const std::string problem = memory_problem(experiment, stage, estimate, memory);
-  require(estimate.total() <= memory.total, "memory", problem);
-  if (!problem.empty()) log_warning("[memory] " + problem);
+std::vector<NeedsProblem> needs_problems(const Experiment& experiment, const std::vector<StageNeeds>& needs) {
+  const MachineMemory memory =
+      experiment.device.is_cpu() ? machine_memory() : device_memory(experiment.device);
+  std::vector<NeedsProblem> problems;
+  for (const StageNeeds& stage : needs)
+    problems.push_back(memory_problem(experiment, stage, memory));
+  problems.push_back(disk_problem(experiment, needs));
+  std::erase_if(problems, [](const NeedsProblem& problem) { return problem.text.empty(); });
+  return problems;
 }
 
 void check_needs(const Experiment& experiment, const std::vector<std::string>& stages,
                  const LlavaConfig& config) {
-  const auto brought = brought_linears(experiment, stages);
-  const MachineMemory memory = memory_for(experiment);
-  for (const StageStatus& status : stage_statuses(experiment, stages)) {
-    if (status.complete) continue;
-    const StageEstimate estimate = check_data_and_estimate(experiment, status.stage, config, brought);
-    check_memory(experiment, status.stage, estimate, memory);
+  const auto needs = find_needs(experiment, stage_statuses(experiment, stages), config);
+  for (const NeedsProblem& problem : needs_problems(experiment, needs)) {
+    if (problem.certain) throw UserError(problem.text);
+    log_warning(problem.text);
   }
-}
-
-void check_needs_of_one(const Experiment& experiment, const std::string& stage, const LlavaConfig& config) {
-  if (stage_statuses(experiment, {stage}).front().complete) return;
-  const auto brought = brought_linears(experiment, {stage});
-  // What an evaluation takes is in its prompts.
-  const StageEstimate estimate = stage == "eval"
-                                     ? check_data_and_estimate(experiment, stage, config, brought)
-                                     : estimate_stage(experiment.recipe, stage, config, {}, brought);
-  check_memory(experiment, stage, estimate, memory_for(experiment));
 }
 
 }  // namespace qslaw

@@ -4,7 +4,6 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
-#include "stage_inputs.h"
 #include "stage_locks.h"
 #include "train/checkpoint.h"
 
@@ -31,11 +30,15 @@ void require_same_device(const std::string& stage, const fs::path& folder, const
           change.what, "; give its --device, or --restart to do it again (", folder.string(), ")");
 }
 
+fs::path kept_folder(const fs::path& folder) {
+  return folder.string() + ".previous";
+}
+
 // A finished result may have cost days: when another recipe or file replaces it, the newest is kept beside
 // it. But exports, which may be large, are soon written again.
 void keep_aside(const std::string& stage, const fs::path& folder, const std::string& inputs) {
-  const std::string reason = reason_to_start_over(folder, inputs);
-  const fs::path kept = folder.string() + ".previous";
+  const std::string reason = reason_to_start_over(folder, changed_inputs(folder, inputs));
+  const fs::path kept = kept_folder(folder);
   if (stage != "export") {
     const FileLock alone(lock_file(kept));
     require(alone.held(), stage, "expected that nothing reads ", kept.string(),
@@ -65,6 +68,18 @@ bool goes_on(const Experiment& experiment, const std::string& stage, const std::
 
 }  // namespace
 
+void require_room_aside(const Experiment& experiment, const std::string& stage) {
+  const fs::path kept = kept_folder(experiment.folder(stage));
+  for (const fs::path& brought : experiment.recipe.model.stages) {
+    std::error_code not_there;
+    require(
+        !fs::equivalent(brought, kept, not_there), stage,
+        "expected stages to build on that stay where they are, got ", brought.string(),
+        ", in whose place the present result would be kept (key model.stages); rename it, or give another "
+        "--out");
+  }
+}
+
 StageState find_state(const Experiment& experiment, const std::string& stage, const std::string& inputs) {
   const fs::path folder = experiment.folder(stage);
   if (experiment.options.restart) return StageState::fresh;
@@ -73,6 +88,7 @@ StageState find_state(const Experiment& experiment, const std::string& stage, co
   const StageReport report = read_stage_report(folder);
   if (report.fingerprint != sha256(inputs)) {
     require_same_device(stage, folder, inputs);
+    require_room_aside(experiment, stage);
     return StageState::fresh;
   }
   if (!leaves_model(stage) && !missing_file(folder, report).empty()) return StageState::fresh;
@@ -80,9 +96,8 @@ StageState find_state(const Experiment& experiment, const std::string& stage, co
   return StageState::complete;
 }
 
-std::string reason_to_start_over(const fs::path& folder, const std::string& inputs) {
-  const std::string changed = changed_inputs(folder, inputs).what;
-  if (!changed.empty()) return "its inputs have changed (" + changed + ")";
+std::string reason_to_start_over(const fs::path& folder, const InputChange& change) {
+  if (!change.what.empty()) return "its inputs have changed (" + change.what + ")";
   return "its file " + missing_file(folder, read_stage_report(folder)) + " is gone";
 }
 

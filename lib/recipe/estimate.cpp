@@ -25,14 +25,6 @@ int64_t dtype_bytes(const Recipe& recipe) {
   return recipe.model.dtype == "float32" ? 4 : 2;
 }
 
-// Codes, scales and zero points.
-PackedLinears packed_linears(const QuantizeOptions& options, int64_t values) {
-  const double per_group = options.method == "nf4" ? 1.0 + 4.0 / 256 : 6.0;
-  return {static_cast<int64_t>(static_cast<double>(values) *
-                               (options.bits / 8.0 + per_group / static_cast<double>(options.group_size))),
-          options.group_size};
-}
-
 // Tensors that one decoder block keeps for its backward pass, per token, in values of the compute dtype:
 // block input, residual, both normalized; rotated q and k, v, attention output; gate, up, their product.
 int64_t block_activation_values(const LanguageConfig& config) {
@@ -65,13 +57,6 @@ int64_t training_activations(const LlavaConfig& config, const LoopOptions& loop,
   const int64_t chunk =
       std::min(learned * language.vocab * bytes, std::max(kLogitBytes, 64 * language.vocab * bytes));
   return language.layers * (block - again) + again + chunk;
-}
-
-int64_t lora_values(const LanguageConfig& config, int64_t rank) {
-  double values = 0.0;  // a mistyped rank may be any number
-  for (const LinearSpec& spec : linear_specs(config))
-    values += static_cast<double>(rank) * static_cast<double>(spec.rows + spec.columns);
-  return static_cast<int64_t>(std::min(values, 1e15));
 }
 
 std::string keys_of_trained(const Recipe& recipe, const std::string& stage) {
@@ -191,6 +176,25 @@ StageEstimate estimate_model_stage(const Recipe& recipe, const std::string& stag
 
 }  // namespace
 
+PackedLinears packed_linears(const QuantizeOptions& options, int64_t values) {
+  const double per_group = options.method == "nf4" ? 1.0 + 4.0 / 256 : 6.0;
+  return {static_cast<int64_t>(static_cast<double>(values) *
+                               (options.bits / 8.0 + per_group / static_cast<double>(options.group_size))),
+          options.group_size};
+}
+
+int64_t lora_values(const LanguageConfig& config, int64_t rank) {
+  double values = 0.0;  // a mistyped rank may be any number
+  for (const LinearSpec& spec : linear_specs(config))
+    values += static_cast<double>(rank) * static_cast<double>(spec.rows + spec.columns);
+  return static_cast<int64_t>(std::min(values, 1e15));
+}
+
+int64_t clip_block_values(const VisionConfig& config) {
+  const int64_t D = config.width;
+  return 4 * D * D + 2 * D * config.ffn + 9 * D + config.ffn;
+}
+
 std::string keys_that_lower(const Recipe& recipe, const std::string& stage, const StageEstimate& estimate) {
   const bool trains = stage == "warmup" || stage == "tune";
   const int64_t trained = estimate.optimizer + estimate.gradients;
@@ -215,8 +219,8 @@ ModelCounts count_model(const LlavaConfig& config) {
   counts.other_language = (language.tied_head ? 1 : 2) * language.vocab * language.width +
                           (2 * language.layers + 1) * language.width;
   const int64_t D = vision.width;
-  counts.vision = vision.blocks_used() * (4 * D * D + 2 * D * vision.ffn + 9 * D + vision.ffn) +
-                  (vision.patches() + 4) * D + 3 * vision.patch_size * vision.patch_size * D;
+  counts.vision = vision.blocks_used() * clip_block_values(vision) + (vision.patches() + 4) * D +
+                  3 * vision.patch_size * vision.patch_size * D;
   counts.projector = (D + 1) * language.width;
   if (config.projector == ProjectorKind::mlp2x_gelu)
     counts.projector += (language.width + 1) * language.width;

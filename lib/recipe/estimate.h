@@ -50,6 +50,15 @@ struct PackedLinears {
   int64_t group_size = 128;
 };
 
+/// Of what a quantize section makes of a decoder with so many values in its linears.
+PackedLinears packed_linears(const QuantizeOptions& options, int64_t values);
+
+/// Values of an adapter on all of the decoder's linears.
+int64_t lora_values(const LanguageConfig& config, int64_t rank);
+
+/// Values of one of the tower's blocks.
+int64_t clip_block_values(const VisionConfig& config);
+
 /// The keys that make the largest part of a stage's estimate smaller ("tune.lora.rank, ..."), for messages.
 std::string keys_that_lower(const Recipe& recipe, const std::string& stage, const StageEstimate& estimate);
 

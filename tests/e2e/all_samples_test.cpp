@@ -11,12 +11,6 @@ namespace {
 
 const Words kAll = {"--all-samples"};
 
-// Cut behind its header, which stays sound.
-void cut_picture(const fs::path& picture) {
-  const std::string bytes = file_bytes(picture);
-  write_text(picture, bytes.substr(0, bytes.size() - 100));
-}
-
 fs::path picture_of(const TinyExperiment& experiment, const std::string& file, size_t index) {
   return experiment.data("pictures") /
          json_file(experiment.data(file)).at(index).at("image").get<std::string>();

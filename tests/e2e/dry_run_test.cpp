@@ -196,8 +196,36 @@ TEST_CASE("a dry run says what would be done with each stage, and estimates what
   CHECK(told({"--set", "quantize.bits=3"}) ==
         Words{"quantize: would be done anew: its inputs have changed (bits: 3 for bits: 4)",
               "tune: would be done anew, unless quantize leaves the same files", "estimated: quantize tune"});
+  const std::string changed = "tune: would be done anew: its inputs have changed (rank: 8 for rank: 4)";
+  CHECK(told({"--set", "quantize.bits=3", "--set", "tune.lora.rank=8"})[1] == changed);
   CHECK(told({"--restart"}) == Words{"quantize: would be done anew: --restart",
                                      "tune: would be done anew: --restart", "estimated: quantize tune"});
+}
+
+TEST_CASE("a dry run says which stages are done anew whatever those before them leave") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kTune + benchmark("kind: loss, " + kHeldout) + kExport);
+  require_success(experiment.run("run"));
+  fs::remove(experiment.output() / "export" / "hf" / "config.json");
+  touch(experiment.data("heldout.json"));
+  const ProgramResult result = dry_run(experiment, "run", {"--set", "quantize.bits=3"});
+  require_success(result);
+  const json stages = json::parse(result.out).at("stages").at("rows");
+  CHECK(stages.at(1).at("status") == "would be done anew, unless quantize leaves the same files");
+  CHECK_THAT(stages.at(2).at("status").get<std::string>(),
+             Catch::StartsWith("would be done anew: its inputs have changed (the changed file ") &&
+                 Catch::Contains("heldout.json"));
+  CHECK(stages.at(3).at("status") == "would be done anew: its file hf/config.json is gone");
+}
+
+TEST_CASE("a dry run with nothing to do estimates nothing") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize);
+  CHECK_THAT(experiment.run("run", {"--dry-run"}).out, Catch::Contains("Estimated"));
+  require_success(experiment.run("run"));
+  const ProgramResult result = experiment.run("run", {"--dry-run"});
+  require_success(result);
+  CHECK_THAT(result.out, Catch::Contains("complete") && !Catch::Contains("Estimated"));
 }
 
 TEST_CASE("a dry run knows whether the output can be written") {

@@ -134,7 +134,7 @@ TEST_CASE("docs/formats.md has every key of a checkpoint") {
   experiment.write_recipe(kTune);
   // The run ends in its first step, behind its first checkpoint.
   const std::string name = json_file(experiment.data("train.json")).at(7).at("image");
-  write_text(experiment.data("pictures") / name, "no picture");
+  cut_picture(experiment.data("pictures") / name);
   const std::string states = GENERATE("float32", "int8");
   CHECK(experiment.run("tune", {"--set", "tune.batch_size=24", "--set", "tune.optimizer.states=" + states})
             .exit_code == 2);

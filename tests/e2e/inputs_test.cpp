@@ -119,6 +119,16 @@ TEST_CASE("one stage alone looks for all of its files before it begins") {
   CHECK_FALSE(fs::exists(experiment.output()));
 }
 
+TEST_CASE("one stage alone looks at its data before it begins") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  json samples = json_file(experiment.data("train.json"));
+  samples.at(7)["image"] = "lost.png";
+  write_text(experiment.data("train.json"), samples.dump());
+  require_user_error(experiment.run("tune"), {"[tune] expected sound samples", "lost.png"});
+  CHECK_FALSE(fs::exists(experiment.output()));
+}
+
 TEST_CASE("a stage alone refuses what another recipe or other files made") {
   const TinyExperiment experiment;
   experiment.write_recipe(kQuantize + kTune + kSpeed);
@@ -187,11 +197,32 @@ TEST_CASE("a stage's data is searched for its pictures once") {
   experiment.write_recipe(kTune + kSpeed);
   const OpenCounter data(experiment.data("train.json"));
   require_success(experiment.run("tune"));
-  CHECK(data.count() == 2);  // and read once to be trained on
+  CHECK(data.count() == 3);  // and read to be looked at, and to be trained on
   require_success(experiment.run("run"));
   CHECK(data.count() == 1);
   require_success(experiment.run("eval", {"--set", "eval.benchmarks.0.new_tokens=3"}));
   CHECK(data.count() == 1);
+}
+
+TEST_CASE("a benchmark's questions are read once before the run and once by it") {
+  const TinyExperiment experiment;
+  json answers = json::array();
+  for (int i = 0; i < 10; ++i)
+    answers.push_back(json{{"answer", "4"}, {"answer_confidence", "yes"}});
+  const fs::path picture = fs::directory_iterator(experiment.data("pictures"))->path();
+  write_text(experiment.data("val.json"), json::array({{{"image", picture.filename().string()},
+                                                        {"question", "What is this?"},
+                                                        {"answers", answers},
+                                                        {"answer_type", "other"}}})
+                                              .dump());
+  experiment.write_recipe(
+      "eval: {benchmarks: [{kind: vizwiz, path: data/val.json, images: data/pictures, max_new_tokens: "
+      "2}]}\n");
+  const OpenCounter questions(experiment.data("val.json"));
+  require_success(experiment.run("eval", {"--dry-run"}));
+  CHECK(questions.count() == 1);
+  require_success(experiment.run("eval"));
+  CHECK(questions.count() == 3);  // and once for the hash of its bytes
 }
 
 TEST_CASE("an artifact that is no longer what its stage left is not built on") {

@@ -148,6 +148,11 @@ TEST_CASE("an unfinished run is neither begun anew nor gone on with by accident"
   };
 
   require_refused({}, {"--resume", "--restart", tune.string()});
+  const std::string at = "step " + checkpoints(tune).at(0).substr(std::string("checkpoint-").size());
+  // Yet a dry run says what there is.
+  const ProgramResult plan = experiment.run("tune", {"--dry-run"});
+  CHECK_THAT(plan.out, Catch::StartsWith("name: tiny\n") && Catch::Contains("Estimated peak memory") &&
+                           Catch::Contains("unfinished, at " + at + ": see the error"));
   require_refused({"--resume", "--set", "tune.optimizer.lr=0.01"}, {"lr: 0.01", "--restart"});
   require_refused({"--resume", "--set", "tune.lora.rank=8"}, {"rank: 8"});
   require_refused({"--resume", "--set", "seed=6"}, {"seed 6"});
@@ -162,9 +167,7 @@ TEST_CASE("an unfinished run is neither begun anew nor gone on with by accident"
   // As it was before, it goes on; the uninterrupted run lies beside it.
   write_text(data, content);
   fs::last_write_time(data, time);
-  const std::string at =
-      "would go on at step " + checkpoints(tune).at(0).substr(std::string("checkpoint-").size());
-  CHECK_THAT(experiment.run("tune", {"--resume", "--dry-run"}).out, Catch::Contains(at));
+  CHECK_THAT(experiment.run("tune", {"--resume", "--dry-run"}).out, Catch::Contains("would go on at " + at));
   require_success(experiment.run("tune", {"--resume"}));
   const fs::path expected = experiment.path() / "expected";
   require_success(experiment.run("tune", {"--out", expected.string()}));
@@ -306,7 +309,7 @@ TEST_CASE("a run that failed before its first step is not asked about") {
     if (!flag.empty()) more.push_back(flag);
     return experiment.run("tune", more);
   };
-  write_text(picture, "no picture");
+  cut_picture(picture);
   require_user_error(run(""), {picture.string()});
   CHECK(checkpoints(tune) == std::vector<std::string>{"checkpoint-0"});
 
@@ -377,6 +380,66 @@ TEST_CASE("flag --restart begins anew and leaves nothing of the old run") {
   require_success(experiment.run("tune", change));
   CHECK_FALSE(fs::exists(tune / "model.safetensors"));
   require_same_files(tune, expected / "tune", {"adapter.safetensors"});
+}
+
+TEST_CASE("flag --restart costs no result where a check fails") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kTune + kEval + "export: {formats: [hf], dtype: float32}\n");
+  require_success(experiment.run("run"));
+  const auto untouched = file_times(experiment.output());
+  const auto require_refused = [&](const std::vector<std::string>& commands,
+                                   const std::vector<std::string>& parts) {
+    for (const std::string& command : commands) {
+      require_user_error(experiment.run(command, {"--restart"}), parts);
+      CHECK(file_times(experiment.output()) == untouched);
+    }
+  };
+  SECTION("of a sample") {
+    nlohmann::json samples = json_file(experiment.data("train.json"));
+    samples.at(7)["image"] = "lost.png";
+    write_text(experiment.data("train.json"), samples.dump());
+    require_refused({"tune", "run"}, {"lost.png"});
+  }
+  SECTION("of the recipe") {
+    experiment.write_recipe(kQuantize + "  rank: 4\n");
+    require_refused({"quantize", "run"}, {"recipe.yaml"});
+  }
+  SECTION("of the model") {
+    write_text(experiment.path() / "model" / "tokenizer.json", "{\"model\": ");
+    require_refused({"run"}, {"tokenizer.json"});
+  }
+  SECTION("of the memory") {
+    experiment.write_recipe(kQuantize + std::regex_replace(kTune, std::regex("rank: 4"), "rank: 2000000000"));
+    require_refused({"tune", "run"}, {"[memory]"});
+  }
+}
+
+TEST_CASE("a result that was kept aside may be built on, but not where the next is to be kept") {
+  const TinyExperiment experiment;
+  const std::string projector =
+      "tune:\n  method: projector\n  data: {kind: llava, path: data/train.json, images: data/pictures, "
+      "max_length: 64}\n  max_steps: 2\n";
+  experiment.write_recipe(projector);
+  require_success(experiment.run("tune"));
+  const fs::path tune = experiment.output() / "tune", kept = experiment.output() / "tune.previous";
+  fs::rename(tune, kept);
+  experiment.write_recipe(projector,
+                          "{path: model, random_weights: true, dtype: float32, stages: [out/tune.previous]}");
+  require_success(experiment.run("run"));
+  const auto untouched = file_times(experiment.output());
+  const std::vector<std::string> more = {"--set", "tune.max_steps=3"};
+  const std::vector<std::string> parts = {"[tune]", kept.string(), "present result", "key model.stages"};
+  for (const char* command : {"tune", "run"}) {
+    require_user_error(experiment.run(command, more), parts);
+    require_user_error(experiment.run(command, {more[0], more[1], "--dry-run"}), parts);
+  }
+  CHECK(file_times(experiment.output()) == untouched);
+  require_success(experiment.run("run", {more[0], more[1], "--restart"}));
+  // What it says.
+  fs::rename(kept, experiment.path() / "first");
+  experiment.write_recipe(projector, "{path: model, random_weights: true, dtype: float32, stages: [first]}");
+  require_success(experiment.run("run"));
+  CHECK(fs::exists(kept / "report.json"));
 }
 
 TEST_CASE("a finished stage that is done anew with other inputs is kept aside") {

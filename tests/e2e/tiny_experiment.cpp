@@ -166,6 +166,11 @@ json json_file(const fs::path& path) {
   return json::parse(file_bytes(path));
 }
 
+void cut_picture(const fs::path& picture) {
+  const std::string bytes = file_bytes(picture);
+  write_text(picture, bytes.substr(0, bytes.size() - 100));
+}
+
 void touch(const fs::path& path) {
   fs::last_write_time(path, fs::last_write_time(path) + std::chrono::seconds(10));
 }

@@ -47,6 +47,8 @@ class TinyExperiment {
 std::string file_bytes(const std::filesystem::path& path);
 void write_text(const std::filesystem::path& path, const std::string& text);
 nlohmann::json json_file(const std::filesystem::path& path);
+/// Cuts a picture's end off; its header stays sound.
+void cut_picture(const std::filesystem::path& picture);
 /// Makes its time of last change ten seconds later.
 void touch(const std::filesystem::path& path);
 
