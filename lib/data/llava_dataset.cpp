@@ -75,16 +75,17 @@ Turn read_turn(const json& turn, size_t number) {
 
 // LLaVA leaves out a first turn that is not the human's. The order is checked here, where turns are still
 // counted as the file has them.
-std::vector<Turn> from_the_human_on(std::vector<Turn> turns, const std::string& where) {
-  const bool late = turns.front().role == Role::assistant;
-  require(!late || turns.size() > 1, where, "expected a turn of \"human\", got one of \"gpt\" alone");
-  for (size_t i = late ? 1 : 0; i < turns.size(); ++i) {
-    const Role due = (i % 2 == 1) == late ? Role::human : Role::assistant;
+std::vector<Turn> from_the_human_on(std::vector<Turn> turns, bool needs_answer, const std::string& where) {
+  const size_t first = turns.front().role == Role::assistant && turns.size() > 1 ? 1 : 0;
+  const char* left_out = first == 1 ? " (behind one of \"gpt\", which is left out)" : "";
+  for (size_t i = first; i < turns.size(); ++i) {
+    const Role due = (i - first) % 2 == 0 ? Role::human : Role::assistant;
     require(turns[i].role == due, where, "expected \"", speaker(due), "\" to speak in turn ", i + 1, " of ",
-            turns.size(), late && i == 1 ? " (behind one of \"gpt\", which is left out)" : "", ", got \"",
-            speaker(turns[i].role), "\"");
+            turns.size(), i == first ? left_out : "", ", got \"", speaker(turns[i].role), "\"");
   }
-  if (late) turns.erase(turns.begin());
+  require(!needs_answer || turns.size() > first + 1, where, "expected \"gpt\" to speak in turn ", first + 2,
+          ", got a conversation that ends with \"human\" in turn ", first + 1, left_out);
+  turns.erase(turns.begin(), turns.begin() + static_cast<std::ptrdiff_t>(first));
   return turns;
 }
 
@@ -168,7 +169,9 @@ class LlavaDataset : public Dataset {
     const std::string where = place(index, stored);
     require(stored.problem.empty(), where, stored.problem);
     ConversationSample conversation{
-        .id = stored.id, .turns = from_the_human_on(std::move(stored.turns), where), .pictures = {}};
+        .id = stored.id,
+        .turns = from_the_human_on(std::move(stored.turns), context_.supervised, where),
+        .pictures = {}};
     for (const std::string& name : stored.pictures)
       conversation.pictures.push_back(options_.images / name);
     return encode_sample(conversation, context_, options_.max_length, where);

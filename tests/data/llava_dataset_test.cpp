@@ -98,7 +98,7 @@ TEST_CASE("llava data: a first turn of the assistant is left out, as LLaVA does"
   const auto dataset = files.open();
   CHECK(dataset->at(0).ids == dataset->at(1).ids);
   CHECK_THAT(error_of([&] { dataset->at(2); }),
-             Contains("expected a turn of \"human\", got one of \"gpt\" alone"));
+             Contains("expected \"human\" to speak in turn 1 of 1, got \"gpt\""));
 }
 
 TEST_CASE("llava data: a sample knows what is asked before its first answer") {
@@ -188,7 +188,10 @@ TEST_CASE("llava data: a bad sample's error names file, index, id and reason") {
       {talk(gpt + "," + gpt + "," + human),
        "expected \"human\" to speak in turn 2 of 3 (behind one of \"gpt\", which is left out), got \"gpt\""},
       {talk(gpt + "," + human + "," + human), "expected \"gpt\" to speak in turn 3 of 3, got \"human\""},
-      {talk(gpt), "expected a turn of \"human\", got one of \"gpt\" alone"},
+      {talk(gpt), "expected \"human\" to speak in turn 1 of 1, got \"gpt\""},
+      {talk(gpt + "," + human),
+       "expected \"gpt\" to speak in turn 3, got a conversation that ends with \"human\" in turn 2 "
+       "(behind one of \"gpt\", which is left out)"},
       {talk(R"({"from": "user", "value": "Q"})"),
        "expected \"human\" or \"gpt\" to speak in turn 1, got \"user\""},
       {talk(R"({"from": "human"})"), "expected the keys from and value in turn 1, got from"},
@@ -216,7 +219,8 @@ TEST_CASE("llava data: a bad sample's error names file, index, id and reason") {
       {"\"image\": 3, " + pair, "expected image to be a file name or a list of file names, got number"},
       {"\"image\": [\"a.png\", 3], " + pair, "got number"},
       {"\"image\": \"\", " + pair, "got an empty string"},
-      {talk(human), "expected at least one token to learn, got none"},
+      {talk(human),
+       "expected \"gpt\" to speak in turn 2, got a conversation that ends with \"human\" in turn 1"},
       {talk(human + R"(,{"from": "gpt", "value": ""})"), "expected at least one token to learn"},
   };
   for (const auto& [fields, message] : cases) {
