@@ -2,67 +2,13 @@
 
 #include "core/error.h"
 #include "io/json.h"
+#include "model/config_reader.h"
 
 namespace fs = std::filesystem;
 using nlohmann::json;
 
 namespace qslaw {
 namespace {
-
-// One object of a config.json, with errors that name file and key.
-class ConfigReader {
- public:
-  ConfigReader(const json& object, std::string file) : object_(object), file_(std::move(file)) {
-    require(object.is_object(), "config", "expected an object, got ", object.type_name(), " (", file_, ")");
-  }
-
-  bool has(const char* key) const { return object_.contains(key) && !object_[key].is_null(); }
-
-  int64_t integer(const char* key, int64_t fallback) const {
-    if (!has(key)) return fallback;
-    require(object_[key].is_number_integer(), "config", "expected an integer, got ", object_[key].dump(),
-            " (", file_, ", key ", key, ")");
-    return object_[key].get<int64_t>();
-  }
-  int64_t positive(const char* key, int64_t fallback) const {
-    const int64_t value = integer(key, fallback);
-    require(value > 0 && value < (int64_t{1} << 31), "config", "expected a positive size, got ", value, " (",
-            file_, ", key ", key, ")");
-    return value;
-  }
-  double number(const char* key, double fallback) const {
-    if (!has(key)) return fallback;
-    require(object_[key].is_number(), "config", "expected a number, got ", object_[key].dump(), " (", file_,
-            ", key ", key, ")");
-    return object_[key].get<double>();
-  }
-  std::string text(const char* key, const std::string& fallback) const {
-    if (!has(key)) return fallback;
-    require(object_[key].is_string(), "config", "expected text, got ", object_[key].dump(), " (", file_,
-            ", key ", key, ")");
-    return object_[key].get<std::string>();
-  }
-  bool flag(const char* key, bool fallback) const {
-    if (!has(key)) return fallback;
-    require(object_[key].is_boolean(), "config", "expected true or false, got ", object_[key].dump(), " (",
-            file_, ", key ", key, ")");
-    return object_[key].get<bool>();
-  }
-  ConfigReader object(const char* key) const {
-    require(object_[key].is_object(), "config", "expected an object, got ", object_[key].type_name(), " (",
-            file_, ", key ", key, ")");
-    return {object_[key], file_};
-  }
-  ConfigReader required_object(const char* key) const {
-    require(has(key), "config", "expected key ", key, ", got none (", file_, ")");
-    return object(key);
-  }
-  const std::string& file() const { return file_; }
-
- private:
-  const json& object_;
-  std::string file_;
-};
 
 // transformers 5 nests everything in rope_parameters; before, rope_theta stood alone beside rope_scaling.
 RopeConfig parse_rope(const ConfigReader& text) {
@@ -97,9 +43,12 @@ LanguageConfig parse_language(const ConfigReader& text) {
   config.vocab = text.positive("vocab_size", config.vocab);
   config.width = text.positive("hidden_size", config.width);
   config.ffn = text.positive("intermediate_size", config.ffn);
-  config.layers = text.positive("num_hidden_layers", config.layers);
+  config.layers = text.positive("num_hidden_layers", config.layers, kMostLayers);
   config.heads = text.positive("num_attention_heads", config.heads);
   config.kv_heads = text.positive("num_key_value_heads", config.heads);
+  require(text.has("head_dim") || config.width % config.heads == 0, "config",
+          "expected num_attention_heads to divide ", config.width, ", got ", config.heads, " (", text.file(),
+          ")");
   config.head_size = text.positive("head_dim", config.width / config.heads);
   config.max_positions = text.positive("max_position_embeddings", config.max_positions);
   config.rms_eps = text.number("rms_norm_eps", config.rms_eps);
@@ -116,10 +65,10 @@ VisionConfig parse_vision(const ConfigReader& vision) {
   VisionConfig config;
   config.width = vision.positive("hidden_size", config.width);
   config.ffn = vision.positive("intermediate_size", config.ffn);
-  config.layers = vision.positive("num_hidden_layers", config.layers);
+  config.layers = vision.positive("num_hidden_layers", config.layers, kMostLayers);
   config.heads = vision.positive("num_attention_heads", config.heads);
-  config.image_size = vision.positive("image_size", config.image_size);
-  config.patch_size = vision.positive("patch_size", config.patch_size);
+  config.image_size = vision.positive("image_size", config.image_size, kMostPixels);
+  config.patch_size = vision.positive("patch_size", config.patch_size, kMostPixels);
   config.norm_eps = vision.number("layer_norm_eps", config.norm_eps);
   const std::string activation = vision.text("hidden_act", "quick_gelu");
   require(activation == "quick_gelu" || activation == "gelu", "config",

@@ -200,6 +200,11 @@ TEST_CASE("a configuration with wrong types or values is named by file and key")
       {"text_config", "hidden_size", "48", {"hidden_size", "integer", "48"}},
       {"text_config", "hidden_size", 48.5, {"hidden_size", "integer"}},
       {"text_config", "hidden_size", -48, {"hidden_size", "positive"}},
+      {"text_config", "num_hidden_layers", 1001, {"num_hidden_layers", "at most 1000, got 1001"}},
+      {"text_config", "intermediate_size", 16777217, {"intermediate_size", "at most 16777216, got 16777217"}},
+      {"text_config", "vocab_size", 18446744073709551615u, {"at most 16777216, got 18446744073709551615"}},
+      {"text_config", "hidden_size", 1e20, {"hidden_size", "at most 16777216, got 1e+20"}},
+      {"vision_config", "num_hidden_layers", 1001, {"num_hidden_layers", "at most 1000, got 1001"}},
       {"text_config", "num_key_value_heads", 4, {"num_key_value_heads", "4"}},
       {"text_config", "rms_norm_eps", "small", {"rms_norm_eps", "number"}},
       {"text_config", "hidden_act", "relu", {"hidden_act", "relu"}},
@@ -222,6 +227,15 @@ TEST_CASE("a configuration with wrong types or values is named by file and key")
     says.push_back((model.path() / "config.json").string());
     check_says(model.error(), says);
   }
+}
+
+TEST_CASE("without a head_dim the heads must divide the width") {
+  DamagedModel model;
+  model.edit_config([](nlohmann::json& config) {
+    config["text_config"].erase("head_dim");
+    config["text_config"]["num_attention_heads"] = 100;
+  });
+  check_says(model.error(), {"expected num_attention_heads to divide 48, got 100", "config.json"});
 }
 
 TEST_CASE("sizes that do not fit the weights are named by a tensor") {
