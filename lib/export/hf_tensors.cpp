@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "io/dtypes.h"
 #include "model/named_tensors.h"
 #include "model/weight_names.h"
 
@@ -28,7 +29,7 @@ class TensorList {
                           if (compare) compare(made, tensor);
                           made.reset();  // so that what follows needs no more memory than without it
                           require(at::isfinite(tensor).all().item<bool>(), "export", "tensor ", name,
-                                  ": expected finite values in ", c10::toString(dtype), ", got others");
+                                  ": expected finite values in ", dtype_name(dtype), ", got others");
                           return tensor;
                         }});
   }

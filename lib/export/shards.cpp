@@ -5,6 +5,7 @@
 #include <iomanip>
 
 #include "core/error.h"
+#include "io/dtypes.h"
 #include "io/json.h"
 #include "io/weight_folder.h"
 
@@ -66,8 +67,7 @@ void verify_shards(const fs::path& folder, const std::vector<StreamedTensor>& te
     const at::Tensor found = written.take(planned.name, planned.shape);
     require(found.scalar_type() == planned.dtype && found.nbytes() == planned.bytes(), "export", "tensor ",
             planned.name, " in ", folder.string(), ": expected ", planned.bytes(), " bytes of ",
-            c10::toString(planned.dtype), ", got ", found.nbytes(), " of ",
-            c10::toString(found.scalar_type()));
+            dtype_name(planned.dtype), ", got ", found.nbytes(), " of ", dtype_name(found.scalar_type()));
   }
   written.require_all_taken();
 }

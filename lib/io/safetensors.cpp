@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json_text.h"
+#include "io/dtypes.h"
 #include "io/mapped_file.h"
 #include "io/safetensors_format.h"
 
@@ -18,8 +19,8 @@ namespace qslaw {
 namespace {
 
 at::ScalarType parse_dtype(const std::string& name, const fs::path& path, const std::string& tensor) {
-  for (const auto& row : kSafetensorsDtypes) {
-    if (name == row.name) return row.dtype;
+  for (const Dtype& row : kDtypes) {
+    if (name == row.safetensors) return row.type;
   }
   fail("safetensors", "tensor ", tensor, " in ", path.string(), ": expected a known dtype, got \"", name,
        "\"");

@@ -1,20 +1,10 @@
 // What reading and writing safetensors share.
 #pragma once
-#include <ATen/core/Tensor.h>
-
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace qslaw {
-
-struct SafetensorsDtype {
-  const char* name;
-  at::ScalarType dtype;
-};
-
-inline constexpr SafetensorsDtype kSafetensorsDtypes[] = {
-    {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf},  {"BF16", at::kBFloat16},
-    {"I64", at::kLong},   {"I32", at::kInt},   {"I16", at::kShort}, {"I8", at::kChar},
-    {"U8", at::kByte},    {"BOOL", at::kBool}};
 
 inline constexpr size_t kLengthBytes = 8;  // of the header's length, in front of it
 inline constexpr const char* kMetadata = "__metadata__";

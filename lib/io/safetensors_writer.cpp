@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/write_failure.h"
+#include "io/dtypes.h"
 #include "io/safetensors.h"
 #include "io/safetensors_format.h"
 
@@ -14,19 +15,13 @@ namespace fs = std::filesystem;
 namespace qslaw {
 namespace {
 
-std::string dtype_name(at::ScalarType dtype) {
-  for (const auto& row : kSafetensorsDtypes) {
-    if (dtype == row.dtype) return row.name;
-  }
-  QSLAW_CHECK(!"dtype has no safetensors name");
-}
-
 // Bytes of the header for one tensor: a name, a shape and two offsets of any length that occurs.
 constexpr size_t kHeaderRoom = 256;
 
 nlohmann::json entry_of(at::ScalarType dtype, const std::vector<int64_t>& shape, size_t offset,
                         size_t bytes) {
-  return {{"dtype", dtype_name(dtype)}, {"shape", shape}, {"data_offsets", {offset, offset + bytes}}};
+  return {
+      {"dtype", dtype_row(dtype).safetensors}, {"shape", shape}, {"data_offsets", {offset, offset + bytes}}};
 }
 
 // Fails where it happens: later nobody knows the reason, and a large file is not made in vain.

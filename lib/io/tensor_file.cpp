@@ -2,6 +2,8 @@
 
 #include <memory>
 
+#include "core/error.h"
+#include "io/dtypes.h"
 #include "io/safetensors.h"
 #include "io/torch_file.h"
 
@@ -21,6 +23,13 @@ TensorFile open_as(const fs::path& path) {
   return opened;
 }
 
+std::string shape_text(const std::vector<int64_t>& shape) {
+  std::vector<std::string> parts;
+  for (int64_t extent : shape)
+    parts.push_back(concat(extent));
+  return "[" + join(parts) + "]";
+}
+
 }  // namespace
 
 bool is_torch_file(const fs::path& path) {
@@ -30,6 +39,16 @@ bool is_torch_file(const fs::path& path) {
 
 TensorFile open_tensor_file(const fs::path& path) {
   return is_torch_file(path) ? open_as<TorchFile>(path) : open_as<SafetensorsFile>(path);
+}
+
+void require_weight(const TensorFile& file, const std::string& name, const std::vector<int64_t>& shape,
+                    const std::string& where) {
+  const std::vector<int64_t>& stored = file.shapes.at(name);
+  require(stored == shape, where, "tensor ", name, ": expected shape ", shape_text(shape), ", got ",
+          shape_text(stored), " (", file.path.string(), ")");
+  const at::ScalarType dtype = file.dtypes.at(name);
+  require(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf, where, "tensor ", name,
+          ": expected float32, bfloat16 or float16, got ", dtype_name(dtype), " (", file.path.string(), ")");
 }
 
 }  // namespace qslaw

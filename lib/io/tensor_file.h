@@ -20,6 +20,11 @@ struct TensorFile {
 /// The format goes by the name's ending. UserError as of SafetensorsFile and TorchFile.
 TensorFile open_tensor_file(const std::filesystem::path& path);
 
+/// UserError("[where] ...") unless the file's tensor `name`, which is there, has this shape and is float32,
+/// bfloat16 or float16. Looks at headers alone: a view that repeats one number may be of any size.
+void require_weight(const TensorFile& file, const std::string& name, const std::vector<int64_t>& shape,
+                    const std::string& where);
+
 /// True for names of torch.save's files.
 bool is_torch_file(const std::filesystem::path& path);
 

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/one_line.h"
+#include "io/dtypes.h"
 #include "io/pickle.h"
 
 namespace qslaw {
@@ -19,29 +20,13 @@ const char* const kTensor = "torch._utils._rebuild_tensor_v2";
 const char* const kParameter = "torch._utils._rebuild_parameter";
 const char* const kOrderedDict = "collections.OrderedDict";
 
-struct StorageName {
-  const char* name;
-  at::ScalarType dtype;
-};
-
-constexpr StorageName kStorages[] = {
-    {"torch.DoubleStorage", at::kDouble}, {"torch.FloatStorage", at::kFloat},
-    {"torch.HalfStorage", at::kHalf},     {"torch.BFloat16Storage", at::kBFloat16},
-    {"torch.LongStorage", at::kLong},     {"torch.IntStorage", at::kInt},
-    {"torch.ShortStorage", at::kShort},   {"torch.CharStorage", at::kChar},
-    {"torch.ByteStorage", at::kByte},     {"torch.BoolStorage", at::kBool}};
-
 const PickleRules& rules() {
   static const PickleRules rules = [] {
     PickleRules made;
     made.calls = {kTensor, kParameter, kOrderedDict, "torch.Size"};
     made.mappings = {kOrderedDict};
-    for (const StorageName& storage : kStorages)
-      made.values.insert(storage.name);
-    for (const char* dtype :
-         {"float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"}) {
-      made.values.insert(concat("torch.", dtype));
-    }
+    for (const Dtype& row : kDtypes)
+      made.values.insert({row.storage, concat("torch.", row.name)});
     return made;
   }();
   return rules;
@@ -160,8 +145,8 @@ class TensorWalk {
     entry.storage = record->second.substr(0, static_cast<size_t>(elements * item));
   }
   at::ScalarType dtype_of(const std::string& storage, const std::string& name) const {
-    for (const StorageName& known : kStorages) {
-      if (storage == known.name) return known.dtype;
+    for (const Dtype& row : kDtypes) {
+      if (storage == row.storage) return row.type;
     }
     check(false, name, "a storage's class", storage);
     return at::kFloat;

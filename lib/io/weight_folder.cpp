@@ -25,13 +25,6 @@ constexpr FileNames kFormats[] = {{"model.safetensors", "model.safetensors.index
                                   {"pytorch_model.bin", "pytorch_model.bin.index.json"}};
 constexpr size_t kIdentityBytes = 1 << 20;
 
-std::string shape_text(const std::vector<int64_t>& shape) {
-  std::vector<std::string> parts;
-  for (int64_t extent : shape)
-    parts.push_back(concat(extent));
-  return "[" + join(parts) + "]";
-}
-
 // {tensor name: file name} of an index file.
 std::map<std::string, std::string> read_index(const fs::path& path) {
   const auto index = read_json(path);
@@ -67,17 +60,6 @@ fs::path find_weights(const fs::path& folder) {
 bool any_exists(const fs::path& folder, const std::map<std::string, std::string>& index) {
   return std::any_of(index.begin(), index.end(),
                      [&](const auto& entry) { return fs::exists(folder / entry.second); });
-}
-
-// Before any of its data is touched: a view that repeats one number may be of any size.
-void check_header(const TensorFile& file, const std::string& name, const std::vector<int64_t>& shape) {
-  const std::vector<int64_t>& stored = file.shapes.at(name);
-  require(stored == shape, "weights", "tensor ", name, ": expected shape ", shape_text(shape), ", got ",
-          shape_text(stored), " (", file.path.string(), ")");
-  const at::ScalarType dtype = file.dtypes.at(name);
-  require(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf, "weights", "tensor ", name,
-          ": expected float32, bfloat16 or float16, got ", c10::toString(dtype), " (", file.path.string(),
-          ")");
 }
 
 std::string nearest_tensor(const std::string& name, const std::vector<std::string>& names) {
@@ -153,7 +135,7 @@ at::Tensor WeightFolder::take(const std::string& name, const std::vector<int64_t
     fail("weights", "expected tensor ", name, " in ", folder_.string(), ", got none",
          nearest_tensor(name, names()));
   }
-  if (found->second) check_header(*found->second, name, shape);
+  if (found->second) require_weight(*found->second, name, shape, "weights");
   taken_.insert(name);
   if (reading_ == WeightReading::headers) return at::empty(shape, at::TensorOptions().device(at::kMeta));
   return found->second->tensor(name);

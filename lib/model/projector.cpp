@@ -29,8 +29,7 @@ at::Tensor find_tensor(const TensorFile& file, const std::string& name, Projecto
   for (const auto& [stored, stored_shape] : file.shapes) {
     for (const auto& known : known_names(name, kind)) {
       if (!ends_with(stored, known)) continue;
-      require(stored_shape == shape, "projector", "tensor ", stored, ": expected shape ",
-              at::IntArrayRef(shape), ", got ", at::IntArrayRef(stored_shape), " (", file.path.string(), ")");
+      require_weight(file, stored, shape, "projector");
       return file.tensor(stored).to(at::kFloat, false, true);
     }
   }

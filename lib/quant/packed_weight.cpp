@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "io/dtypes.h"
 #include "quant/normal_float.h"
 
 namespace qslaw {
@@ -49,8 +50,8 @@ class PackedReader {
   at::Tensor take(const std::string& name, const std::vector<int64_t>& shape, at::ScalarType dtype) {
     const at::Tensor tensor = file_.tensor(name);
     require(tensor.sizes() == at::IntArrayRef(shape) && tensor.scalar_type() == dtype, "packed", "tensor ",
-            name, ": expected ", c10::toString(dtype), " ", at::IntArrayRef(shape), ", got ",
-            c10::toString(tensor.scalar_type()), " ", tensor.sizes(), " (", file_.path().string(), ")");
+            name, ": expected ", dtype_name(dtype), " ", at::IntArrayRef(shape), ", got ",
+            dtype_name(tensor.scalar_type()), " ", tensor.sizes(), " (", file_.path().string(), ")");
     used_.insert(name);
     return tensor.clone();
   }

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "io/dtypes.h"
 #include "io/json.h"
 #include "io/safetensors.h"
 
@@ -69,8 +70,8 @@ void restore(const fs::path& path, const NamedTensors& targets) {
   for (const auto& [name, target] : targets) {
     const at::Tensor stored = file.tensor(name);
     require(stored.sizes() == target.sizes() && stored.scalar_type() == target.scalar_type(), "resume",
-            "tensor ", name, ": expected shape ", target.sizes(), ", got ", stored.sizes(), " (",
-            path.string(), ")");
+            "tensor ", name, ": expected ", dtype_name(target.scalar_type()), " ", target.sizes(), ", got ",
+            dtype_name(stored.scalar_type()), " ", stored.sizes(), " (", path.string(), ")");
     at::Tensor(target).copy_(stored);
   }
 }

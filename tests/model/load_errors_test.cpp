@@ -115,10 +115,16 @@ TEST_CASE("a wrong shape is named, with both shapes") {
   check_says(model.error(), {kUp, "[100, 48]", "[100, 47]", "model.safetensors"});
 }
 
-TEST_CASE("an integer tensor is refused") {
-  DamagedModel model;
-  model.edit_tensors([](Tensors& tensors) { tensors[kUp] = at::zeros({100, 48}, at::kInt); });
-  check_says(model.error(), {kUp, "Int", "float", "model.safetensors"});
+TEST_CASE("a tensor that is no weight is refused, its dtype by its usual name") {
+  const std::vector<std::pair<at::ScalarType, std::string>> dtypes = {
+      {at::kDouble, "float64"}, {at::kLong, "int64"}, {at::kInt, "int32"}, {at::kShort, "int16"},
+      {at::kChar, "int8"},      {at::kByte, "uint8"}, {at::kBool, "bool"}};
+  for (const auto& [dtype, name] : dtypes) {
+    DamagedModel model;
+    model.edit_tensors([dtype = dtype](Tensors& tensors) { tensors[kUp] = at::zeros({100, 48}, dtype); });
+    check_says(model.error(),
+               {kUp, "expected float32, bfloat16 or float16, got " + name + " (", "model.safetensors"});
+  }
 }
 
 TEST_CASE("a cut file is named") {
@@ -270,7 +276,7 @@ TEST_CASE("a dry run tells of every tensor what loading would tell") {
        },
        {projector, "[3, 5]"}},
       {[&](Tensors& t) { t.at(bias) = at::zeros({5}, at::kHalf); }, {bias, "got [5]"}},
-      {[&](Tensors& t) { t.at(bias) = t.at(bias).to(at::kInt); }, {bias, "expected float32", "Int"}},
+      {[&](Tensors& t) { t.at(bias) = t.at(bias).to(at::kInt); }, {bias, "expected float32", "int32"}},
       {[&](Tensors& t) { rename(t, bias, bias + "es"); }, {"expected tensor " + bias, "got none"}},
       {[&](Tensors& t) { t["language_model.model.more"] = at::zeros({2}); },
        {"expected only tensors of the model", "1 more: language_model.model.more"}}};
@@ -328,6 +334,16 @@ TEST_CASE("a projector file with other shapes or names is refused") {
   const auto two_layers = model_fixture("three_parts") / "mm_projector.safetensors";
   CHECK_THROWS_WITH(read_projector(two_layers, ProjectorKind::linear, 24, 32),
                     Catch::Contains("mm_projector.2.weight"));
+}
+
+TEST_CASE("a projector file of another dtype is refused") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "projector.safetensors";
+  write_safetensors(
+      path, {{"linear_1.weight", at::zeros({32, 24}, at::kChar)}, {"linear_1.bias", at::zeros({32})}});
+  CHECK_THROWS_WITH(read_projector(path, ProjectorKind::linear, 24, 32),
+                    Catch::StartsWith("[projector] tensor linear_1.weight") &&
+                        Catch::Contains("got int8 (") && Catch::Contains("projector.safetensors"));
 }
 
 TEST_CASE("a linear projector is read under each of its names") {
