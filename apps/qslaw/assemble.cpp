@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/one_line.h"
 #include "data/preprocessor.h"
 #include "io/weight_folder.h"
 #include "model/original_layout.h"
@@ -114,10 +115,12 @@ ImageTransform image_transform(const ModelOptions& model, const VisionConfig& vi
 }
 
 Tokenizer load_tokenizer(const ModelOptions& model, const LlavaConfig& config) {
-  Tokenizer tokenizer = Tokenizer::load(model.source.tokenizer_folder());
-  require(tokenizer.size() <= config.language.vocab, "tokenizer", "expected at most the model's ",
-          config.language.vocab, " tokens, got ", tokenizer.size(), " (",
-          model.source.tokenizer_folder().string(), ")");
+  const fs::path& folder = model.source.tokenizer_folder();
+  Tokenizer tokenizer = Tokenizer::load(folder);
+  const auto [token, id] = tokenizer.highest();
+  require(id < config.language.vocab, "tokenizer", "expected ids of tokens below ", config.language.vocab,
+          " (vocab_size of ", (folder / "config.json").string(), "), got ", id, " of \"", one_line(token),
+          "\" (tokenizer in ", folder.string(), ")");
   return tokenizer;
 }
 

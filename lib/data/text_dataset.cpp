@@ -44,7 +44,7 @@ class TextDataset : public Dataset {
     if (options.path.extension() == ".jsonl") text = join_documents(text, options.path);
     require(!text.empty(), "data", "expected text in ", options.path.string(), ", got none");
     const std::vector<int64_t> ids = context.tokenizer->encode(text);
-    QSLAW_CHECK(context.tokenizer->size() <= std::numeric_limits<int32_t>::max());
+    QSLAW_CHECK(context.tokenizer->highest().second <= std::numeric_limits<int32_t>::max());
     stream_.assign(ids.begin(), ids.end());
     size_ = std::max<int64_t>(1, static_cast<int64_t>(stream_.size()) / block_);
     if (options.limit > 0) size_ = std::min(size_, options.limit);

@@ -187,6 +187,15 @@ int64_t Tokenizer::size() const {
   return state_->size;
 }
 
+std::pair<std::string, int64_t> Tokenizer::highest() const {
+  const auto last_piece = static_cast<int>(state_->facts.pieces - 1);
+  std::pair<std::string, int64_t> highest(state_->prefixed.IdToPiece(last_piece), last_piece);
+  for (const AddedToken& token : state_->added.tokens()) {
+    if (token.id > highest.second) highest = {token.text, token.id};
+  }
+  return highest;
+}
+
 std::optional<int64_t> Tokenizer::special_id(const std::string& token) const {
   for (const AddedToken& known : state_->added.tokens()) {
     if (known.text == token) return known.id;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace qslaw {
@@ -42,6 +43,8 @@ class Tokenizer {
   int64_t unk_id() const;
   /// Pieces of the SentencePiece model plus added tokens.
   int64_t size() const;
+  /// The token with the highest id that a text can have, and that id.
+  std::pair<std::string, int64_t> highest() const;
   /// Id of an added or special token such as "<image>" or "</s>".
   std::optional<int64_t> special_id(const std::string& token) const;
 

@@ -129,6 +129,11 @@ std::vector<std::string> WeightFolder::names() const {
   return names;
 }
 
+const TensorFile* WeightFolder::file_of(const std::string& name) const {
+  const auto found = files_by_name_.find(name);
+  return found == files_by_name_.end() ? nullptr : found->second.get();
+}
+
 at::Tensor WeightFolder::take(const std::string& name, const std::vector<int64_t>& shape) {
   const auto found = files_by_name_.find(name);
   if (found == files_by_name_.end()) {

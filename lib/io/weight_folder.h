@@ -31,6 +31,9 @@ class WeightFolder {
   bool has(const std::string& name) const { return files_by_name_.count(name) > 0; }
   std::vector<std::string> names() const;
 
+  /// The file that a tensor lies in; null where there is no such tensor, or its name is all that is known.
+  const TensorFile* file_of(const std::string& name) const;
+
   /// The tensor, zero copy where it lies so in the file, marked as taken. UserError when it is missing (the
   /// nearest name is told), its shape is not `shape`, or it is not float32, bfloat16 or float16.
   at::Tensor take(const std::string& name, const std::vector<int64_t>& shape);

@@ -20,7 +20,7 @@ Llama load_language(const TensorGetter& get, const LanguageConfig& config, const
                     const LinearMaker& maker, bool map_table) {
   Llama model;
   model.config = config;
-  const at::Tensor table_VD = get("embed_tokens.weight", {config.vocab, config.width});
+  const at::Tensor table_VD = get(kEmbeddingName, {config.vocab, config.width});
   model.maps_embedding = map_table && !config.tied_head;
   model.embedding_VD = model.maps_embedding ? table_VD : place(table_VD);
   model.blocks.resize(static_cast<size_t>(config.layers));

@@ -22,9 +22,20 @@ std::function<bool(const std::string&)> prefixed_has(const std::shared_ptr<Weigh
   return [weights, prefix](const std::string& name) { return weights->has(prefix + name); };
 }
 
+// Embedding and head have a row per id of the vocabulary: config.json's number is told with the tensor's.
+void require_vocabulary(const WeightFolder& weights, const std::string& name, int64_t vocabulary) {
+  const TensorFile* file = weights.file_of(name);
+  if (file == nullptr || file->shapes.at(name).empty()) return;  // told by take
+  const int64_t rows = file->shapes.at(name).front();
+  require(rows == vocabulary, "weights", "tensor ", name, ": expected ", vocabulary, " rows (vocab_size of ",
+          (weights.folder() / "config.json").string(), "), got ", rows, " (", file->path.string(), ")");
+}
+
 TensorGetter language_getter(const std::shared_ptr<WeightFolder>& weights, const WeightNames& names) {
   return [weights, names](const std::string& name, const Shape& shape) {
-    return weights->take(name == kHeadName ? names.head : names.language + name, shape);
+    const std::string full = name == kHeadName ? names.head : names.language + name;
+    if (name == kHeadName || name == kEmbeddingName) require_vocabulary(*weights, full, shape.front());
+    return weights->take(full, shape);
   };
 }
 

@@ -18,6 +18,7 @@ using Shape = std::vector<int64_t>;
 using TensorGetter = std::function<at::Tensor(const std::string& name, const Shape& shape)>;
 
 inline constexpr const char* kHeadName = "lm_head.weight";
+inline constexpr const char* kEmbeddingName = "embed_tokens.weight";
 
 /// Where each part's tensors come from.
 struct PartGetters {

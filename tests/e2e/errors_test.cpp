@@ -246,6 +246,12 @@ TEST_CASE("run looks at every stage's data before the first stage begins") {
     write_text(model / "tokenizer.model", "");
     require_stopped({(model / "tokenizer.model").string()});
   }
+  SECTION("a token without a row in the embedding") {
+    write_text(model / "added_tokens.json", "{\"<far>\": 736}");
+    require_stopped({"[tokenizer] expected ids of tokens below 736 (vocab_size of " +
+                     (model / "config.json").string() + "), got 736 of \"<far>\" (tokenizer in " +
+                     model.string() + ")"});
+  }
   SECTION("a cut tokenizer.json to export") {
     write_text(model / "tokenizer.json", "{\"model\": ");
     require_stopped({(model / "tokenizer.json").string()});

@@ -147,6 +147,7 @@ TEST_CASE("tokenizer: added_tokens_decoder, with tokens that swallow white space
       "1202": {"content": "<right><left>"}}})");
   const auto tokenizer = Tokenizer::load(folder.path);
   CHECK(tokenizer.size() == 1203);
+  CHECK(tokenizer.highest() == std::pair<std::string, int64_t>("<right><left>", 1202));
   const auto expect = [&](const std::string& text, const Ids& before, int64_t id, const Ids& after) {
     Ids ids = before;
     ids.push_back(id);
@@ -163,6 +164,16 @@ TEST_CASE("tokenizer: added_tokens_decoder, with tokens that swallow white space
   const auto spans = tokenizer.encode_with_spans("a<right>  b");
   CHECK(spans.back().begin == 10);
   CHECK(spans.back().end == 11);
+}
+
+TEST_CASE("tokenizer: the highest id is that of any added token, whatever their number") {
+  const Folder folder;
+  CHECK(Tokenizer::load(folder.path).highest().second == Tokenizer::load(folder.path).size() - 1);
+  folder.write("added_tokens.json", R"({"<far>": 5000, "<near>": 1200})");
+  const auto tokenizer = Tokenizer::load(folder.path);
+  CHECK(tokenizer.size() < 1300);
+  CHECK(tokenizer.highest() == std::pair<std::string, int64_t>("<far>", 5000));
+  CHECK(tokenizer.encode("<far>") == Ids{5000});
 }
 
 TEST_CASE("tokenizer: a missing, cut or foreign model is refused") {

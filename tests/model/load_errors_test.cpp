@@ -127,6 +127,26 @@ TEST_CASE("a tensor that is no weight is refused, its dtype by its usual name") 
   }
 }
 
+TEST_CASE("a vocabulary that contradicts the embedding or the head is named with both places") {
+  const std::vector<std::string> tables = {"language_model.model.embed_tokens.weight",
+                                           "language_model.lm_head.weight"};
+  const DamagedModel sound;
+  const auto rows = read_safetensors(sound.path() / "model.safetensors").at(tables[0]).size(0);
+  for (const std::string& table : tables) {
+    DamagedModel model;
+    model.edit_tensors(
+        [&](Tensors& tensors) { tensors.at(table) = tensors.at(table).slice(0, 0, rows - 5).clone(); });
+    const std::vector<std::string> says = {
+        table, concat("expected ", rows, " rows (vocab_size of ", (model.path() / "config.json").string(),
+                      "), got ", rows - 5, " (", (model.path() / "model.safetensors").string(), ")")};
+    check_says(model.error(), says);
+    CHECK(model.checked_error() == model.error());
+  }
+  DamagedModel model;
+  model.edit_config([](nlohmann::json& config) { config["text_config"]["vocab_size"] = 77; });
+  check_says(model.error(), {tables[0], "expected 77 rows (vocab_size of ", concat("got ", rows)});
+}
+
 TEST_CASE("a cut file is named") {
   for (const size_t bytes : {size_t{0}, size_t{5}, size_t{100}, size_t{200000}}) {
     INFO(bytes << " bytes left");
