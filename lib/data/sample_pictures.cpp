@@ -19,6 +19,10 @@ void decode_pictures(LoadedSample& loaded, const ImageTransform& transform) {
   for_each_picture(loaded.sample, [&](const std::filesystem::path& picture) {
     loaded.pixels_3SS.push_back(transform_image(read_image(picture), transform));
   });
+  std::string& bytes = loaded.sample.picture_bytes;
+  if (bytes.empty()) return;
+  loaded.pixels_3SS.push_back(transform_image(decode_image(bytes, loaded.sample.where), transform));
+  bytes.clear();  // as long as the pixels
 }
 
 }  // namespace qslaw

@@ -12,7 +12,8 @@ namespace qslaw {
 /// sample's place ("[FILE, sample N (id ID)] ...") as its own.
 void for_each_picture(const Sample& sample, const std::function<void(const std::filesystem::path&)>& use);
 
-/// Decodes and transforms the sample's pictures. UserError names data file, sample and picture.
+/// Decodes and transforms the sample's pictures; bytes of one are let go. UserError names data file, sample
+/// and picture.
 void decode_pictures(LoadedSample& loaded, const ImageTransform& transform);
 
 }  // namespace qslaw

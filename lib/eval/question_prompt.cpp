@@ -4,6 +4,7 @@
 
 #include "core/text.h"
 #include "data/conversation_sample.h"
+#include "data/sample_pictures.h"
 #include "eval/base64.h"
 
 namespace qslaw {
@@ -40,10 +41,7 @@ LoadedSample load_question(const BenchmarkQuestion& question, const Tokenizer& t
                            const ImageTransform& transform) {
   LoadedSample loaded;
   loaded.sample = question_sample(question, tokenizer, kind);
-  const Image picture = question.picture_base64 ? decode_image(loaded.sample.picture_bytes, where(question))
-                                                : read_image(question.picture);
-  loaded.sample.picture_bytes.clear();
-  loaded.pixels_3SS.push_back(transform_image(picture, transform));
+  decode_pictures(loaded, transform);
   return loaded;
 }
 

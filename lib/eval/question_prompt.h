@@ -15,7 +15,7 @@ std::vector<Turn> question_turns(const BenchmarkQuestion& question);
 /// where the text holds "<image>", the base64 of a picture is none, or its bytes have no sound header.
 Sample question_sample(const BenchmarkQuestion& question, const Tokenizer& tokenizer, TemplateKind kind);
 
-/// The same with the picture decoded. UserError as read_image's, too.
+/// The same with the picture decoded. UserError as decode_pictures', too.
 LoadedSample load_question(const BenchmarkQuestion& question, const Tokenizer& tokenizer, TemplateKind kind,
                            const ImageTransform& transform);
 

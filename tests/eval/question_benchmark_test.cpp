@@ -80,7 +80,13 @@ TEST_CASE("pictures that are missing or no picture are bad samples") {
   const EvalCase eval;
   BenchmarkOptions gqa = gqa_case(eval.path() / "gqa");
   fs::remove(eval.path() / "gqa" / "images" / "n0.jpg");
-  CHECK_THROWS_WITH(run_benchmark(gqa, eval.context()), Catch::Contains("n0.jpg"));
+  const std::string place = "[" + gqa.path.string() + ", question ";
+  CHECK_THROWS_WITH(run_benchmark(gqa, eval.context()),
+                    Catch::StartsWith(place) && Catch::Contains("n0.jpg: No such file"));
+  write_text(eval.path() / "gqa" / "images" / "n0.jpg", "no picture");
+  CHECK_THROWS_WITH(run_benchmark(gqa, eval.context()), Catch::StartsWith(place) &&
+                                                            Catch::Contains("neither signature") &&
+                                                            Catch::Contains("n0.jpg"));
   BenchmarkOptions mmbench = mmbench_case(eval.path() / "mmbench");
   std::string text = file_text(mmbench.path);
   text.replace(text.find("physics\t") + 8, 4, "!bad");
