@@ -8,6 +8,7 @@
 #include "stage_inputs.h"
 #include "stage_state.h"
 #include "train/checkpoint.h"
+#include "train/position.h"
 
 namespace fs = std::filesystem;
 
@@ -18,7 +19,7 @@ namespace {
 // answers".
 std::string position(const fs::path& folder) {
   const auto checkpoint = find_checkpoint(folder);
-  if (checkpoint) return concat("step ", checkpoint_state(*checkpoint).at("step").get<int64_t>());
+  if (checkpoint) return concat("step ", read_state(*checkpoint).position.step);
   std::error_code unreachable;
   if (fs::exists(answer_checkpoint(folder), unreachable)) return "its last answers";
   if (!fs::exists(block_checkpoint(folder), unreachable)) return "its beginning";

@@ -1,6 +1,9 @@
 #include "train/position.h"
 
+#include <algorithm>
+
 #include "core/error.h"
+#include "core/one_line.h"
 #include "train/checkpoint.h"
 
 using nlohmann::json;
@@ -23,11 +26,28 @@ void require_format(const json& state, const std::string& file) {
           "with --restart (", file, ")");
 }
 
-// Without the "[json.exception....] " in front.
-std::string reason_of(const json::exception& problem) {
-  const std::string what = problem.what();
-  const size_t end = what.find("] ");
-  return end == std::string::npos ? what : what.substr(end + 2);
+// What a key of state.json must hold, by the value that a new run has there; null: anything.
+bool is_like(const json& value, const json& example) {
+  if (example.is_number_float()) return value.is_number();
+  if (example.is_number()) return value.is_number_unsigned();
+  if (example.is_object())
+    return value.is_object() &&
+           std::all_of(value.begin(), value.end(), [](const json& v) { return v.is_string(); });
+  return example.is_null() || value.type() == example.type();
+}
+
+std::string kind_of(const json& example) {
+  if (example.is_number_float()) return "a number";
+  if (example.is_number()) return "a whole number from 0";
+  if (example.is_object()) return "an object of texts";
+  return example.is_boolean() ? "true or false" : "a text";
+}
+
+// nlohmann's own words for a wrong type speak of neither the key nor the file.
+void require_like(const json& state, const std::string& key, const json& example, const std::string& file) {
+  require(state.contains(key), "resume", "expected the key ", key, ", got none (", file, ")");
+  require(is_like(state[key], example), "resume", "expected ", kind_of(example), ", got ",
+          one_line(state[key].dump()), " (", file, ", key ", key, ")");
 }
 
 }  // namespace
@@ -43,12 +63,10 @@ RunState read_state(const std::filesystem::path& checkpoint) {
   const std::string file = state_file(checkpoint).string();
   const json state = checkpoint_state(checkpoint);
   require_format(state, file);
-  try {
-    return {state.get<Position>(), state.at("fingerprint").get<std::string>()};
-  } catch (const json::exception& problem) {
-    fail("resume", "expected the state of a training run, got a damaged one: ", reason_of(problem), " (",
-         file, ")");
-  }
+  const json examples = state_json({});
+  for (const auto& [key, example] : examples.items())
+    require_like(state, key, example, file);
+  return {state.get<Position>(), state["fingerprint"].get<std::string>()};
 }
 
 }  // namespace qslaw

@@ -197,12 +197,22 @@ TEST_CASE("a state that is damaged or of another format is refused, naming the f
   SECTION("a key is missing") {
     const std::string key = GENERATE("fingerprint", "step", "heldout_before", "initial_hashes");
     state.erase(key);
-    says = key;
+    says = "expected the key " + key + ", got none";
   }
   SECTION("a value of another type") {
-    const std::string key = GENERATE("fingerprint", "phase_step", "measuring", "initial_hashes");
+    const auto [key, expected] =
+        GENERATE(table<std::string, std::string>({{"fingerprint", "a text"},
+                                                  {"phase_step", "a whole number from 0"},
+                                                  {"seconds", "a number"},
+                                                  {"measuring", "true or false"},
+                                                  {"initial_hashes", "an object of texts"}}));
     state[key] = nlohmann::json::array({1});
-    says = "got a damaged one: type must be";
+    says = "expected " + expected + ", got [1] (" + file.string() + ", key " + key + ")";
+  }
+  SECTION("a count below 0, and a hash that is no text") {
+    const std::string key = GENERATE("step", "initial_hashes");
+    state[key] = key == "step" ? nlohmann::json(-1) : nlohmann::json({{"a", 1}});
+    says = "key " + key;
   }
   std::ofstream(file) << state;
   Run resumed(folder.path());
