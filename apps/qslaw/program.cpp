@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
 
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <new>
@@ -65,6 +66,9 @@ int guarded(const std::function<void()>& work) {
         std::string_view::npos)
       return complain(kHostMemory, kUserError);
     return complain("[internal] " + std::string(error.what()), kBug);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return complain("[files] cannot use " + error.path1().string() + ": " + error.code().message(),
+                    kUserError);
   } catch (const std::exception& error) {
     return complain("[internal] " + std::string(error.what()), kBug);
   }

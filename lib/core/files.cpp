@@ -105,7 +105,8 @@ std::string hash_file(const fs::path& path) {
 }  // namespace
 
 std::string read_file(const fs::path& path) {
-  if (fs::is_directory(path)) fail("read", "expected a file, got the folder ", path.string());
+  std::error_code told_below;
+  if (fs::is_directory(path, told_below)) fail("read", "expected a file, got the folder ", path.string());
   std::ifstream in(path, std::ios::binary);
   if (!in) fail("read", "cannot open ", path.string(), ": ", std::strerror(errno));
   std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());

@@ -27,12 +27,14 @@ std::vector<Turn> before_answer(const std::vector<Turn>& turns) {
 }
 
 void require_picture(const std::filesystem::path& picture, const std::string& where) {
-  const auto status = std::filesystem::status(picture);
+  std::error_code reason;
+  const auto status = std::filesystem::status(picture, reason);
   if (std::filesystem::is_regular_file(status)) return;
   fail(where, "expected the picture ", picture.string(), ", got ",
-       std::filesystem::is_directory(status) ? "a folder"
-       : std::filesystem::exists(status)     ? "no regular file"
-                                             : "no such file");
+       std::filesystem::is_directory(status)                    ? "a folder"
+       : std::filesystem::exists(status)                        ? "no regular file"
+       : status.type() == std::filesystem::file_type::not_found ? "no such file"
+                                                                : reason.message());
 }
 
 }  // namespace

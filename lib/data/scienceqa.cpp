@@ -97,7 +97,8 @@ class ProblemReader {
 // Published folders hold images/<id>/<name>; a folder shared by problems holds the names themselves.
 fs::path picture_path(const fs::path& images, const std::string& id, const std::string& name) {
   const fs::path own = images / id / name, shared = images / name;
-  return !fs::exists(own) && fs::exists(shared) ? shared : own;
+  std::error_code told_later;  // where the picture is read
+  return !fs::exists(own, told_later) && fs::exists(shared, told_later) ? shared : own;
 }
 
 ScienceQaProblem read_problem(const std::string& id, const json& value, const std::string& where,
@@ -130,6 +131,8 @@ json read_object(const fs::path& file) {
 
 // A problem asked twice would count twice.
 std::vector<std::string> read_ids(const json& list, const std::string& split, const fs::path& file) {
+  require(list.is_array(), "scienceqa", "expected a list of problem ids as split ", split, " of ",
+          file.string(), ", got ", list.type_name());
   std::vector<std::string> ids;
   std::map<std::string, size_t> entries;
   for (const json& entry : list) {
@@ -149,11 +152,11 @@ std::vector<ScienceQaProblem> read_scienceqa(const fs::path& problems, const fs:
                                              const std::string& split, const fs::path& images) {
   const json all = read_object(problems);
   const json lists = read_object(splits);
-  if (!lists.contains(split) || !lists[split].is_array()) {
+  if (!lists.contains(split)) {
     std::vector<std::string> names;
     for (const auto& item : lists.items())
       names.push_back(item.key());
-    fail("scienceqa", "expected one of ", join(names), " as split (a list in ", splits.string(), "), got \"",
+    fail("scienceqa", "expected one of ", join(names), " as split (a key of ", splits.string(), "), got \"",
          split, "\"");
   }
   std::vector<ScienceQaProblem> out;

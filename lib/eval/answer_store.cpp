@@ -1,11 +1,13 @@
 #include "eval/answer_store.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/one_line.h"
 #include "core/write_failure.h"
 
 namespace fs = std::filesystem;
@@ -13,6 +15,20 @@ namespace fs = std::filesystem;
 namespace qslaw {
 
 using nlohmann::json;
+
+namespace {
+
+// {"begin": number, "answers": [[number, text], ...]}
+bool is_batch(const json& line) {
+  const auto is_answer = [](const json& answer) {
+    return answer.is_array() && answer.size() == 2 && answer[0].is_number_unsigned() && answer[1].is_string();
+  };
+  return line.is_object() && line.contains("begin") && line["begin"].is_number_unsigned() &&
+         line.contains("answers") && line["answers"].is_array() &&
+         std::all_of(line["answers"].begin(), line["answers"].end(), is_answer);
+}
+
+}  // namespace
 
 AnswerStore::AnswerStore(const fs::path& folder, const std::string& benchmark) {
   if (folder.empty()) return;
@@ -24,9 +40,11 @@ AnswerStore::AnswerStore(const fs::path& folder, const std::string& benchmark) {
     const json line = json::parse(text.begin() + static_cast<std::ptrdiff_t>(begin),
                                   text.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
     if (line.is_discarded()) break;
-    Answers& answers = batches_[line.at("begin").get<size_t>()];
-    for (const json& answer : line.at("answers"))
-      answers[answer.at(0).get<size_t>()] = answer.at(1).get<std::string>();
+    require(is_batch(line), "resume", "expected lines of begin and answers, got ", one_line(line.dump()),
+            "; start over with --restart (", file_.string(), ")");
+    Answers& answers = batches_[line["begin"].get<size_t>()];
+    for (const json& answer : line["answers"])
+      answers[answer[0].get<size_t>()] = answer[1].get<std::string>();
   }
   if (begin < text.size()) fs::resize_file(file_, begin);
 }

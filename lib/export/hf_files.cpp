@@ -25,7 +25,8 @@ void add_old_rope_keys(json& text) {
   json rope = text["rope_parameters"];
   if (rope.contains("rope_theta")) text["rope_theta"] = rope["rope_theta"];
   rope.erase("rope_theta");
-  if (rope.value("rope_type", "default") != "default") text["rope_scaling"] = rope;
+  const json type = rope.value("rope_type", json());
+  if (!type.is_null() && type != "default") text["rope_scaling"] = rope;
 }
 
 const char* const kCompanions[] = {
@@ -114,7 +115,10 @@ void copy_companion_files(const ModelSource& source, const LlavaConfig& config, 
 
 void check_companion_files(const ModelSource& source) {
   for (const fs::path& file : companion_files(source)) {
-    if (file.extension() == ".json") read_json(file);
+    if (file.extension() != ".json") continue;
+    const json content = read_json(file);
+    require(content.is_object(), "export", "expected an object, got ", content.type_name(), " (",
+            file.string(), ")");
   }
 }
 

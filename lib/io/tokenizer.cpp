@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/one_line.h"
 #include "io/added_tokens.h"
 #include "io/json.h"
 #include "io/sentencepiece_model.h"
@@ -24,7 +25,8 @@ constexpr size_t kPartBytes = 64 * 1024;
 
 void load_model(SentencePieceProcessor& processor, const std::string& bytes, const std::string& file) {
   const auto status = processor.LoadFromSerializedProto(bytes);
-  require(status.ok(), "tokenizer", "expected a SentencePiece model in ", file, ", got: ", status.message());
+  require(status.ok(), "tokenizer", "expected a sound SentencePiece model, got a damaged one (", file,
+          "; sentencepiece: ", one_line(status.message()), ")");
 }
 
 // Hugging Face's `legacy` switch of tokenizer_config.json; missing means true.

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/one_line.h"
 #include "io/json.h"
 
 namespace qslaw {
@@ -22,7 +23,12 @@ void BlockStore::save(int64_t layer, const FinishedBlock& block) const {
 }
 
 FinishedBlock BlockStore::load(int64_t layer, const std::vector<LinearSpec>& specs) const {
-  return {read_packed_language(file(layer, ".safetensors"), specs), read_json(file(layer, ".json"))};
+  nlohmann::json report = read_json(file(layer, ".json"));
+  const bool is_whole = report.is_object() && report.contains("block") && report["block"].is_object() &&
+                        report.contains("layers") && report["layers"].is_array();
+  require(is_whole, "resume", "expected {\"layers\": [...], \"block\": {...}} of a finished block, got ",
+          one_line(report.dump()), "; start over with --restart (", file(layer, ".json").string(), ")");
+  return {read_packed_language(file(layer, ".safetensors"), specs), std::move(report)};
 }
 
 }  // namespace qslaw

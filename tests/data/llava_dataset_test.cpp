@@ -202,6 +202,7 @@ TEST_CASE("llava data: a bad sample's error names file, index, id and reason") {
       {talk("3"), "as turn 1, got number 3"},
       {"\"image\": \"none.png\", " + pair, "none.png, got no such file"},
       {"\"image\": \".\", " + pair, "images/., got a folder"},
+      {"\"image\": \"" + std::string(300, 'x') + "\", " + pair, "xxx, got File name too long"},
       {"\"image\": \"a.png\", " + pair, "got 0 \"<image>\" and 1 picture(s)"},
       {talk(R"({"from": "human", "value": "<image> <image>"},)" + gpt), "got 2 \"<image>\" and 0 picture(s)"},
       // LLaVA would drop the second one.

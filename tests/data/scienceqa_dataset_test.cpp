@@ -151,6 +151,7 @@ TEST_CASE("scienceqa: bad files") {
   CHECK_THAT(read_error(R"({"1": )" + good + R"(}, "2": )" + good + "}}", R"({"train": ["1", "2", 1]})"),
              Contains("expected each problem once in the split train of") && Contains("pid_splits.json") &&
                  Contains("got 1 as entry 1 and 3"));
-  CHECK_THAT(read_error("{}", R"({"train": {}})"), Contains("as split"));
+  CHECK_THAT(read_error("{}", R"({"train": {}})"),
+             Contains("expected a list of problem ids as split train of") && Contains("got object"));
   CHECK_THAT(read_error("{\"1\": \"\xff\"}"), Contains("another encoding at byte 7"));
 }

@@ -123,6 +123,13 @@ TEST_CASE("an unfinished run's answers are not asked for again") {
   CHECK(eval.lines("seed_bench").at(1).at("text") == lines.at(1).at("text"));
   CHECK(file_text(kept).substr(file_text(kept).find('\n') + 1) == text.substr(first));
   CHECK(whole.at("n") == 2);
+  for (const char* line :
+       {"[]", R"({"begin":0})", R"({"answers":[],"begin":"0"})", R"({"answers":[[0,1]],"begin":0})"}) {
+    write_text(kept, line + std::string("\n"));
+    CHECK_THROWS_WITH(run_benchmark(one_by_one, context), Catch::StartsWith("[resume] ") &&
+                                                              Catch::Contains(line) &&
+                                                              Catch::Contains(kept.string()));
+  }
 }
 
 TEST_CASE("MMBench's server file is a workbook that other programs read") {

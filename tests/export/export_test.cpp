@@ -137,6 +137,9 @@ TEST_CASE("config.json says what was written") {
   CHECK(text["rope_scaling"]["original_max_position_embeddings"] == 32);
   CHECK_FALSE(text["rope_scaling"].contains("rope_theta"));
   CHECK(text["rope_parameters"] == config.source["text_config"]["rope_parameters"]);
+  // As `default`, which reading takes it for.
+  config.source["text_config"]["rope_parameters"]["rope_type"] = nullptr;
+  CHECK_FALSE(hf_config(config, "bfloat16")["text_config"].contains("rope_scaling"));
 }
 
 TEST_CASE("what rounding to 16 bits costs is reported for each linear's weight as it was merged") {

@@ -194,6 +194,10 @@ TEST_CASE("tokenizer: a missing, cut or foreign model is refused") {
     folder.write("tokenizer.model", other);
     CHECK_THAT(folder.error(), Catch::Contains("expected a whole SentencePiece model"));
   }
+  folder.write("tokenizer.model", bytes + "\x0a\x03\x0a\x01" + "a");  // one more piece "a"
+  CHECK_THAT(folder.error(),
+             Catch::Contains("expected a sound SentencePiece model, got a damaged one (" +
+                             (folder.path / "tokenizer.model").string() + "; sentencepiece: a is"));
   fs::remove(folder.path / "tokenizer.model");
   CHECK_THAT(folder.error(), Catch::Contains("got no such file"));
 }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/interrupt.h"
+#include "io/json.h"
 #include "model/named_tensors.h"
 #include "quant/calibration.h"
 #include "quant/packed_linear.h"
@@ -277,4 +278,8 @@ TEST_CASE("omniquant: a stopped run goes on behind its finished blocks to the sa
     CHECK(at::equal(other.grid.scale, weight->grid.scale));
     CHECK(at::equal(other.grid.zero, weight->grid.zero));
   }
+  write_json(task.unfinished / "block-0.json", {{"block", 1}});
+  CHECK_THROWS_WITH(quantize_all(task), Catch::StartsWith("[resume] ") &&
+                                            Catch::Contains("got {\"block\":1}; ") &&
+                                            Catch::Contains((task.unfinished / "block-0.json").string()));
 }
