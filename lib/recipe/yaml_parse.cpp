@@ -92,6 +92,37 @@ int line_of_tab(const std::string& text) {
   return -1;
 }
 
+struct YamlFault {
+  std::string_view said;  // by yaml-cpp, perhaps with more behind it
+  const char* fault;
+};
+
+constexpr YamlFault kFaults[] = {
+    {"end of map flow", "a \"{\" without its \"}\", or an item without a comma behind it"},
+    {"end of sequence flow", "a \"[\" without its \"]\", or an item without a comma behind it"},
+    {"end of map", "a line that does not go on with the keys above it (is the indentation right?)"},
+    {"end of sequence", "a line that does not go on with the list above it (is the indentation right?)"},
+    {"illegal map value",
+     "a \":\" that cannot stand there (a missing one above, wrong indentation, or a text that needs quotes)"},
+    {"illegal map key", "a key where none can stand"},
+    {"illegal block entry", "a \"-\" where no list can begin"},
+    {"illegal flow end", "a \"]\" or \"}\" that was not opened"},
+    {"illegal EOF in scalar", "a text whose quotes are not closed"},
+    {"illegal document indicator", "a text whose quotes are not closed"},
+    {"unknown escape character", "an unknown escape behind \"\\\" (paths need single quotes or none)"},
+    {"the referenced anchor is not defined", "an alias (*) of an anchor (&) that is not there"},
+    {"alias not found", "a \"*\" without a name behind it (a text that begins so needs quotes)"},
+    {"anchor not found", "a \"&\" without a name behind it (a text that begins so needs quotes)"},
+};
+
+// What is wrong, in the words of a recipe's writer: yaml-cpp's are its parser's.
+std::string fault_of(const std::string& said) {
+  for (const YamlFault& known : kFaults) {
+    if (said.starts_with(known.said)) return known.fault;
+  }
+  return "a character or sign that cannot stand";
+}
+
 // Where relative paths begin: a pipe (`/dev/stdin`, a shell's `/dev/fd/63`, a named one) is no place of
 // files.
 fs::path folder_of(const fs::path& file) {
@@ -113,7 +144,7 @@ YamlNode parse_yaml(const std::string& text, const YamlSource& source) {
   } catch (const YAML::Exception& error) {
     const int tab = line_of_tab(text);
     if (tab >= 0) fail("recipe", "expected spaces as indentation, got a tab (", source.place(tab), ")");
-    fail("recipe", "expected YAML, got a syntax error: ", one_line(error.msg), " (",
+    fail("recipe", "expected YAML, got ", fault_of(error.msg), " in column ", error.mark.column + 1, " (",
          source.place(error.mark.line), ")");
   }
   if (documents.size() > 1)

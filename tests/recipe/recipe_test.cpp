@@ -19,7 +19,22 @@ TEST_CASE("a file that is no recipe is answered with one line") {
         "[recipe] expected UTF-8 text, got other bytes (recipe.yaml, line 2)");
   CHECK(error_of("name: x\n---\nname: y\n") ==
         "[recipe] expected one document, got 2 separated by \"---\" (recipe.yaml, line 3)");
-  CHECK(error_of("name: [1, 2\nseed: 3\n").find("[recipe] expected YAML, got a syntax error: ") == 0);
+  const std::vector<std::pair<std::string, std::string>> faults = {
+      {"name: [1, 2\nseed: 3\n", "a \"[\" without its \"]\""},
+      {"name: {a: 1\nseed: 3\n", "a \"{\" without its \"}\""},
+      {"name: [1]]\n", "a \"]\" or"},
+      {"name: \"C:\\data\"\n", "an unknown escape"},
+      {"name: a: b\n", "a \":\" that cannot stand there"},
+      {"name: x\n  seed: 3\n", "a \":\" that cannot stand there"},
+      {"name: x\n- y\n", "(is the indentation right?)"},
+      {"name: *x\n", "an alias (*)"},
+      {"name: @x\n", "a character or sign that cannot stand"},
+  };
+  for (const auto& [text, fault] : faults) {
+    INFO(text);
+    CHECK_THAT(error_of(text), Catch::StartsWith("[recipe] expected YAML, got ") && Catch::Contains(fault) &&
+                                   Catch::Contains("(recipe.yaml, line "));
+  }
   CHECK(error_of("? [a, b]\n: 1\n") ==
         "[recipe] expected a key that is plain text, got another kind (recipe.yaml, line 1)");
   CHECK(error_of("name: !!str x\n") ==
@@ -195,7 +210,7 @@ TEST_CASE("overrides that cannot be applied") {
   CHECK(error_of(text, {"warmup..first_layer=1"}) ==
         "[recipe] expected names separated by single dots, got \"warmup..first_layer\" (--set "
         "warmup..first_layer=1)");
-  CHECK(error_of(text, {"seed=[1"}).find("[recipe] expected YAML, got a syntax error: ") == 0);
+  CHECK(error_of(text, {"seed=[1"}).find("[recipe] expected YAML, got a \"[\" without its \"]\"") == 0);
   CHECK(error_of(text, {"seed=[1"}).find("(--set seed=[1)") != std::string::npos);
 }
 
