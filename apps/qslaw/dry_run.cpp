@@ -17,8 +17,8 @@
 namespace qslaw {
 namespace {
 
-// Multiplications and additions per second of a small product: the machine's order of magnitude. The best of a
-// few, because other work on the machine only slows down.
+// Multiplications and additions per second of a small product: the machine's order of magnitude. The best of
+// a few, because other work on the machine only slows down.
 double probe_flops(const Experiment& experiment) {
   constexpr int64_t kSide = 768;
   constexpr int kTries = 5;
