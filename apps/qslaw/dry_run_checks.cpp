@@ -15,7 +15,9 @@
 #include "eval/questions.h"
 #include "export/hf_files.h"
 #include "quant/calibration.h"
+#include "quant/starting_values.h"
 #include "sample_checks.h"
+#include "stage_checks.h"
 #include "training.h"
 
 namespace qslaw {
@@ -53,9 +55,11 @@ void decode_draws_if_asked(const StageRun& run, const std::vector<const Dataset*
 void check_quantize(const StageRun& run, const LlavaConfig& config) {
   const Recipe& recipe = run.experiment.recipe;
   const QuantizeOptions& options = *recipe.quantize;
-  for (const LinearSpec& spec : linear_specs(config.language)) {
+  const auto specs = linear_specs(config.language);
+  for (const LinearSpec& spec : specs)
     check_group_shape(spec.name, spec.columns, options.bits, options.group_size);
-  }
+  if (!options.omniquant.start.empty())
+    ClippingStart(options.omniquant.start, specs, options.group_size).check_values(specs);
   if (!options.calibration) return;
   const Tokenizer tokenizer = load_tokenizer(recipe.model, config);
   const EncodingContext context = encoding_context(tokenizer, recipe.model.template_name, config);
@@ -67,6 +71,14 @@ void check_quantize(const StageRun& run, const LlavaConfig& config) {
     decode_draws_if_asked(run, {dataset.get()}, draws, checks);
     check_samples(checks, dataset->size(), [&](int64_t i) { return dataset->at(i); });
   }
+}
+
+void check_gamma_start(const StageRun& run, const LlavaConfig& config) {
+  const WarmupOptions& options = *run.experiment.recipe.warmup;
+  if (options.start.empty()) return;
+  const auto specs = linear_specs(config.language);
+  GammaStart(options.start, specs, warmup_group_size(run.experiment), options.first_layer)
+      .check_values(specs);
 }
 
 void check_dataset(const StageRun& run, const DataOptions& options, const EncodingContext& context) {
@@ -210,8 +222,10 @@ DataShape check_stage_data(const StageRun& run, const LlavaConfig& config) {
   const Recipe& recipe = run.experiment.recipe;
   if (run.stage == "quantize") check_quantize(run, config);
   if (run.stage == "export") check_companion_files(recipe.model.source);
-  if (run.stage == "warmup")
+  if (run.stage == "warmup") {
+    check_gamma_start(run, config);
     return check_training(run, config, recipe.warmup->phases, recipe.warmup->loop, recipe.warmup->heldout);
+  }
   if (run.stage == "tune")
     return check_training(run, config, {recipe.tune->phase}, recipe.tune->loop, recipe.tune->heldout);
   return run.stage == "eval" ? check_eval(run, config) : DataShape{};

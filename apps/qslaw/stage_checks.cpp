@@ -7,11 +7,17 @@ namespace qslaw {
 PackedBase packed_base(const Artifacts& artifacts) {
   if (!artifacts.packed) return {};
   const PackedHeader header = read_packed_header(*artifacts.packed);
-  return {header.method, header.kind};
+  return {header.method, header.kind, header.group_size};
 }
 
 PackedBase packed_base(const QuantizeOptions& options) {
-  return {options.method, options.method == "nf4" ? CodeKind::normal_float : CodeKind::uniform};
+  return {options.method, options.method == "nf4" ? CodeKind::normal_float : CodeKind::uniform,
+          options.group_size};
+}
+
+int64_t warmup_group_size(const Experiment& experiment) {
+  const auto& own = experiment.recipe.quantize;
+  return own ? own->group_size : packed_base(collect_artifacts(experiment, stage_names().front())).group_size;
 }
 
 std::optional<PackedLinears> packed_linears(const Artifacts& artifacts) {

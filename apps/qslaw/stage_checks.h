@@ -14,12 +14,16 @@ namespace qslaw {
 struct PackedBase {
   std::string method;  // empty: nothing is packed
   CodeKind kind = CodeKind::uniform;
+  int64_t group_size = 0;
 };
 
 /// Of the artifacts' packed file, from its header alone. UserError when it is no such file.
 PackedBase packed_base(const Artifacts& artifacts);
 /// Of what a quantize section will make.
 PackedBase packed_base(const QuantizeOptions& options);
+
+/// Of the weights that a warm-up of this recipe begins with. REQUIRES: require_warmup_base passed.
+int64_t warmup_group_size(const Experiment& experiment);
 
 /// Its sizes, for the estimates.
 std::optional<PackedLinears> packed_linears(const Artifacts& artifacts);

@@ -19,7 +19,7 @@ void run_quantize(const StageRun& run, StageReport& report) {
   QuantizeTask task{
       tuned_source(experiment, artifacts), config, options, experiment.dtype, experiment.device, {},
       block_checkpoint(run.folder)};
-  if (options.calibration && options.method == "omniquant") {
+  if (options.calibration) {
     const Tokenizer tokenizer = load_tokenizer(model, config);
     task.calibration =
         calibration_batches(*options.calibration, encoding_context(tokenizer, model.template_name, config),

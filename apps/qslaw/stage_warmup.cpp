@@ -66,6 +66,21 @@ void write_gamma(const std::filesystem::path& path, const std::vector<ScaleLinea
   write_safetensors(path, tensors, {{"qslaw_gamma", "1"}});
 }
 
+void learn_scales(const StageRun& run, const LlavaConfig& config, const std::vector<ScaleLinear*>& scaled,
+                  Llava& model, StageReport& report) {
+  const WarmupOptions& options = *run.experiment.recipe.warmup;
+  const TrainingData data(run, config, options.phases, options.loop, options.heldout);
+  TrainTask task = make_task(run, data, model, options.optimizer, options.loop, options.heldout);
+  task.groups.push_back(gamma_group(scaled, options.optimizer));
+  const double projector_lr =
+      options.optimizer.projector_lr > 0 ? options.optimizer.projector_lr : options.optimizer.lr;
+  if (options.train_projector && data.has_pictures())
+    task.groups.push_back(projector_group(model, projector_lr));
+  log_info(concat("warmup: ", count_parameters(task.groups), " parameters over ", scaled.size(), " linears"));
+  const TrainResult result = train(task, run.resume);
+  report_training(run, task, result, model, report);
+}
+
 }  // namespace
 
 void run_warmup(const StageRun& run, StageReport& report) {
@@ -76,20 +91,20 @@ void run_warmup(const StageRun& run, StageReport& report) {
   require_warmup_base(packed_base(artifacts), options, config);
   const auto packed = read_packed(config, artifacts);
 
+  std::optional<GammaStart> start;
+  if (!options.start.empty())
+    start.emplace(options.start, linear_specs(config.language), packed->group_size, options.first_layer);
   std::vector<ScaleLinear*> scaled;
   Llava model = load_base(experiment, config, artifacts,
                           scale_maker(*packed, options.first_layer, experiment.device, scaled));
-  const TrainingData data(run, config, options.phases, options.loop, options.heldout);
-  TrainTask task = make_task(run, data, model, options.optimizer, options.loop, options.heldout);
-  task.groups.push_back(gamma_group(scaled, options.optimizer));
-  const double projector_lr =
-      options.optimizer.projector_lr > 0 ? options.optimizer.projector_lr : options.optimizer.lr;
-  if (options.train_projector && data.has_pictures())
-    task.groups.push_back(projector_group(model, projector_lr));
-  log_info(concat("warmup: ", count_parameters(task.groups), " parameters over ", scaled.size(), " linears"));
-  const TrainResult result = train(task, run.resume);
+  if (start) begin_with(*start, scaled);
+  if (options.phases.empty()) {
+    report.results["steps"] = 0;
+    report.memory.weights = model_bytes(model);
+  } else {
+    learn_scales(run, config, scaled, model, report);
+  }
 
-  report_training(run, task, result, model, report);
   report_gamma(scaled, report.results);
   write_gamma(run.folder / "gamma.safetensors", scaled);
   write_safetensors(run.folder / "projector.safetensors", projector_to_named(model.projector));

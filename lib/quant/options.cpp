@@ -39,10 +39,12 @@ void check_calibration(const CalibrationOptions& options, const std::string& key
 }
 
 void check_omniquant(const QuantizeOptions& options) {
+  const bool given = !options.omniquant.start.empty();
+  require_at_least("quantize.omniquant.epochs", options.omniquant.epochs, given ? 0 : 1);
+  if (options.omniquant.epochs == 0) return;  // nothing is learned
   require_key(options.calibration.has_value(), "quantize.calibration",
               "expected calibration samples for method omniquant, got none");
   check_calibration(*options.calibration, "quantize.calibration");
-  require_at_least("quantize.omniquant.epochs", options.omniquant.epochs, 1);
   require_positive("quantize.omniquant.lr", options.omniquant.lr);
   require_at_least("quantize.omniquant.batch_size", options.omniquant.batch_size, 1);
   require_key(options.omniquant.batch_size <= options.calibration->samples, "quantize.omniquant.batch_size",

@@ -90,6 +90,12 @@ LinearMaker scale_maker(const PackedLanguage& language, int64_t first_layer, at:
   };
 }
 
+void begin_with(const GammaStart& start, const std::vector<ScaleLinear*>& layers) {
+  at::NoGradGuard no_grad;
+  for (ScaleLinear* layer : layers)
+    layer->gamma().copy_(start.gamma(layer->spec()));
+}
+
 PackedLanguage fold_scales(const PackedLanguage& language, const std::vector<ScaleLinear*>& layers) {
   PackedLanguage folded = language;
   folded.method += "+qslaw";

@@ -6,6 +6,7 @@
 
 #include "model/linear.h"
 #include "quant/packed_weight.h"
+#include "quant/starting_values.h"
 
 namespace qslaw {
 
@@ -39,6 +40,9 @@ class ScaleLinear final : public Linear {
 /// it packed.
 LinearMaker scale_maker(const PackedLanguage& language, int64_t first_layer, at::Device device,
                         std::vector<ScaleLinear*>& made);
+
+/// Puts given values of gamma in the place of 1.
+void begin_with(const GammaStart& start, const std::vector<ScaleLinear*>& layers);
 
 /// The language model with every gamma folded in; the other linears are those of `language`.
 PackedLanguage fold_scales(const PackedLanguage& language, const std::vector<ScaleLinear*>& layers);

@@ -64,6 +64,12 @@ GroupGrid ClippedLinear::grid() const {
   return grid_from_range(clipped_range(), bits_);
 }
 
+void ClippedLinear::begin_with(const ClippingFactors& factors) {
+  at::NoGradGuard no_grad;
+  upper_.copy_(factors.upper);
+  lower_.copy_(factors.lower);
+}
+
 at::Tensor ClippedLinear::forward(const at::Tensor& x) const {
   const GroupRange range = clipped_range();
   // group_scale of quant_math.h in differentiable operators.

@@ -3,6 +3,7 @@
 #pragma once
 #include "model/linear.h"
 #include "quant/packed_weight.h"
+#include "quant/starting_values.h"
 
 namespace qslaw {
 
@@ -14,6 +15,9 @@ class ClippedLinear final : public Linear {
   at::Tensor forward(const at::Tensor& x) const override;
   at::Tensor dense_weight(at::ScalarType dtype) const override;
   int64_t weight_bytes() const override;
+
+  /// Puts these factors in the place of 4.0.
+  void begin_with(const ClippingFactors& factors);
 
   at::Tensor& upper() { return upper_; }
   at::Tensor& lower() { return lower_; }

@@ -93,7 +93,7 @@ StageEstimate estimate_quantize(const Recipe& recipe, const LlavaConfig& config)
   estimate.weights = packed_linears(options, counts.largest_linear).bytes;
   estimate.activations = (options.method == "nf4" ? 7 : 2) * counts.largest_linear;
   estimate.flops = 20.0 * static_cast<double>(counts.linears);
-  if (options.method != "omniquant") return estimate;
+  if (!options.calibration) return estimate;
   const int64_t bytes = dtype_bytes(recipe), block = counts.linears / config.language.layers;
   const int64_t tokens = options.calibration->samples * options.calibration->length;
   estimate.weights += bytes * (counts.other_language + counts.vision + counts.projector + block);
@@ -117,6 +117,7 @@ StageEstimate estimate_warmup(const Recipe& recipe, const LlavaConfig& config, c
   StageEstimate estimate;
   estimate.weights =
       packed.bytes + bytes * scaled + bytes * (counts.other_language + counts.vision + counts.projector);
+  if (options.phases.empty()) return estimate;  // gamma is folded as it is
   add_trained(estimate, options.optimizer, scaled / packed.group_size, 0);
   if (options.train_projector) add_trained(estimate, options.optimizer, counts.projector, bytes);
   estimate.activations =

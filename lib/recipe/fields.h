@@ -113,9 +113,11 @@ void fields(V& v, CalibrationOptions& o) {
 
 template <class V>
 void fields(V& v, OmniquantOptions& o) {
+  v("start", o.start);
   v("epochs", o.epochs);
-  v("lr", o.lr);
-  v("batch_size", o.batch_size);
+  const Use learning = used_if(o.epochs != 0, "epochs 0 learns nothing");
+  v("lr", o.lr, learning);
+  v("batch_size", o.batch_size, learning);
 }
 
 template <class V>
@@ -124,8 +126,10 @@ void fields(V& v, QuantizeOptions& o) {
   v("bits", o.bits);
   if constexpr (V::kReads) o.group_size = o.method == "nf4" ? 64 : o.group_size;
   v("group_size", o.group_size);
-  v("calibration", o.calibration, used_by("method", o.method, {"omniquant"}));
-  v("omniquant", o.omniquant, used_by("method", o.method, {"omniquant"}));
+  const Use learned = used_by("method", o.method, {"omniquant"});
+  v("omniquant", o.omniquant, learned);
+  v("calibration", o.calibration,
+    learned.allowed ? used_if(o.omniquant.epochs != 0, "omniquant.epochs 0 learns nothing") : learned);
 }
 
 // --- warmup, tune --------------------------------------------------------------------------------
@@ -180,23 +184,25 @@ void fields(V& v, HeldoutOptions& o) {
 
 /// Keys of the section itself.
 template <class V>
-void loop_fields(V& v, LoopOptions& o) {
-  v("batch_size", o.batch_size);
-  v("micro_batch_size", o.micro_batch_size);
-  v("checkpointing", o.checkpointing);
-  v("save_every", o.save_every);
-  v("loader_threads", o.loader_threads);
+void loop_fields(V& v, LoopOptions& o, const Use& use = {}) {
+  v("batch_size", o.batch_size, use);
+  v("micro_batch_size", o.micro_batch_size, use);
+  v("checkpointing", o.checkpointing, use);
+  v("save_every", o.save_every, use);
+  v("loader_threads", o.loader_threads, use);
 }
 
 template <class V>
 void fields(V& v, WarmupOptions& o) {
   v("formula", o.formula);
   v("first_layer", o.first_layer);
-  v("train_projector", o.train_projector);
-  v("optimizer", OptimizerFields{o.optimizer, o.train_projector, false});
-  v("phases", o.phases, needed());
-  loop_fields(v, o.loop);
-  v("heldout", o.heldout);
+  v("start", o.start);
+  v("phases", o.phases, o.start.empty() ? needed() : Use{});
+  const Use learning = used_if(!o.phases.empty(), "no phase learns anything");
+  v("train_projector", o.train_projector, learning);
+  v("optimizer", OptimizerFields{o.optimizer, o.train_projector, false}, learning);
+  loop_fields(v, o.loop, learning);
+  v("heldout", o.heldout, learning);
 }
 
 template <class V>

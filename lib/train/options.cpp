@@ -100,8 +100,10 @@ int64_t draw_count(double draws, const std::string& key) {
 void check(const WarmupOptions& options) {
   require_one_of("warmup.formula", options.formula, {"qslaw"});
   require_at_least("warmup.first_layer", options.first_layer, 0);
+  require_key(!options.phases.empty() || !options.start.empty(), "warmup.phases",
+              "expected at least one phase, got none");
+  if (options.phases.empty()) return;  // nothing is learned
   check_optimizer(options.optimizer, "warmup.optimizer");
-  require_key(!options.phases.empty(), "warmup.phases", "expected at least one phase, got none");
   check_loop(options.loop, "warmup");
   for (size_t i = 0; i < options.phases.size(); ++i) {
     const std::string key = concat("warmup.phases.", i);

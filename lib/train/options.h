@@ -1,6 +1,7 @@
 // What a recipe's `warmup` and `tune` sections say.
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -62,9 +63,10 @@ struct HeldoutOptions {
 struct WarmupOptions {
   std::string formula = "qslaw";  // qslaw (docs/method.md)
   int64_t first_layer = 6;        // decoder blocks below it keep gamma = 1
+  std::filesystem::path start;    // gamma to begin with; empty: 1
   bool train_projector = true;
   OptimizerOptions optimizer{.lr = 2e-3, .projector_lr = 2e-3};
-  std::vector<PhaseOptions> phases;
+  std::vector<PhaseOptions> phases;  // none: `start` is folded as it is
   LoopOptions loop;
   HeldoutOptions heldout;
 };

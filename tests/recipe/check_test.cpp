@@ -43,6 +43,15 @@ TEST_CASE("check: quantize") {
        "a path for kind text, got none (recipe.yaml, line 5, key quantize.calibration.path)"},
       {"quantize: {method: omniquant, calibration: {kind: text, path: a}, omniquant: {lr: 0}}\n",
        "more than 0, got 0 (recipe.yaml, line 5, key quantize.omniquant.lr)"},
+      {"quantize: {method: omniquant, calibration: {kind: text, path: a}, omniquant: {epochs: 0}}\n",
+       "at least 1, got 0 (recipe.yaml, line 5, key quantize.omniquant.epochs)"},
+      {"quantize: {method: omniquant, omniquant: {start: a.pth}}\n",
+       "calibration samples for method omniquant, got none (recipe.yaml, line 5, key quantize.calibration)"},
+      {"quantize:\n  method: omniquant\n  omniquant: {start: a.pth, epochs: 0}\n"
+       "  calibration: {kind: text, path: a}\n",
+       "no key \"calibration\" as omniquant.epochs 0 learns nothing"},
+      {"quantize: {method: omniquant, omniquant: {start: a.pth, epochs: 0, lr: 0.1}}\n",
+       "no key \"lr\" as epochs 0 learns nothing"},
   });
   CHECK(read_text(kHead + "quantize: {method: nf4}\n").quantize->group_size == 64);
   CHECK(read_text(kHead + "quantize: {bits: 8}\n").quantize->group_size == 128);
@@ -57,6 +66,8 @@ TEST_CASE("check: warmup") {
        "warmup)"},
       {"quantize: {}\nwarmup: {phases: []}\n",
        "at least one phase, got none (recipe.yaml, line 6, key warmup.phases)"},
+      {"quantize: {}\nwarmup: {start: scaling.bin, phases: [], batch_size: 4}\n",
+       "no key \"batch_size\" as no phase learns anything"},
       {"quantize: {}\nwarmup: {}\n", "the key \"phases\", got none (recipe.yaml, line 6, key warmup.phases)"},
       {quantize + "    - {epochs: 2}\n",
        "pictures or text to train on, got neither (recipe.yaml, line 8, key warmup.phases.0)"},

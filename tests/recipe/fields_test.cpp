@@ -57,9 +57,10 @@ quantize:
   bits: 3
   group_size: 64
   calibration: {kind: mix, text: {kind: text, path: t, limit: 7}, pictures: {kind: scienceqa, problems: p, splits: s}, samples: 4, length: 99}
-  omniquant: {epochs: 3, lr: 1e-07, batch_size: 2}
+  omniquant: {start: omni_parameters.pth, epochs: 3, lr: 1e-07, batch_size: 2}
 warmup:
   first_layer: 0
+  start: scaling.bin
   train_projector: false
   optimizer: {lr: 0.1, weight_decay: 0.01, max_grad_norm: 1, schedule: constant, states: int8}
   phases: [{text: {kind: text, path: t, max_length: 64}, max_steps: 5, template: llava_v1, batch_size: 64, lr: 0.5}]
@@ -81,6 +82,15 @@ eval:
     - {kind: mmbench, path: dev.tsv, split: dev, max_new_tokens: 8}
     - {kind: textvqa, path: q.jsonl, annotations: a.json}
 export: {formats: [hf], dtype: float16, max_shard_bytes: 1000}
+)";
+
+// Nothing is learned.
+const std::string kGiven = R"(name: given
+output: out
+model: {path: base}
+quantize: {method: omniquant, omniquant: {start: omni_parameters.pth, epochs: 0}}
+warmup: {start: scaling.bin, phases: []}
+eval: {benchmarks: [{kind: speed}]}
 )";
 
 /// Collects every key of every section, those of nested structs included.
@@ -136,7 +146,7 @@ TEST_CASE("the contract's example") {
 }
 
 TEST_CASE("a recipe that is written and read back is the same recipe") {
-  for (const std::string& text : {kExample, kOther}) {
+  for (const std::string& text : {kExample, kOther, kGiven}) {
     const Recipe first = read_text(text);
     const std::string yaml = recipe_yaml(first);
     const Recipe second = read_text(yaml);  // in another folder: its paths must be absolute

@@ -1,6 +1,7 @@
 // The quantization methods' entry points (the table is in quantize.cpp).
 #pragma once
 #include "quant/quantize.h"
+#include "quant/starting_values.h"
 
 namespace qslaw {
 
@@ -8,6 +9,10 @@ namespace qslaw {
 nlohmann::json quantize_rtn(const QuantizeTask& task, const PackedSink& sink);
 /// Learnable weight clipping, block by block (OmniQuant).
 nlohmann::json quantize_omniquant(const QuantizeTask& task, const PackedSink& sink);
+/// The same with given factors and nothing to learn: each linear on its own, without data.
+nlohmann::json quantize_with_factors(const QuantizeTask& task, const PackedSink& sink);
+/// A linear's row of the report with the means of its factors behind the sigmoid.
+nlohmann::json clip_row(nlohmann::json row, const ClippingFactors& factors);
 /// NormalFloat codes with double quantization (QLoRA).
 nlohmann::json quantize_nf4(const QuantizeTask& task, const PackedSink& sink);
 

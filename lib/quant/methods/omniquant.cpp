@@ -17,12 +17,13 @@
 namespace qslaw {
 namespace {
 
-// Hidden states of the calibration samples while a block is learned.
+// Hidden states of the calibration samples while a block is learned, and what factors all blocks begin with.
 struct CalibrationState {
   std::vector<at::Tensor> targets_BTD;    // behind the block, through full-precision blocks
   std::vector<at::Tensor> quantized_BTD;  // in front of it, through quantized blocks
   std::vector<at::Tensor> mask_BT1;       // 1 for tokens, 0 for padding
   std::vector<RopeTable> rope;
+  std::optional<ClippingStart> start;  // none: 4.0
 };
 
 CalibrationState start_state(const Llava& model, const std::vector<Batch>& batches) {
@@ -81,23 +82,20 @@ void learn_clipping(const LlamaBlock& block, const std::vector<ClippedLinear*>& 
 }
 
 // The block's linears with learnable clipping; the full-precision ones are handed back in `full`.
-std::vector<ClippedLinear*> clip_block(LlamaBlock& block, const QuantizeOptions& options,
+std::vector<ClippedLinear*> clip_block(LlamaBlock& block, const std::vector<LinearSpec>& specs,
+                                       const QuantizeOptions& options,
+                                       const std::optional<ClippingStart>& start,
                                        std::vector<std::unique_ptr<Linear>>& full) {
   std::vector<ClippedLinear*> clipped;
   for (auto& [name, linear] : block_linears(block)) {
     auto& dense = dynamic_cast<DenseLinear&>(**linear);
     auto made = std::make_unique<ClippedLinear>(dense.weight(), options.group_size, options.bits);
+    if (start) made->begin_with(start->factors(specs[clipped.size()]));
     clipped.push_back(made.get());
     full.push_back(std::move(*linear));
     *linear = std::move(made);
   }
   return clipped;
-}
-
-nlohmann::json clip_row(nlohmann::json row, ClippedLinear& linear) {
-  row["clip_high"] = at::sigmoid(linear.upper()).mean().item<double>();
-  row["clip_low"] = at::sigmoid(linear.lower()).mean().item<double>();
-  return row;
 }
 
 std::vector<LinearSpec> block_specs(const LanguageConfig& config, int64_t layer) {
@@ -115,7 +113,8 @@ FinishedBlock pack_block(const QuantizeTask& task, const std::vector<LinearSpec>
   for (size_t i = 0; i < specs.size(); ++i) {
     const auto packed = std::make_shared<PackedWeight>(clipped[i]->pack().to(at::kCPU));
     const at::Tensor weight_NK = full[i]->dense_weight(at::kFloat).cpu();
-    finished.report["layers"].push_back(clip_row(layer_error(specs[i], weight_NK, *packed), *clipped[i]));
+    finished.report["layers"].push_back(
+        clip_row(layer_error(specs[i], weight_NK, *packed), {clipped[i]->upper(), clipped[i]->lower()}));
     finished.linears.weights[specs[i].name] = packed;
   }
   return finished;
@@ -125,7 +124,7 @@ FinishedBlock learn_block(LlamaBlock& block, int64_t layer, const std::vector<Li
                           const QuantizeTask& task, const CalibrationState& state) {
   const LanguageConfig& config = task.config.language;
   std::vector<std::unique_ptr<Linear>> full;
-  const auto clipped = clip_block(block, task.options, full);
+  const auto clipped = clip_block(block, specs, task.options, state.start, full);
   const double before = mean_error(block, config, state);
   learn_clipping(block, clipped, config, state, task.options.omniquant);
   const double after = mean_error(block, config, state);
@@ -178,13 +177,19 @@ void quantize_block(Llava& model, int64_t layer, const QuantizeTask& task, const
 }  // namespace
 
 nlohmann::json quantize_omniquant(const QuantizeTask& task, const PackedSink& sink) {
+  const OmniquantOptions& options = task.options.omniquant;
+  if (options.epochs == 0 && !options.start.empty()) return quantize_with_factors(task, sink);
   QSLAW_CHECK(!task.calibration.empty());
+  std::optional<ClippingStart> start;
+  if (!options.start.empty())
+    start.emplace(options.start, linear_specs(task.config.language), task.options.group_size);
   // Mapped, not copied: one block's weights at a time are touched.
   const LinearMaker mapped = [](const LinearSpec&, const std::function<at::Tensor()>& read_weight) {
     return std::make_unique<DenseLinear>(read_weight());
   };
   Llava model = load_llava(task.source, task.config, task.dtype, task.device, mapped);
   CalibrationState state = start_state(model, task.calibration);
+  state.start = std::move(start);
   const int64_t layers = task.config.language.layers;
   const BlockStore store(task.unfinished);
   Progress progress("omniquant", layers, "blocks");
