@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/key_error.h"
 #include "quant/packed_weight.h"
 #include "stage_inputs.h"
 
@@ -113,6 +114,10 @@ void require_stage_files(const fs::path& folder, const StageReport& report, cons
 Artifacts collect_artifacts(const Experiment& experiment, const std::string& stage) {
   Artifacts artifacts;
   add_brought_stages(artifacts, experiment);
+  const fs::path& given = experiment.recipe.model.adapter;
+  require_key(
+      given.empty() || !artifacts.adapter, "model.adapter",
+      "expected one adapter, got also that of model.stages: ", artifacts.adapter.value_or("").string());
   for (const std::string& before : experiment.base_stages(stage)) {
     const fs::path folder = experiment.folder(before);
     require(is_stage_complete(folder), stage, "expected the recipe's ", before,
@@ -123,6 +128,7 @@ Artifacts collect_artifacts(const Experiment& experiment, const std::string& sta
     add_stage(artifacts, folder, report, restart_remedy(before));
   }
   require_packed_of_base(artifacts);
+  if (!given.empty() && !artifacts.adapter && puts_adapter_on(stage)) artifacts.given_adapter = given;
   return artifacts;
 }
 

@@ -26,13 +26,15 @@ struct Artifacts {
   std::string tuned_base;  // SHA-256 of each of `dense`; empty: the checkpoint's weights
   std::optional<std::filesystem::path> projector;           // warmup, tune: projector.safetensors
   std::optional<std::filesystem::path> adapter;             // tune lora: adapter.safetensors
+  std::optional<std::filesystem::path> given_adapter;       // model.adapter, as long as no stage has tuned it
   std::map<std::filesystem::path, ArtifactOrigin> origins;  // of these files, among others
 };
 
 /// UserError when an earlier stage of the recipe, or one of `model.stages`, is not complete or lacks a file:
 /// without it the stage would silently work on another model. The same, but for `run`, when one of the
 /// recipe's own was made of other inputs than the present ones. Also for packed weights of another base than
-/// the fully tuned model, if any, before them. Reads headers only.
+/// the fully tuned model, if any, before them. KeyError for an adapter of `model.stages` beside
+/// model.adapter. Reads headers only.
 Artifacts collect_artifacts(const Experiment& experiment, const std::string& stage);
 
 /// Before they are read: their bytes, too, must be those that the stages' reports speak of. UserError naming

@@ -4,9 +4,11 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/key_error.h"
 #include "core/one_line.h"
 #include "data/preprocessor.h"
 #include "io/weight_folder.h"
+#include "model/lora_folder.h"
 #include "model/original_layout.h"
 #include "quant/packed_linear.h"
 
@@ -27,8 +29,7 @@ void overlay_adapter(const fs::path& path, AssembledModel& model) {
   model.lora.rank = std::stoll(metadata_value(file, "rank"));
   model.lora.alpha = std::stod(metadata_value(file, "alpha"));
   model.lora.dropout = 0.0;
-  model.adapter =
-      attach_lora(model.llava.language, model.lora, std::make_shared<DropoutKey>(), 0, model.llava.device);
+  model.adapter = attach_lora(model.llava.language, model.lora, model.dropout, 0, model.llava.device);
   at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : lora_tensors(model.adapter)) {
     const at::Tensor stored = file.tensor(name);
@@ -36,6 +37,20 @@ void overlay_adapter(const fs::path& path, AssembledModel& model) {
             ", got ", stored.sizes(), " (", path.string(), ")");
     at::Tensor(tensor).copy_(stored);
   }
+}
+
+void overlay_given(const Artifacts& artifacts, const LlavaConfig& config, double dropout,
+                   AssembledModel& model) {
+  const LoraFolder folder(*artifacts.given_adapter, config);
+  if (artifacts.packed && !folder.base_sha256().empty()) {
+    require_key(folder.base_sha256() == sha256_file(*artifacts.packed), "model.adapter",
+                "expected the base that the adapter was tuned on, got another one: ",
+                artifacts.packed->string(), " below ", artifacts.given_adapter->string());
+  }
+  model.lora = folder.options();
+  model.lora.dropout = dropout;
+  model.adapter = attach_lora(model.llava.language, model.lora, model.dropout, 0, model.llava.device);
+  folder.lay_over(model.llava, model.adapter);
 }
 
 }  // namespace
@@ -61,7 +76,7 @@ Llava load_base(const Experiment& experiment, const LlavaConfig& config, const A
 }
 
 AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& config,
-                              const Artifacts& artifacts) {
+                              const Artifacts& artifacts, double dropout) {
   require_adapter_base(experiment, artifacts);
   const auto packed = read_packed(config, artifacts);
   AssembledModel model;
@@ -69,6 +84,7 @@ AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& c
       experiment, config, artifacts,
       packed ? packed_maker(*packed, experiment.device) : dense_maker(experiment.dtype, experiment.device));
   if (artifacts.adapter) overlay_adapter(*artifacts.adapter, model);
+  if (artifacts.given_adapter) overlay_given(artifacts, config, dropout, model);
   return model;
 }
 

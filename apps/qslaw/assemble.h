@@ -18,6 +18,7 @@ struct AssembledModel {
   Llava llava;
   std::vector<LoraLinear*> adapter;  // owned by llava; empty without an adapter
   LoraOptions lora;
+  std::shared_ptr<DropoutKey> dropout = std::make_shared<DropoutKey>();  // of the adapter
 };
 
 /// The decoder's packed weights that a stage starts from, if any stage before it packed them.
@@ -31,9 +32,10 @@ ModelSource tuned_source(const Experiment& experiment, const Artifacts& artifact
 Llava load_base(const Experiment& experiment, const LlavaConfig& config, const Artifacts& artifacts,
                 const LinearMaker& maker);
 
-/// The finished model of the stages so far: packed or dense linears, projector, adapter attached.
+/// The finished model of the stages so far: packed or dense linears, projector, adapter attached. `dropout`
+/// is that of an adapter which is tuned on.
 AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& config,
-                              const Artifacts& artifacts);
+                              const Artifacts& artifacts, double dropout = 0.0);
 
 /// The trained adapter with the hash of the base it belongs to.
 void write_adapter(const std::filesystem::path& path, const std::vector<LoraLinear*>& layers,

@@ -14,6 +14,8 @@
 #include "eval/question_prompt.h"
 #include "eval/questions.h"
 #include "export/hf_files.h"
+#include "model/lora_folder.h"
+#include "preflight.h"
 #include "quant/calibration.h"
 #include "quant/starting_values.h"
 #include "sample_checks.h"
@@ -79,6 +81,11 @@ void check_gamma_start(const StageRun& run, const LlavaConfig& config) {
   const auto specs = linear_specs(config.language);
   GammaStart(options.start, specs, warmup_group_size(run.experiment), options.first_layer)
       .check_values(specs);
+}
+
+// Behind the stages that do not look at it, which may take hours.
+void check_given_adapter(const Recipe& recipe, const LlavaConfig& config) {
+  if (!recipe.model.adapter.empty()) LoraFolder(recipe.model.adapter, config).check_values();
 }
 
 void check_dataset(const StageRun& run, const DataOptions& options, const EncodingContext& context) {
@@ -221,6 +228,8 @@ DataShape check_eval(const StageRun& run, const LlavaConfig& config) {
 DataShape check_stage_data(const StageRun& run, const LlavaConfig& config) {
   const Recipe& recipe = run.experiment.recipe;
   if (run.stage == "quantize") check_quantize(run, config);
+  if (puts_adapter_on(run.stage) && needs_model(run.experiment, {run.stage}))
+    check_given_adapter(recipe, config);
   if (run.stage == "export") check_companion_files(recipe.model.source);
   if (run.stage == "warmup") {
     check_gamma_start(run, config);

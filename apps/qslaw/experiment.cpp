@@ -40,6 +40,10 @@ bool leaves_model(const std::string& stage) {
   return stage == "quantize" || stage == "warmup" || stage == "tune";
 }
 
+bool puts_adapter_on(const std::string& stage) {
+  return stage == "tune" || stage == "eval" || stage == "export";
+}
+
 bool Experiment::has_section(const std::string& stage) const {
   return (stage == "quantize" && recipe.quantize) || (stage == "warmup" && recipe.warmup) ||
          (stage == "tune" && recipe.tune) || (stage == "eval" && recipe.eval) ||

@@ -17,6 +17,9 @@ const std::vector<std::string>& stage_names();
 /// Those that later ones build on.
 bool leaves_model(const std::string& stage);
 
+/// Those that model.adapter is put on the model for.
+bool puts_adapter_on(const std::string& stage);
+
 struct Experiment {
   Recipe recipe;
   CommandOptions options;

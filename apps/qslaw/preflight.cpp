@@ -37,6 +37,7 @@ void require_can_be_made(const fs::path& folder) {
 LlavaConfig check_model(const Experiment& experiment, const std::string& only) {
   const Recipe& recipe = experiment.recipe;
   const LlavaConfig config = read_config(recipe.model.source);
+  require_given_adapter(recipe, config);
   const Artifacts artifacts = collect_artifacts(experiment, only.empty() ? stage_names().front() : only);
   check_weights(tuned_source(experiment, artifacts), config);
   image_transform(recipe.model, config.vision);
@@ -51,7 +52,8 @@ LlavaConfig check_model(const Experiment& experiment, const std::string& only) {
   if (recipe.export_ && (only.empty() || only == "export")) {
     const bool tunes_adapter = only.empty() && recipe.tune && recipe.tune->method == "lora";
     require_exportable(recipe.model.source, config, *recipe.export_);
-    require_export_base(artifacts, artifacts.adapter || tunes_adapter, *recipe.export_);
+    const bool given = !recipe.model.adapter.empty();
+    require_export_base(artifacts, artifacts.adapter || given || tunes_adapter, *recipe.export_);
   }
   require_adapter_base(experiment, artifacts);
   return config;

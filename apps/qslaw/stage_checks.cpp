@@ -1,6 +1,7 @@
 #include "stage_checks.h"
 
 #include "core/key_error.h"
+#include "model/lora_folder.h"
 
 namespace qslaw {
 
@@ -47,6 +48,17 @@ void require_tune_base(const Artifacts& artifacts, bool is_packed, const TuneOpt
   require(!(options.method == "full" && is_packed), "tune",
           "expected a dense language model for method full, got a packed one; use method lora");
   require(!artifacts.adapter, "tune", "expected a model without adapter, got one from an earlier stage");
+}
+
+void require_given_adapter(const Recipe& recipe, const LlavaConfig& config) {
+  if (recipe.model.adapter.empty()) return;
+  const LoraOptions given = LoraFolder(recipe.model.adapter, config).options();
+  if (!recipe.tune) return;
+  const LoraOptions& tuned = recipe.tune->lora;
+  require_key(tuned.rank == given.rank, "tune.lora.rank", "expected ", given.rank,
+              ", that of model.adapter, got ", tuned.rank);
+  require_key(tuned.alpha == given.alpha, "tune.lora.alpha", "expected ", given.alpha,
+              ", that of model.adapter, got ", tuned.alpha);
 }
 
 void require_export_base(const Artifacts& artifacts, bool has_adapter, const ExportOptions& options) {

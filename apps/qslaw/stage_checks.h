@@ -38,6 +38,10 @@ void require_warmup_base(const PackedBase& base, const WarmupOptions& options, c
 /// UserError unless tune can begin: a base, packed or dense, that its method can change, and no adapter yet.
 void require_tune_base(const Artifacts& artifacts, bool is_packed, const TuneOptions& options);
 
+/// KeyError unless model.adapter, if it is given, fits the model and has the rank and alpha of tune.lora.
+/// Reads headers only.
+void require_given_adapter(const Recipe& recipe, const LlavaConfig& config);
+
 /// UserError unless export can begin: for the format peft an adapter, and hf_base beside it where the adapter
 /// belongs on a model that was tuned in full, which no checkpoint holds.
 void require_export_base(const Artifacts& artifacts, bool has_adapter, const ExportOptions& options);

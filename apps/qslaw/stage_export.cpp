@@ -10,7 +10,7 @@ void run_export(const StageRun& run, StageReport& report) {
   const Experiment& experiment = run.experiment;
   const LlavaConfig config = read_config(experiment.recipe.model.source);
   const Artifacts artifacts = collect_artifacts(experiment, run.stage);
-  require_export_base(artifacts, artifacts.adapter.has_value(), *experiment.recipe.export_);
+  require_export_base(artifacts, artifacts.adapter || artifacts.given_adapter, *experiment.recipe.export_);
   AssembledModel model = assemble_model(experiment, config, artifacts);
   const ModelOptions& source = experiment.recipe.model;
   report.results = export_model({&model.llava, source.source, image_transform(source, config.vision),

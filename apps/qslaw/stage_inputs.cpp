@@ -160,7 +160,8 @@ std::string describe_change(const std::string& was, const std::string& is, const
 
 // All but what the stages before it leave.
 std::string own_inputs(const Experiment& experiment, const std::string& stage) {
-  const Recipe& recipe = experiment.recipe;
+  Recipe recipe = experiment.recipe;
+  if (!puts_adapter_on(stage)) recipe.model.adapter.clear();  // another adapter costs no quantization
   std::string inputs = concat("version 2\nseed ", recipe.seed, "\n", kDevice, experiment.device.type(), "\n");
   describe_section(recipe, "model", inputs);
   describe_tower(recipe.model.source, inputs);

@@ -14,14 +14,16 @@ double rate_or(double rate, double fallback) {
   return rate > 0 ? rate : fallback;
 }
 
-// Attaches what the method trains and returns the groups.
+// Attaches what the method trains, unless the model came with it, and returns the groups.
 std::vector<ParameterGroup> make_groups(const TuneOptions& options, bool has_pictures, uint64_t seed,
-                                        const std::shared_ptr<DropoutKey>& key, AssembledModel& model) {
+                                        AssembledModel& model) {
   const OptimizerOptions& optimizer = options.optimizer;
   std::vector<ParameterGroup> groups;
   if (options.method == "lora") {
     model.lora = options.lora;
-    model.adapter = attach_lora(model.llava.language, options.lora, key, seed, model.llava.device);
+    if (model.adapter.empty())
+      model.adapter =
+          attach_lora(model.llava.language, options.lora, model.dropout, seed, model.llava.device);
     groups.push_back(lora_group(model.adapter, optimizer.lr, optimizer.weight_decay));
   } else if (options.method == "full") {
     groups = language_groups(model.llava, optimizer.lr, optimizer.weight_decay);
@@ -68,12 +70,13 @@ void run_tune(const StageRun& run, StageReport& report) {
   const LlavaConfig config = read_config(experiment.recipe.model.source);
   const Artifacts artifacts = collect_artifacts(experiment, run.stage);
   require_tune_base(artifacts, artifacts.packed.has_value(), options);
-  AssembledModel model = assemble_model(experiment, config, artifacts);
+  require_given_adapter(experiment.recipe, config);
+  AssembledModel model = assemble_model(experiment, config, artifacts, options.lora.dropout);
   const TrainingData data(run, config, {options.phase}, options.loop, options.heldout);
   TrainTask task = make_task(run, data, model.llava, options.optimizer, options.loop, options.heldout);
   task.train_vision = options.train_vision;
-  task.dropout = std::make_shared<DropoutKey>();
-  task.groups = make_groups(options, data.has_pictures(), experiment.recipe.seed, task.dropout, model);
+  task.dropout = model.dropout;
+  task.groups = make_groups(options, data.has_pictures(), experiment.recipe.seed, model);
   log_info(concat("tune: ", count_parameters(task.groups), " parameters, method ", options.method, ", ",
                   task.phases[0].steps, " steps"));
   const TrainResult result = train(task, run.resume);

@@ -32,6 +32,13 @@ void check_order(const Recipe& recipe) {
   const bool quantized = recipe.quantize || recipe.warmup;
   require_key(!recipe.tune || recipe.tune->method != "full" || !quantized, "tune.method",
               "expected lora or projector after quantize, as packed weights are not trained, got \"full\"");
+  const bool given = !recipe.model.adapter.empty();
+  require_key(!given || !recipe.tune || recipe.tune->method == "lora", "tune.method",
+              "expected lora beside model.adapter, got \"", recipe.tune ? recipe.tune->method : "", "\"");
+  const size_t phases = recipe.warmup ? recipe.warmup->phases.size() : 0;
+  require_key(!given || phases == 0, "warmup.phases",
+              "expected none beside model.adapter, which was learned on other weights and projector, got ",
+              phases);
   require_key(!recipe.warmup || !recipe.quantize || recipe.quantize->method != "nf4", "warmup",
               "expected quantize.method rtn or omniquant, as nf4 has no scale to learn, got \"nf4\"");
 }
@@ -48,9 +55,11 @@ void check_exportable(const Recipe& recipe) {
   const auto peft = std::find(formats.begin(), formats.end(), "peft");
   if (peft == formats.end()) return;
   const std::string key = concat("export.formats.", peft - formats.begin());
-  const bool has_adapter = !recipe.model.stages.empty() || (recipe.tune && recipe.tune->method == "lora");
+  const bool has_adapter = !recipe.model.stages.empty() || !recipe.model.adapter.empty() ||
+                           (recipe.tune && recipe.tune->method == "lora");
   require_key(has_adapter, key,
-              "expected tune.method lora or model.stages for an adapter to export, got \"peft\" without one");
+              "expected tune.method lora, model.adapter or model.stages for an adapter to export, got "
+              "\"peft\" without one");
   const bool base_on_disk = !source.path.empty() && !source.random_weights;
   require_key(
       base_on_disk || exports(*recipe.export_, "hf_base"), key,

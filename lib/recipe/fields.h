@@ -78,6 +78,7 @@ void fields(V& v, ModelOptions& o) {
   v("template", o.template_name);
   v("image_aspect", o.image_aspect);
   v("stages", o.stages);
+  v("adapter", o.adapter);
 }
 
 // --- quantize ------------------------------------------------------------------------------------

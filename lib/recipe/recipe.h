@@ -23,6 +23,9 @@ struct ModelOptions {
   /// Finished stage folders of other runs, applied in order before this recipe's own stages (a packed
   /// language model from `quantize` or `warmup`, a projector, an adapter).
   std::vector<std::filesystem::path> stages;
+  /// LoRA folder of PEFT or LLaVA that tune begins with, and that eval and export put on the model. On what
+  /// quantize and warmup leave, which do not look at it.
+  std::filesystem::path adapter;
 };
 
 struct Recipe {

@@ -57,6 +57,22 @@ TEST_CASE("check: quantize") {
   CHECK(read_text(kHead + "quantize: {bits: 8}\n").quantize->group_size == 128);
 }
 
+TEST_CASE("check: a given adapter") {
+  const std::string head = "name: a\noutput: b\nmodel: {path: base, adapter: lora}\n";
+  const auto error = [&](const std::string& sections) { return error_of(head + sections); };
+  const std::string data = "data: {kind: llava, path: a.json}";
+  CHECK(error("tune: {" + data + "}\n") == "no error");
+  CHECK(error("export: {formats: [peft]}\n") == "no error");
+  CHECK(error("quantize: {}\nwarmup: {start: scaling.bin, phases: []}\n") == "no error");
+  CHECK_THAT(
+      error("tune: {method: projector, " + data + "}\n"),
+      Catch::Contains("expected lora beside model.adapter, got \"projector\" (recipe.yaml, line 4, key "
+                      "tune.method)"));
+  CHECK_THAT(error("quantize: {}\nwarmup: {phases: [{text: {kind: text, path: a}}]}\n"),
+             Catch::Contains("expected none beside model.adapter") &&
+                 Catch::Contains("got 1 (recipe.yaml, line 5, key warmup.phases)"));
+}
+
 TEST_CASE("check: warmup") {
   const std::string quantize = "quantize: {}\nwarmup:\n  phases:\n";
   check_all({

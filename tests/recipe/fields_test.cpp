@@ -84,10 +84,10 @@ eval:
 export: {formats: [hf], dtype: float16, max_shard_bytes: 1000}
 )";
 
-// Nothing is learned.
+// Nothing is learned before the adapter.
 const std::string kGiven = R"(name: given
 output: out
-model: {path: base}
+model: {path: base, adapter: lora}
 quantize: {method: omniquant, omniquant: {start: omni_parameters.pth, epochs: 0}}
 warmup: {start: scaling.bin, phases: []}
 eval: {benchmarks: [{kind: speed}]}
@@ -196,6 +196,7 @@ model:
   template: vicuna_v1
   image_aspect: ""
   stages: []
+  adapter: ~
 quantize: ~
 warmup: ~
 tune:
