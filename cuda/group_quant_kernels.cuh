@@ -139,9 +139,10 @@ __global__ void gamma_gradient_kernel(const Source* weight, CudaGrid grid, const
 }
 
 // One thread per octet, the table in shared memory. Bytes moved per weight: bits/8 read, sizeof(Target)
-// written; per group 4 read; the table, 4 * 2^bits, once per block of 2048 weights (from the cache).
+// written; per group 1 read, and 4 per 256 groups; from the cache the table, 4 * 2^bits, once per block of
+// 2048 weights, and the absmax' map.
 template <int kBits, typename Target>
-__global__ void dequantize_table_kernel(const uint8_t* codes, const float* absmax, const float* table,
+__global__ void dequantize_table_kernel(const uint8_t* codes, AbsmaxView absmax, const float* table,
                                         Octets octets, Target* out) {
   __shared__ float levels[1 << kBits];
   for (int i = static_cast<int>(threadIdx.x); i < 1 << kBits; i += static_cast<int>(blockDim.x))
@@ -149,7 +150,7 @@ __global__ void dequantize_table_kernel(const uint8_t* codes, const float* absma
   __syncthreads();
   const int64_t octet = global_thread();
   if (octet >= octets.count) return;
-  const float scale = absmax[octet >> octets.shift];
+  const float scale = absmax_at(absmax, octet >> octets.shift);
   const CodeWord<kBits> word = load_codes<kBits>(codes, octet);
   Values<Target, kOctet> w;
   for (int i = 0; i < kOctet; ++i)

@@ -63,7 +63,7 @@ inline const char* gamma_gradient(CudaInput weight, CudaGrid grid, const float* 
   });
 }
 
-inline const char* dequantize_table(const uint8_t* codes, const float* absmax, const float* table,
+inline const char* dequantize_table(const uint8_t* codes, AbsmaxView absmax, const float* table,
                                     CudaShape shape, CudaOutput out, void* stream) {
   const Octets octets = octets_of(shape);
   return with_type(out, [&](auto* w) {

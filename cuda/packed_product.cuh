@@ -14,6 +14,7 @@
 //   by 4 to 8. With bfloat16 x, 4 rows at 4 bits and 8 at 2 bits read as many bytes of x as of codes.
 // - Threads per row. One step should cover a row of 4096 columns, so that short rows leave no thread idle:
 //   for 2, 3, 4, 8 bits 64, 32, 128, 128 threads. The set's sums are joined in the order of lanes and warps.
+// - Absmax of table codes are decoded after a step's loads, because a load of theirs waits for another.
 // - Instructions. A code becomes a float without shift and conversion (Decoder): 2 instructions, then the
 //   multiply-add, and less than one for x. At full speed (15 bytes per clock and multiprocessor) an H100 gets
 //   29 weights of 4 bits per clock, for which it has 128 instructions: that fits. Where more weights arrive
@@ -36,6 +37,7 @@ struct ProductJob {
   const float* scale;
   const int16_t* zero;
   const float* table;
+  AbsmaxView absmax;
   const T* x;
   T* y;
   int64_t tokens, rows, columns;
@@ -75,16 +77,33 @@ __device__ __forceinline__ void add_piece(const uint32_t (&words)[kRows][kWords]
   }
 }
 
-/// Scales and zero points of the pieces of one row from `piece` on; of those behind the row, of its last.
+/// A group's constants as they lie in memory: `factor` is its scale, `integer` its zero point; of table codes
+/// the maximum and the code of its absmax.
+struct Constants {
+  float factor;
+  int16_t integer;
+};
+
+template <bool kTable, typename T>
+__device__ __forceinline__ float scale_of(const ProductJob<T>& job, const Constants& constants) {
+  if constexpr (!kTable) return constants.factor;
+  return block_absmax(job.absmax.map[constants.integer], constants.factor, *job.absmax.offset);
+}
+
+/// Constants of the pieces of one row from `piece` on; of those behind the row, of its last.
 template <bool kTable, typename T, int kPieces>
 __device__ __forceinline__ void load_constants(const ProductJob<T>& job, int64_t row_group, int64_t piece,
-                                               float (&scale)[kPieces], int16_t (&zero)[kPieces]) {
+                                               Constants (&constants)[kPieces]) {
   const int64_t last = job.columns / kPiece - 1;
   QSLAW_UNROLL
   for (int p = 0; p < kPieces; ++p) {
     const int64_t group = row_group + ((piece + p < last ? piece + p : last) >> job.shift);
-    scale[p] = job.scale[group];
-    zero[p] = kTable ? int16_t{0} : job.zero[group];
+    if constexpr (kTable) {
+      const int64_t block = job.absmax.first + group;
+      constants[p] = {job.absmax.nested[block / kAbsmaxBlock], job.absmax.codes[block]};
+    } else {
+      constants[p] = {job.scale[group], job.zero[group]};
+    }
   }
 }
 
@@ -105,12 +124,11 @@ __device__ __forceinline__ void add_units(const ProductJob<T>& job, const Decode
     rows[r] = row + r < job.rows ? row + r : job.rows - 1;
   for (int64_t unit = member; unit * Tile::kPieces < pieces; unit += Tile::kSetThreads) {
     uint32_t words[Tile::kRows][Tile::kWords];
-    float scale[Tile::kRows][Tile::kPieces];
-    int16_t zero[Tile::kRows][Tile::kPieces];
+    Constants constants[Tile::kRows][Tile::kPieces];
     QSLAW_UNROLL
     for (int r = 0; r < Tile::kRows; ++r) {
       load_unit<kBits, kWhole>(job.codes + rows[r] * row_words, unit, row_words, words[r]);
-      load_constants<kTable>(job, rows[r] * groups, unit * Tile::kPieces, scale[r], zero[r]);
+      load_constants<kTable>(job, rows[r] * groups, unit * Tile::kPieces, constants[r]);
     }
     QSLAW_UNROLL
     for (int p = 0; p < Tile::kPieces; ++p) {
@@ -120,11 +138,12 @@ __device__ __forceinline__ void add_units(const ProductJob<T>& job, const Decode
       add_piece(words, p * kBits, decoder, x, piece, sums, x_sums);
       QSLAW_UNROLL
       for (int r = 0; r < Tile::kRows; ++r) {
+        const float scale = scale_of<kTable>(job, constants[r][p]);
+        const auto zero = static_cast<float>(constants[r][p].integer);
         QSLAW_UNROLL
         for (int t = 0; t < kTokens; ++t) {
-          const float sum =
-              kTable ? sums[r][t] : fmaf(-static_cast<float>(zero[r][p]), x_sums[t], sums[r][t]);
-          total[r][t] = fmaf(scale[r][p], sum, total[r][t]);
+          const float sum = kTable ? sums[r][t] : fmaf(-zero, x_sums[t], sums[r][t]);
+          total[r][t] = fmaf(scale, sum, total[r][t]);
         }
       }
     }
@@ -195,6 +214,7 @@ inline const char* packed_product(CudaProduct product, CudaInput x, int64_t toke
                               product.scale,
                               product.zero,
                               product.table,
+                              product.absmax,
                               from,
                               as<T>(y),
                               tokens,

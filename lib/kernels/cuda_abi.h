@@ -7,11 +7,12 @@
 #include "kernels/adamw_math.h"
 #include "kernels/dropout_math.h"
 #include "kernels/element.h"
+#include "kernels/quant_math.h"
 
 namespace qslaw {
 
 /// Raised with every change of CudaKernels or of a type in it; a library of another version is refused.
-inline constexpr int32_t kCudaKernelsVersion = 2;
+inline constexpr int32_t kCudaKernelsVersion = 3;
 
 /// Weights to read, row-major.
 struct CudaInput {
@@ -44,12 +45,13 @@ struct CudaRows {
   int64_t rows, columns;
 };
 
-/// Packed weights of a product: with zero points, or with a table of 2^bits values and scale as its absmax.
+/// Packed weights of a product: with scales and zero points, or with a table of 2^bits values and absmax.
 struct CudaProduct {
   const uint8_t* codes;
-  const float* scale;
+  const float* scale;   // null: table codes
   const int16_t* zero;  // null: table codes
   const float* table;   // null: uniform codes
+  AbsmaxView absmax;    // table codes only
 };
 
 /// tokens x heads x 2 * half values; cos and sin have table_tokens rows of 2 * half, which repeat.
@@ -84,8 +86,8 @@ struct CudaKernels {
                                void* stream);
   const char* (*gamma_gradient)(CudaInput weight, CudaGrid grid, const float* gradient, CudaShape shape,
                                 float* out, void* stream);
-  /// table: 2^bits values; absmax: [rows, columns / group_size].
-  const char* (*dequantize_table)(const uint8_t* codes, const float* absmax, const float* table,
+  /// table: 2^bits values; absmax: of rows * columns / group_size blocks.
+  const char* (*dequantize_table)(const uint8_t* codes, AbsmaxView absmax, const float* table,
                                   CudaShape shape, CudaOutput out, void* stream);
   /// x: [tokens, columns], y: [tokens, rows].
   const char* (*packed_product)(CudaProduct product, CudaInput x, int64_t tokens, CudaShape shape,

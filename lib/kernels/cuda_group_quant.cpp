@@ -25,13 +25,19 @@ CudaOutput output(at::Tensor& weight_NK, const at::Tensor& beside) {
   return cuda_output(weight_NK);
 }
 
-// Shape of N x K weights whose groups' constants are `per_group` [N, K/G].
-CudaShape shape_of(int64_t N, int64_t K, const at::Tensor& per_group, int bits) {
+// Shape of N x K weights, `groups` of a row.
+CudaShape shape_of(int64_t N, int64_t K, int64_t groups, int bits) {
   QSLAW_CHECK(bits == 2 || bits == 3 || bits == 4 || bits == 8);
-  QSLAW_CHECK(per_group.dim() == 2 && per_group.size(0) == N && per_group.size(1) > 0);
-  const int64_t G = K / per_group.size(1);
-  QSLAW_CHECK(G * per_group.size(1) == K && G >= 16 && (G & (G - 1)) == 0);
+  QSLAW_CHECK(groups > 0);
+  const int64_t G = K / groups;
+  QSLAW_CHECK(G * groups == K && G >= 16 && (G & (G - 1)) == 0);
   return {N, K, G, bits};
+}
+
+// The same with groups' constants `per_group` [N, K/G].
+CudaShape shape_of(int64_t N, int64_t K, const at::Tensor& per_group, int bits) {
+  QSLAW_CHECK(per_group.dim() == 2 && per_group.size(0) == N);
+  return shape_of(N, K, per_group.size(1), bits);
 }
 
 CudaGrid grid_of(const GroupGrid& grid, const at::Tensor& gamma, const at::Tensor& beside) {
@@ -96,17 +102,15 @@ at::Tensor cuda_gamma_gradient(const at::Tensor& weight_NK, const GroupGrid& gri
   return out;
 }
 
-void cuda_dequantize_table(const at::Tensor& codes, const at::Tensor& absmax, const at::Tensor& table,
-                           int bits, at::Tensor& out) {
-  const CudaShape shape = shape_of(out.size(0), out.size(1), absmax, bits);
+void cuda_dequantize_table(const at::Tensor& codes, const AbsmaxView& absmax, int64_t groups,
+                           const at::Tensor& table, int bits, at::Tensor& out) {
+  const CudaShape shape = shape_of(out.size(0), out.size(1), groups, bits);
   const uint8_t* packed = packed_codes(codes);
-  check_cuda_operand(absmax, at::kFloat, codes);
   check_cuda_operand(table, at::kFloat, codes);
   QSLAW_CHECK(table.numel() == int64_t{1} << bits);
   const CudaOutput result = output(out, codes);
   cuda_call(codes, "dequantize_table", [&](const CudaKernels& kernels, void* stream) {
-    return kernels.dequantize_table(packed, absmax.const_data_ptr<float>(), table.const_data_ptr<float>(),
-                                    shape, result, stream);
+    return kernels.dequantize_table(packed, absmax, table.const_data_ptr<float>(), shape, result, stream);
   });
 }
 

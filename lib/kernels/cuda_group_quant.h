@@ -10,8 +10,9 @@ at::Tensor cuda_quantize_packed(const at::Tensor& weight_NK, const GroupGrid& gr
 void cuda_dequantize_packed(const at::Tensor& codes, const GroupGrid& grid, int bits, at::Tensor& out);
 void cuda_fake_quantize(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma, int bits,
                         at::Tensor& out);
-void cuda_dequantize_table(const at::Tensor& codes, const at::Tensor& absmax, const at::Tensor& table,
-                           int bits, at::Tensor& out);
+/// `groups`: of a row.
+void cuda_dequantize_table(const at::Tensor& codes, const AbsmaxView& absmax, int64_t groups,
+                           const at::Tensor& table, int bits, at::Tensor& out);
 at::Tensor cuda_gamma_gradient(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
                                const at::Tensor& gradient_NK, int bits);
 

@@ -17,7 +17,7 @@
 namespace qslaw {
 namespace {
 
-constexpr int64_t kBlockElements = 1 << 14;
+constexpr int64_t kBlockElements = 1 << 14, kMinGroup = 32;
 
 // Calls fn(first group, count) over blocks of consecutive groups, over several threads. Rows follow each
 // other without gaps in every operand, so a block may reach over several.
@@ -221,32 +221,31 @@ at::Tensor unpack_codes(const at::Tensor& packed, int bits, int64_t columns) {
   return codes;
 }
 
-at::Tensor dequantize_table(const at::Tensor& codes, const at::Tensor& absmax, const at::Tensor& table,
+at::Tensor dequantize_table(const at::Tensor& codes, const AbsmaxCodes& absmax, const at::Tensor& table,
                             int bits, at::ScalarType dtype) {
   at::Tensor out = empty_like_rows(codes, codes.size(1) * 8 / bits, dtype);
   dequantize_table_into(codes, absmax, table, bits, 0, codes.size(0), out);
   return out;
 }
 
-void dequantize_table_into(const at::Tensor& codes, const at::Tensor& absmax, const at::Tensor& table,
+void dequantize_table_into(const at::Tensor& codes, const AbsmaxCodes& absmax, const at::Tensor& table,
                            int bits, int64_t begin, int64_t end, at::Tensor& out) {
-  const int64_t K = codes.size(1) * 8 / bits, groups = absmax.size(1), G = K / groups;
+  const AbsmaxView view = view_of(absmax, codes, begin);
+  const int64_t K = codes.size(1) * 8 / bits, groups = absmax.codes.size(1), G = K / groups;
   check_rows(codes, begin, end, K, out);
-  QSLAW_CHECK(absmax.is_contiguous() && absmax.scalar_type() == at::kFloat &&
-              absmax.size(0) == codes.size(0));
-  QSLAW_CHECK(table.is_contiguous() && table.numel() == int64_t{1} << bits);
+  QSLAW_CHECK(G >= kMinGroup && table.is_contiguous() && table.numel() == int64_t{1} << bits);
   if (codes.is_cuda()) {
-    const auto rows = [&](const at::Tensor& t) { return t.narrow(0, begin, end - begin); };
-    return cuda_dequantize_table(rows(codes), rows(absmax), table, bits, out);
+    const at::Tensor rows = codes.narrow(0, begin, end - begin);
+    return cuda_dequantize_table(rows, view, groups, table, bits, out);
   }
   const uint8_t* packed = codes.const_data_ptr<uint8_t>() + begin * codes.size(1);
-  const float* absmax_data = absmax.const_data_ptr<float>() + begin * groups;
   const float* levels = table.const_data_ptr<float>();
   const ElementWriter w(out);
   const auto kernel = cpu::row_kernels(cpu::active_isa()).look_up;
   for_each_block((end - begin) * groups, G, [&](int64_t first, int64_t count) {
-    kernel(packed + first * G * bits / 8, {count, G, bits, absmax_data + first, levels}, w.type,
-           w.at(first * G));
+    float decoded[kBlockElements / kMinGroup];
+    cpu::decode_absmax(view, first, count, decoded);
+    kernel(packed + first * G * bits / 8, {count, G, bits, decoded, levels}, w.type, w.at(first * G));
   });
 }
 

@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "kernels/absmax_codes.h"
+
 namespace qslaw {
 
 /// Scale (float32) and zero point (int16) of every group, both [N, K/G].
@@ -61,13 +63,12 @@ at::Tensor gamma_gradient(const at::Tensor& weight_NK, const GroupGrid& grid, co
 at::Tensor pack_codes(const at::Tensor& codes_NK, int bits);
 at::Tensor unpack_codes(const at::Tensor& packed, int bits, int64_t columns);
 
-/// Weights of packed table codes (NF4 and kin): table[code] * absmax of the block. absmax is float32 [N,
-/// K/G].
-at::Tensor dequantize_table(const at::Tensor& codes, const at::Tensor& absmax, const at::Tensor& table,
+/// Weights of packed table codes (NF4 and kin): table[code] * absmax of the block of G columns.
+at::Tensor dequantize_table(const at::Tensor& codes, const AbsmaxCodes& absmax, const at::Tensor& table,
                             int bits, at::ScalarType dtype);
 
 /// Rows begin..end-1 of the same into `out`, as dequantize_packed_into does it.
-void dequantize_table_into(const at::Tensor& codes, const at::Tensor& absmax, const at::Tensor& table,
+void dequantize_table_into(const at::Tensor& codes, const AbsmaxCodes& absmax, const at::Tensor& table,
                            int bits, int64_t begin, int64_t end, at::Tensor& out);
 
 }  // namespace qslaw

@@ -21,6 +21,9 @@ using cpu::ProductLayout;
 // Products that make a task worth another thread.
 constexpr int64_t kMinTaskProducts = 1 << 17;
 
+// Rows of table codes whose absmax are decoded at once: their memory stays in the first-level cache.
+constexpr int64_t kDecodedRows = 16;
+
 // A kernel, the type it reads x in, and the order.
 struct Version {
   cpu::ProductKernel kernel;
@@ -79,21 +82,39 @@ OrderedInput order_input(const at::Tensor& x_MK, int64_t group_size, const Versi
 }
 
 // Codes and x are read in vectors of up to 16 bytes.
-void cuda_product(const at::Tensor& x_MK, int64_t N, const cpu::ProductWeight& weight, at::Tensor& y) {
+void cuda_product(const at::Tensor& x_MK, int64_t N, const cpu::ProductWeight& weight,
+                  const AbsmaxView& absmax, at::Tensor& y) {
   QSLAW_CHECK((weight.group_size & (weight.group_size - 1)) == 0);
   QSLAW_CHECK(reinterpret_cast<uintptr_t>(weight.codes) % 16 == 0);
   const bool is_aligned = reinterpret_cast<uintptr_t>(x_MK.const_data_ptr()) % 16 == 0;
   const at::Tensor dense = is_aligned ? x_MK.contiguous() : x_MK.clone(at::MemoryFormat::Contiguous);
   cuda_call(x_MK, "packed_product", [&](const CudaKernels& kernels, void* stream) {
-    return kernels.packed_product({weight.codes, weight.scale, weight.zero, weight.table}, cuda_input(dense),
-                                  dense.size(0), {N, weight.columns, weight.group_size, weight.bits},
-                                  cuda_output(y), stream);
+    return kernels.packed_product(
+        {weight.codes, weight.scale, weight.zero, weight.table, absmax}, cuda_input(dense), dense.size(0),
+        {N, weight.columns, weight.group_size, weight.bits}, cuda_output(y), stream);
   });
 }
 
-at::Tensor product(const at::Tensor& x, const at::Tensor& codes, const cpu::ProductWeight& weight) {
+// Rows begin..end-1 of table codes.
+void multiply_table_rows(const Version& version, cpu::ProductWeight weight, const AbsmaxView& absmax,
+                         const cpu::ProductInput& input, const ElementWriter& y, int64_t rows, int64_t begin,
+                         int64_t end) {
+  const int64_t groups = weight.columns / weight.group_size, row_bytes = weight.columns * weight.bits / 8;
+  std::vector<float> decoded(static_cast<size_t>(std::min(kDecodedRows, end - begin) * groups));
+  const uint8_t* codes = weight.codes;
+  weight.scale = decoded.data();
+  for (int64_t row = begin; row < end; row += kDecodedRows) {
+    const int64_t count = std::min(kDecodedRows, end - row);
+    cpu::decode_absmax(absmax, row * groups, count * groups, decoded.data());
+    weight.codes = codes + row * row_bytes;
+    version.kernel(weight, input, {y.at(row), y.type, rows}, 0, count);
+  }
+}
+
+at::Tensor product(const at::Tensor& x, const at::Tensor& codes, const cpu::ProductWeight& weight,
+                   const AbsmaxView& absmax) {
   const int64_t N = codes.size(0);
-  QSLAW_CHECK(has_kernels(x) && x.device() == codes.device());
+  QSLAW_CHECK(codes.is_contiguous() && has_kernels(x) && x.device() == codes.device());
   QSLAW_CHECK(x.dim() >= 1 && x.size(-1) == weight.columns);
   QSLAW_CHECK(weight.group_size > 0 && weight.group_size % 32 == 0);
   std::vector<int64_t> shape = x.sizes().vec();
@@ -101,23 +122,18 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& codes, const cpu::Prod
   at::Tensor y = at::empty(shape, x.options());
   if (y.numel() == 0) return y;
   if (x.is_cuda()) {
-    cuda_product(x.reshape({-1, weight.columns}), N, weight, y);
+    cuda_product(x.reshape({-1, weight.columns}), N, weight, absmax, y);
     return y;
   }
   const Version version = version_for(x.scalar_type(), weight.table != nullptr, weight.bits);
   const OrderedInput input = order_input(x.reshape({-1, weight.columns}), weight.group_size, version);
-  const cpu::ProductOutput out{y.mutable_data_ptr(), element_of(x.scalar_type()), N};
+  const ElementWriter out(y);
   const int64_t grain = std::max<int64_t>(8, kMinTaskProducts / (weight.columns * input.raw.tokens));
-  parallel_for(0, N, grain,
-               [&](int64_t begin, int64_t end) { version.kernel(weight, input.raw, out, begin, end); });
+  parallel_for(0, N, grain, [&](int64_t begin, int64_t end) {
+    if (weight.table) return multiply_table_rows(version, weight, absmax, input.raw, out, N, begin, end);
+    version.kernel(weight, input.raw, {out.at(0), out.type, N}, begin, end);
+  });
   return y;
-}
-
-void check_codes(const at::Tensor& codes, const at::Tensor& per_group) {
-  QSLAW_CHECK(codes.is_contiguous() && codes.scalar_type() == at::kByte);
-  QSLAW_CHECK(per_group.is_contiguous() && per_group.scalar_type() == at::kFloat);
-  QSLAW_CHECK(per_group.device() == codes.device());
-  QSLAW_CHECK(per_group.dim() == 2 && per_group.size(0) == codes.size(0) && per_group.size(1) > 0);
 }
 
 // Most tokens for which the product over packed codes was measured to be faster than dequantizing and
@@ -155,24 +171,27 @@ bool packed_product_pays(const at::Tensor& x, Codes kind, int bits) {
 }
 
 at::Tensor packed_product(const at::Tensor& x, const at::Tensor& codes, const GroupGrid& grid, int bits) {
-  check_codes(codes, grid.scale);
+  QSLAW_CHECK(grid.scale.is_contiguous() && grid.scale.device() == codes.device());
+  QSLAW_CHECK(grid.scale.dim() == 2 && grid.scale.size(0) == codes.size(0) && grid.scale.size(1) > 0);
   QSLAW_CHECK(grid.zero.is_contiguous() && grid.zero.scalar_type() == at::kShort);
   QSLAW_CHECK(grid.zero.sizes() == grid.scale.sizes() && grid.zero.device() == codes.device());
   const int64_t K = codes.size(1) * 8 / bits;
   return product(x, codes,
                  {codes.const_data_ptr<uint8_t>(), grid.scale.const_data_ptr<float>(),
-                  grid.zero.const_data_ptr<int16_t>(), nullptr, K, K / grid.scale.size(1), bits});
+                  grid.zero.const_data_ptr<int16_t>(), nullptr, K, K / grid.scale.size(1), bits},
+                 {});
 }
 
-at::Tensor packed_table_product(const at::Tensor& x, const at::Tensor& codes, const at::Tensor& absmax,
+at::Tensor packed_table_product(const at::Tensor& x, const at::Tensor& codes, const AbsmaxCodes& absmax,
                                 const at::Tensor& table, int bits) {
-  check_codes(codes, absmax);
   QSLAW_CHECK(table.is_contiguous() && table.numel() == int64_t{1} << bits);
   QSLAW_CHECK(table.scalar_type() == at::kFloat && table.device() == codes.device());
   const int64_t K = codes.size(1) * 8 / bits;
+  const AbsmaxView view = view_of(absmax, codes);
   return product(x, codes,
-                 {codes.const_data_ptr<uint8_t>(), absmax.const_data_ptr<float>(), nullptr,
-                  table.const_data_ptr<float>(), K, K / absmax.size(1), bits});
+                 {codes.const_data_ptr<uint8_t>(), nullptr, nullptr, table.const_data_ptr<float>(), K,
+                  K / absmax.codes.size(1), bits},
+                 view);
 }
 
 }  // namespace qslaw

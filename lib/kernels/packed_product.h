@@ -12,7 +12,7 @@ namespace qslaw {
 at::Tensor packed_product(const at::Tensor& x, const at::Tensor& codes, const GroupGrid& grid, int bits);
 
 /// The same of table codes; on the CPU, levels have an error of at most 2^-17 of themselves.
-at::Tensor packed_table_product(const at::Tensor& x, const at::Tensor& codes, const at::Tensor& absmax,
+at::Tensor packed_table_product(const at::Tensor& x, const at::Tensor& codes, const AbsmaxCodes& absmax,
                                 const at::Tensor& table, int bits);
 
 enum class Codes { uniform, table };

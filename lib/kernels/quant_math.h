@@ -2,6 +2,7 @@
 // half to even. Source: docs/method.md, "Quantizer"; bit equality between devices rests on this file alone.
 #pragma once
 #include <cmath>
+#include <cstdint>
 
 #if defined(__CUDACC__)
 #define QSLAW_HOST_DEVICE __host__ __device__ __forceinline__
@@ -45,6 +46,28 @@ QSLAW_HOST_DEVICE float clamp_code(float position, float top) {
 /// Value of a code.
 QSLAW_HOST_DEVICE float code_value(float code, float scale, float zero) {
   return (code - zero) * scale;
+}
+
+/// Blocks whose absmax share a maximum, by which their 8-bit codes are scaled.
+inline constexpr int64_t kAbsmaxBlock = 256;
+
+/// Codes of blocks' absmax (absmax_codes.h): the first block is number `first` of all.
+struct AbsmaxView {
+  const uint8_t* codes;
+  const float* nested;
+  const float* offset;  // one
+  const float* map;     // 256 values
+  int64_t first;
+};
+
+/// A block's absmax from its code's value in the map and its maximum: two roundings, as in bitsandbytes.
+QSLAW_HOST_DEVICE float block_absmax(float value, float nested, float offset) {
+  return value * nested + offset;
+}
+
+QSLAW_HOST_DEVICE float absmax_at(const AbsmaxView& absmax, int64_t block) {
+  const int64_t at = absmax.first + block;
+  return block_absmax(absmax.map[absmax.codes[at]], absmax.nested[at / kAbsmaxBlock], *absmax.offset);
 }
 
 /// One term of dL/dgamma (times -1/gamma^2): the straight-through gradient passes where the rounded position

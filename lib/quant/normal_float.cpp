@@ -67,26 +67,7 @@ float quantize_block(const float* values, int64_t count, const std::vector<float
   return absmax;
 }
 
-// A constant on a device without waiting for the work queued there: ordinary memory is read before the call
-// returns.
-at::Tensor queued_copy(const at::Tensor& constant, at::Device device) {
-  return constant.to(device, constant.scalar_type(), /*non_blocking=*/true);
-}
-
-}  // namespace
-
-at::Tensor normal_float_table(int bits) {
-  if (bits == 4) return at::tensor(at::ArrayRef<float>(kNf4));
-  if (bits == 3) return at::tensor(at::ArrayRef<float>(kNf3));
-  if (bits == 2) return at::tensor(at::ArrayRef<float>(kNf2));
-  fail("quantize", "expected nf4 with bits 2, 3 or 4, got ", bits);
-}
-
-at::Tensor normal_float_table(int bits, at::Device device) {
-  return queued_copy(normal_float_table(bits), device);
-}
-
-at::Tensor dynamic_map() {
+at::Tensor make_dynamic_map() {
   // Seven exponents; exponent i has 2^i fractions spread between 0.1 and 1, taken at the middle of their
   // intervals.
   std::vector<float> values = {0.0F, 1.0F};
@@ -102,6 +83,20 @@ at::Tensor dynamic_map() {
   std::sort(values.begin(), values.end());
   QSLAW_CHECK(values.size() == 256);
   return at::tensor(at::ArrayRef<float>(values));
+}
+
+}  // namespace
+
+at::Tensor normal_float_table(int bits) {
+  if (bits == 4) return at::tensor(at::ArrayRef<float>(kNf4));
+  if (bits == 3) return at::tensor(at::ArrayRef<float>(kNf3));
+  if (bits == 2) return at::tensor(at::ArrayRef<float>(kNf2));
+  fail("quantize", "expected nf4 with bits 2, 3 or 4, got ", bits);
+}
+
+const at::Tensor& dynamic_map() {
+  static const at::Tensor map = make_dynamic_map();
+  return map;
 }
 
 NormalFloatCodes normal_float_quantize(const at::Tensor& weight_NK, int bits) {
@@ -123,7 +118,7 @@ AbsmaxCodes quantize_absmax(const at::Tensor& absmax) {
   const int64_t count = centered.numel();
   const auto midpoints = midpoints_of(dynamic_map());
   AbsmaxCodes out{at::empty(absmax.sizes(), at::kByte),
-                  at::empty({(count + kAbsmaxBlock - 1) / kAbsmaxBlock}, at::kFloat), offset};
+                  at::empty({(count + kAbsmaxBlock - 1) / kAbsmaxBlock}, at::kFloat), offset, dynamic_map()};
   for (int64_t block = 0; block < out.nested_absmax.numel(); ++block) {
     const int64_t at = block * kAbsmaxBlock;
     out.nested_absmax.data_ptr<float>()[block] =
@@ -131,18 +126,6 @@ AbsmaxCodes quantize_absmax(const at::Tensor& absmax) {
                        out.codes.data_ptr<uint8_t>() + at);
   }
   return out;
-}
-
-at::Tensor dequantize_absmax(const at::Tensor& codes, const at::Tensor& nested_absmax,
-                             const at::Tensor& offset, int64_t first) {
-  static const at::Tensor map = dynamic_map();
-  const at::Tensor values = queued_copy(map, codes.device()).index_select(0, codes.flatten().to(at::kLong));
-  const int64_t block = first / kAbsmaxBlock,
-                end_block = (first + values.numel() + kAbsmaxBlock - 1) / kAbsmaxBlock;
-  const at::Tensor spread = nested_absmax.narrow(0, block, end_block - block)
-                                .repeat_interleave(kAbsmaxBlock)
-                                .narrow(0, first % kAbsmaxBlock, values.numel());
-  return (values * spread + offset).view(codes.sizes());
 }
 
 }  // namespace qslaw

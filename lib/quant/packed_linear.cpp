@@ -6,7 +6,6 @@
 #include "core/error.h"
 #include "kernels/packed_product.h"
 #include "kernels/scratch.h"
-#include "quant/normal_float.h"
 
 namespace qslaw {
 namespace {
@@ -33,8 +32,7 @@ at::Tensor dense_tile(const PackedWeight& weight, at::ScalarType dtype, int64_t 
 // The product over packed codes alone.
 at::Tensor few_token_product(const PackedWeight& weight, const at::Tensor& x) {
   if (weight.kind == CodeKind::uniform) return packed_product(x, weight.codes, weight.grid, weight.bits);
-  return packed_table_product(x, weight.codes, weight.absmax(), normal_float_table(weight.bits, x.device()),
-                              weight.bits);
+  return packed_table_product(x, weight.codes, weight.absmax, weight.table, weight.bits);
 }
 
 bool few_tokens(const PackedWeight& weight, const at::Tensor& x) {

@@ -79,9 +79,12 @@ PackedWeight read_weight(PackedReader& reader, const LinearSpec& spec, CodeKind 
     weight.grid.scale = reader.take(spec.name + ".scale", {N, groups}, at::kFloat);
     weight.grid.zero = reader.take(spec.name + ".zero", {N, groups}, at::kShort);
   } else {
-    weight.absmax_codes = reader.take(spec.name + ".absmax_codes", {N, groups}, at::kByte);
-    weight.nested_absmax = reader.take(spec.name + ".nested_absmax", {(N * groups + 255) / 256}, at::kFloat);
-    weight.absmax_offset = reader.take(spec.name + ".absmax_offset", {1}, at::kFloat);
+    const int64_t nested = (N * groups + kAbsmaxBlock - 1) / kAbsmaxBlock;
+    weight.absmax.codes = reader.take(spec.name + ".absmax_codes", {N, groups}, at::kByte);
+    weight.absmax.nested_absmax = reader.take(spec.name + ".nested_absmax", {nested}, at::kFloat);
+    weight.absmax.offset = reader.take(spec.name + ".absmax_offset", {1}, at::kFloat);
+    weight.absmax.map = dynamic_map();
+    weight.table = normal_float_table(bits);
   }
   return weight;
 }
@@ -91,9 +94,9 @@ NamedTensors parts_of(const PackedWeight& weight) {
   if (weight.kind == CodeKind::uniform)
     return {{".codes", weight.codes}, {".scale", weight.grid.scale}, {".zero", weight.grid.zero}};
   return {{".codes", weight.codes},
-          {".absmax_codes", weight.absmax_codes},
-          {".nested_absmax", weight.nested_absmax},
-          {".absmax_offset", weight.absmax_offset}};
+          {".absmax_codes", weight.absmax.codes},
+          {".nested_absmax", weight.absmax.nested_absmax},
+          {".absmax_offset", weight.absmax.offset}};
 }
 
 }  // namespace
@@ -107,12 +110,7 @@ int64_t PackedWeight::bytes() const {
 
 void PackedWeight::dequantize_into(int64_t begin, int64_t end, at::Tensor& out) const {
   if (kind == CodeKind::uniform) return dequantize_packed_into(codes, grid, bits, begin, end, out);
-  const int64_t count = end - begin;
-  const at::Tensor rows = absmax_codes.narrow(0, begin, count);
-  const at::Tensor absmax =
-      dequantize_absmax(rows, nested_absmax, absmax_offset, begin * absmax_codes.size(1));
-  dequantize_table_into(codes.narrow(0, begin, count), absmax, normal_float_table(bits, codes.device()), bits,
-                        0, count, out);
+  dequantize_table_into(codes, absmax, table, bits, begin, end, out);
 }
 
 at::Tensor PackedWeight::dequantize(at::ScalarType dtype) const {
@@ -121,15 +119,14 @@ at::Tensor PackedWeight::dequantize(at::ScalarType dtype) const {
   return out;
 }
 
-at::Tensor PackedWeight::absmax() const {
-  return dequantize_absmax(absmax_codes, nested_absmax, absmax_offset);
-}
-
 PackedWeight PackedWeight::to(at::Device device) const {
   PackedWeight moved = *this;
-  for (at::Tensor* tensor : {&moved.codes, &moved.grid.scale, &moved.grid.zero, &moved.absmax_codes,
-                             &moved.nested_absmax, &moved.absmax_offset}) {
-    if (tensor->defined()) *tensor = tensor->to(device);
+  moved.codes = codes.to(device);
+  if (kind == CodeKind::uniform) {
+    moved.grid = {grid.scale.to(device), grid.zero.to(device)};
+  } else {
+    moved.absmax = absmax.to(device);
+    moved.table = table.to(device);
   }
   return moved;
 }

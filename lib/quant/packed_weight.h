@@ -25,11 +25,10 @@ struct PackedWeight {
   CodeKind kind = CodeKind::uniform;
   int bits = 4;
   int64_t group_size = 128;
-  at::Tensor codes;          // uint8 [N, K * bits / 8], see kernels/group_quant.h
-  GroupGrid grid;            // uniform only
-  at::Tensor absmax_codes;   // normal_float only: uint8 [N, K / 64]
-  at::Tensor nested_absmax;  // normal_float only: float32 [ceil(N * K / 64 / 256)]
-  at::Tensor absmax_offset;  // normal_float only: float32 [1]
+  at::Tensor codes;    // uint8 [N, K * bits / 8], see kernels/group_quant.h
+  GroupGrid grid;      // uniform only
+  AbsmaxCodes absmax;  // normal_float only
+  at::Tensor table;    // normal_float only: float32 [2^bits]
 
   int64_t rows() const { return codes.size(0); }
   int64_t columns() const { return codes.size(1) * 8 / bits; }
@@ -38,8 +37,6 @@ struct PackedWeight {
   void dequantize_into(int64_t begin, int64_t end, at::Tensor& out) const;
   /// All of them, [N, K].
   at::Tensor dequantize(at::ScalarType dtype) const;
-  /// normal_float only: float32 [N, K / 64].
-  at::Tensor absmax() const;
   PackedWeight to(at::Device device) const;
 };
 

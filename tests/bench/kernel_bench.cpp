@@ -12,7 +12,16 @@ constexpr int64_t kGroup = 128;
 struct Weight {
   at::Tensor weight_NK, gamma, gradient_NK, codes;
   GroupGrid grid;
+  AbsmaxCodes absmax;  // of the codes as table codes
 };
+
+// Random ones, for the time alone.
+AbsmaxCodes make_absmax(at::IntArrayRef shape, at::TensorOptions options) {
+  const int64_t blocks = c10::multiply_integers(shape);
+  return {at::randint(0, 256, shape, options).to(at::kByte),
+          at::rand({(blocks + kAbsmaxBlock - 1) / kAbsmaxBlock}, options), at::rand({1}, options),
+          at::linspace(-1, 1, 256, options)};
+}
 
 Weight make_weight(const Setting& setting, int64_t rows, int64_t columns, int bits) {
   const auto options = at::TensorOptions().device(setting.device);
@@ -22,6 +31,7 @@ Weight make_weight(const Setting& setting, int64_t rows, int64_t columns, int bi
   w.gamma = at::ones_like(w.grid.scale);
   w.gradient_NK = at::randn({rows, columns}, options);
   w.codes = quantize_packed(w.weight_NK, w.grid, {}, bits);
+  w.absmax = make_absmax(w.grid.scale.sizes(), options);
   return w;
 }
 
@@ -81,8 +91,8 @@ nlohmann::json kernel_results(const Setting& setting) {
         [&](const Weight& v) { gamma_gradient(v.weight_NK, v.grid, v.gamma, v.gradient_NK, bits); });
     if (bits == 8) continue;  // no table of 8 bits
     const at::Tensor table = at::linspace(-1, 1, 1 << bits, w.grid.scale.options());
-    add("dequantize_table", bytes_of({w.codes, w.grid.scale}) + dense,
-        [&](const Weight& v) { dequantize_table(v.codes, v.grid.scale, table, bits, at::kBFloat16); });
+    add("dequantize_table", bytes_of({w.codes, w.absmax.codes, w.absmax.nested_absmax}) + dense,
+        [&](const Weight& v) { dequantize_table(v.codes, v.absmax, table, bits, at::kBFloat16); });
   }
   return results;
 }

@@ -55,7 +55,8 @@ TEST_CASE("a GPU's results equal the CPU's bit for bit", "[gpu]") {
                        gamma_gradient(c.weight_NK, c.grid, c.gamma, c.gradient_NK, c.bits)));
     const at::Tensor table = at::linspace(-1, 1, 1 << c.bits);
     REQUIRE(equal_bits(
-        dequantize_table(codes.to(at::kCUDA), grid.scale, table.to(at::kCUDA), c.bits, dtype).cpu(),
-        dequantize_table(codes, c.grid.scale, table, c.bits, dtype)));
+        dequantize_table(codes.to(at::kCUDA), c.absmax.to(at::kCUDA), table.to(at::kCUDA), c.bits, dtype)
+            .cpu(),
+        dequantize_table(codes, c.absmax, table, c.bits, dtype)));
   });
 }

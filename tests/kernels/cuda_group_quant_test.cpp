@@ -78,14 +78,31 @@ TEST_CASE("device dequantize_table equals the CPU's") {
     const int bits = c.bits;
     const at::Tensor codes = quantize_packed(c.weight_NK, c.grid, c.gamma, bits);
     const at::Tensor table = at::linspace(-1, 1, 1 << bits).pow(3).contiguous();
-    const at::Tensor absmax = c.grid.scale * 3;
-    const at::Tensor expected = dequantize_table(codes, absmax, table, bits, c.weight_NK.scalar_type());
+    const at::Tensor expected = dequantize_table(codes, c.absmax, table, bits, c.weight_NK.scalar_type());
     at::Tensor out = at::full_like(expected, 7);
-    REQUIRE(device::dequantize_table(codes.const_data_ptr<uint8_t>(), absmax.const_data_ptr<float>(),
+    REQUIRE(device::dequantize_table(codes.const_data_ptr<uint8_t>(), view_of(c.absmax, codes),
                                      table.const_data_ptr<float>(), shape_of(c), device_output(out),
                                      nullptr) == nullptr);
     REQUIRE(equal_bits(out, expected));
   });
+}
+
+TEST_CASE("device dequantize_table of rows that begin within a block of 256 absmax equals the CPU's") {
+  for (const int64_t G : {32, 64, 128}) {
+    const QuantCase c = make_case(71, 11 * G, G, 4, at::kFloat);
+    const at::Tensor codes = quantize_packed(c.weight_NK, c.grid, c.gamma, 4),
+                     table = at::linspace(-1, 1, 16);
+    const at::Tensor expected = dequantize_table(codes, c.absmax, table, 4, at::kFloat);
+    for (const auto& [begin, count] :
+         {std::pair<int64_t, int64_t>{0, 71}, {5, 40}, {23, 1}, {46, 25}, {70, 0}}) {
+      INFO("rows from " << begin << ", " << count << " of them, group " << G);
+      at::Tensor out = at::full({count, 11 * G}, 7.0F);
+      REQUIRE(device::dequantize_table(codes.const_data_ptr<uint8_t>() + begin * codes.size(1),
+                                       view_of(c.absmax, codes, begin), table.const_data_ptr<float>(),
+                                       {count, 11 * G, G, 4}, device_output(out), nullptr) == nullptr);
+      REQUIRE(equal_bits(out, expected.narrow(0, begin, count)));
+    }
+  }
 }
 
 TEST_CASE("device launchers take an empty matrix and refuse unknown bits") {

@@ -13,9 +13,14 @@ at::Tensor multiply(const ProductCase& c) {
   const int64_t M = c.x.size(0), K = c.x.size(1), N = c.codes.size(0);
   at::Tensor y = at::full({M, N}, 7, c.x.options());
   const bool table = c.table.defined();
-  const CudaProduct product{c.codes.const_data_ptr<uint8_t>(), c.grid.scale.const_data_ptr<float>(),
-                            table ? nullptr : c.grid.zero.const_data_ptr<int16_t>(),
-                            table ? c.table.const_data_ptr<float>() : nullptr};
+  CudaProduct product{c.codes.const_data_ptr<uint8_t>(), nullptr, nullptr, nullptr, {}};
+  if (table) {
+    product.table = c.table.const_data_ptr<float>();
+    product.absmax = view_of(c.absmax, c.codes);
+  } else {
+    product.scale = c.grid.scale.const_data_ptr<float>();
+    product.zero = c.grid.zero.const_data_ptr<int16_t>();
+  }
   REQUIRE(device::packed_product(product, device_input(c.x), M, {N, K, K / c.grid.scale.size(1), c.bits},
                                  device_output(y), nullptr) == nullptr);
   return y;
@@ -32,6 +37,22 @@ TEST_CASE("device packed products agree with double precision and depend on thei
       require_near(y, exact_product(c), c);
       c.x = c.x.narrow(0, 4, 1).clone();
       REQUIRE(equal_bits(multiply(c), y.narrow(0, 4, 1)));
+    }
+  });
+}
+
+TEST_CASE("a device product of table codes has the same bits however its absmax are coded") {
+  for_each_product_format([](int bits, int64_t G, at::ScalarType dtype, bool table) {
+    if (!table) return;
+    for (const int64_t M : {1, 5}) {
+      const ProductCase c = make_product(M, 69, 11 * G, G, bits, dtype, table);
+      const at::Tensor y = multiply(c);
+      for (int64_t begin = 0; begin < 69; begin += 23) {  // the map can list the values of 23 rows
+        ProductCase part = c;
+        part.codes = c.codes.narrow(0, begin, 23).clone();
+        part.absmax = listed_absmax(c.grid.scale.narrow(0, begin, 23));
+        REQUIRE(equal_bits(multiply(part), y.narrow(1, begin, 23)));
+      }
     }
   });
 }

@@ -120,9 +120,9 @@ TEST_CASE("a GPU's packed products agree with double precision", "[gpu]") {
       const ProductCase c = make_product(M, 131, 32 * G, G, bits, dtype, table);
       const auto gpu = [](const at::Tensor& t) { return t.to(at::kCUDA); };
       const auto multiply = [&] {
-        const at::Tensor x = gpu(c.x), codes = gpu(c.codes), scale = gpu(c.grid.scale);
-        if (table) return packed_table_product(x, codes, scale, gpu(c.table), bits);
-        return packed_product(x, codes, {scale, gpu(c.grid.zero)}, bits);
+        const at::Tensor x = gpu(c.x), codes = gpu(c.codes);
+        if (table) return packed_table_product(x, codes, c.absmax.to(at::kCUDA), gpu(c.table), bits);
+        return packed_product(x, codes, {gpu(c.grid.scale), gpu(c.grid.zero)}, bits);
       };
       const at::Tensor y = multiply();
       require_near(y.cpu(), exact_product(c), c);

@@ -8,8 +8,10 @@
 #include <map>
 #include <vector>
 
+#include "absmax_case.h"
 #include "core/error.h"
 #include "io/safetensors.h"
+#include "kernels/isa_case.h"
 #include "kernels/quant_math.h"
 
 using namespace qslaw;
@@ -173,9 +175,33 @@ TEST_CASE("dequantize_table looks codes up and scales them") {
     const at::Tensor table = at::linspace(-1, 1, 1 << bits).pow(3).contiguous(), absmax = s.grid.scale * 3;
     const at::Tensor values = table.index({codes_by_torch(s, bits, 64).to(at::kLong)}) * spread(absmax, 64);
     for (const auto dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
-      REQUIRE(at::equal(dequantize_table(packed, absmax, table, bits, dtype), values.to(dtype)));
+      REQUIRE(
+          at::equal(dequantize_table(packed, listed_absmax(absmax), table, bits, dtype), values.to(dtype)));
     }
   }
+}
+
+TEST_CASE("dequantize_table decodes the absmax of the rows it is asked for, wherever they begin among 256") {
+  static constexpr int64_t N = 71;
+  for_each_format([](int bits, int64_t G) {
+    at::Generator generator =
+        at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(bits * 1000 + G));
+    const at::Tensor codes = at::randint(0, 1 << bits, {N, 11 * G}, generator).to(at::kByte);
+    const at::Tensor table = at::linspace(-1, 1, 1 << bits).pow(3).contiguous();
+    const AbsmaxCodes absmax = random_absmax(N, 11, generator);
+    const at::Tensor packed = pack_codes(codes, bits);
+    const at::Tensor values = table.index({codes.to(at::kLong)}) * spread(absmax_values(absmax), G);
+    for_each_isa([&] {
+      for (const auto dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
+        REQUIRE(at::equal(dequantize_table(packed, absmax, table, bits, dtype), values.to(dtype)));
+        for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{0, 0}, {5, 45}, {23, 24}, {46, N}}) {
+          at::Tensor out = at::empty({end - begin, 11 * G}, dtype);
+          dequantize_table_into(packed, absmax, table, bits, begin, end, out);
+          REQUIRE(at::equal(out, values.narrow(0, begin, end - begin).to(dtype)));
+        }
+      }
+    });
+  });
 }
 
 TEST_CASE("a matrix of many rows, split over threads, equals its rows one by one") {

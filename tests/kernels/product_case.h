@@ -7,7 +7,8 @@ namespace qslaw {
 
 struct ProductCase {
   at::Tensor codes, x, table;  // table: undefined for uniform codes
-  GroupGrid grid;
+  GroupGrid grid;              // of table codes: its scale are the absmax
+  AbsmaxCodes absmax;          // of table codes only
   int bits;
 };
 
@@ -22,7 +23,11 @@ inline ProductCase make_product(int64_t M, int64_t N, int64_t K, int64_t G, int 
   // Some zero points outside of the codes' range, as groups of one sign have them.
   c.grid.zero = at::randint(-top, 2 * top + 2, {N, K / G}, generator).to(at::kShort);
   c.x = at::randn({M, K}, generator).to(dtype);
-  if (table) c.table = at::linspace(-1, 1, top + 1).pow(3).contiguous();
+  if (table) {
+    c.table = at::linspace(-1, 1, top + 1).pow(3).contiguous();
+    c.absmax = random_absmax(N, K / G, generator);
+    c.grid.scale = absmax_values(c.absmax);
+  }
   c.bits = bits;
   return c;
 }

@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "absmax_case.h"
 #include "kernels/group_quant.h"
 
 namespace qslaw {
@@ -14,6 +15,7 @@ inline constexpr at::ScalarType kTypes[] = {at::kFloat, at::kBFloat16, at::kHalf
 struct QuantCase {
   at::Tensor weight_NK, gamma, gradient_NK;
   GroupGrid grid;
+  AbsmaxCodes absmax;  // of table codes
   int bits;
   int64_t group_size;
 };
@@ -42,6 +44,7 @@ inline QuantCase make_case(int64_t N, int64_t K, int64_t G, int bits, at::Scalar
   c.gamma = 1 + 0.4 * (at::rand(c.grid.scale.sizes(), generator) - 0.5);
   if (N > 2) c.gamma.select(0, 1).fill_(1.0);  // keeps the halfway weights halfway
   c.gradient_NK = at::randn({N, K}, generator);
+  c.absmax = random_absmax(N, K / G, generator);
   c.bits = bits, c.group_size = G;
   return c;
 }

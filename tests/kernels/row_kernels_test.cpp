@@ -23,7 +23,7 @@ std::vector<at::Tensor> results_of(const QuantCase& c) {
                                      gamma_gradient(c.weight_NK, c.grid, c.gamma, c.gradient_NK, c.bits)};
   for (const at::ScalarType dtype : kTypes) {
     results.push_back(dequantize_packed(codes, c.grid, c.bits, dtype));
-    results.push_back(dequantize_table(codes, c.grid.scale, table, c.bits, dtype));
+    results.push_back(dequantize_table(codes, c.absmax, table, c.bits, dtype));
     results.push_back(fake_quantize(c.weight_NK, c.grid, c.gamma, c.bits, dtype));
   }
   return results;
@@ -84,11 +84,11 @@ TEST_CASE("rows are dequantized into a buffer of the caller") {
     const at::Tensor table = at::linspace(-1, 1, 8);
     for (const at::ScalarType dtype : kTypes) {
       const at::Tensor all = dequantize_packed(codes, c.grid, 3, dtype);
-      const at::Tensor all_table = dequantize_table(codes, c.grid.scale, table, 3, dtype);
+      const at::Tensor all_table = dequantize_table(codes, c.absmax, table, 3, dtype);
       at::Tensor out = at::empty({7, 192}, dtype), none = at::empty({0, 192}, dtype);
       dequantize_packed_into(codes, c.grid, 3, 11, 18, out);
       REQUIRE(equal_bits(out, all.narrow(0, 11, 7)));
-      dequantize_table_into(codes, c.grid.scale, table, 3, 26, 33, out);
+      dequantize_table_into(codes, c.absmax, table, 3, 26, 33, out);
       REQUIRE(equal_bits(out, all_table.narrow(0, 26, 7)));
       dequantize_packed_into(codes, c.grid, 3, 5, 5, none);
       at::Tensor fake = at::empty({33, 192}, dtype);
@@ -112,7 +112,8 @@ TEST_CASE("values are rounded to 16 bits as LibTorch rounds them") {
     const at::Tensor expected = absmax.repeat_interleave(32, 1);  // the highest code's level is 1
     for_each_isa([&] {
       for (const at::ScalarType dtype : kTypes)
-        REQUIRE(equal_bits(dequantize_table(codes, absmax, table, bits, dtype), expected.to(dtype)));
+        REQUIRE(equal_bits(dequantize_table(codes, listed_absmax(absmax), table, bits, dtype),
+                           expected.to(dtype)));
     });
   }
 }

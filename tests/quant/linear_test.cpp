@@ -6,6 +6,7 @@
 
 #include "io/safetensors.h"
 #include "kernels/packed_product.h"
+#include "quant/normal_float.h"
 #include "quant/packed_linear.h"
 #include "quant/scale_linear.h"
 #include "quant/weight_clipping.h"
@@ -20,6 +21,17 @@ PackedWeight pack(const at::Tensor& weight, int bits, int64_t group_size) {
   packed.group_size = group_size;
   packed.grid = grid_from_range(group_range(weight, group_size), bits);
   packed.codes = quantize_packed(weight, packed.grid, {}, bits);
+  return packed;
+}
+
+PackedWeight pack_nf4(const at::Tensor& weight) {
+  const NormalFloatCodes codes = normal_float_quantize(weight, 4);
+  PackedWeight packed;
+  packed.kind = CodeKind::normal_float;
+  packed.group_size = kNormalFloatBlock;
+  packed.codes = pack_codes(codes.codes_NK, 4);
+  packed.absmax = quantize_absmax(codes.absmax);
+  packed.table = normal_float_table(4);
   return packed;
 }
 
@@ -57,9 +69,23 @@ TEST_CASE("a packed linear equals a dense one with the dequantized weight, forwa
                      dtype == at::kFloat ? 1e-5 : 2e-2));
 }
 
+TEST_CASE("an NF4 linear equals a dense one with the dequantized weight, forward and backward") {
+  at::manual_seed(6);
+  const PackedWeight weight =
+      pack_nf4(at::randn({37, 704}));  // rows of 11 blocks: they begin anywhere among 256
+  const at::Tensor dense = weight.dequantize(at::kFloat);
+  for (const int64_t tokens : {0, 1, 5, 50}) {
+    const at::Tensor x = at::randn({tokens, 704}), gradient = at::randn({tokens, 37});
+    CHECK(at::allclose(packed_forward(weight, x), at::linear(x, dense), 1e-4, 1e-4));
+    CHECK(at::allclose(packed_input_gradient(weight, gradient), at::mm(gradient, dense), 1e-4, 1e-4));
+  }
+}
+
 TEST_CASE("rows in tiles give the same result as all at once") {
   at::manual_seed(2);
-  const PackedWeight weight = pack(at::randn({300, 32768}), 4, 128);  // more than one tile of 2^22 elements
+  const at::Tensor values = at::randn({300, 32768});  // more than one tile of 2^22 elements
+  const bool nf4 = GENERATE(false, true);
+  const PackedWeight weight = nf4 ? pack_nf4(values) : pack(values, 4, 128);
   const at::Tensor x = at::randn({100, 32768}),
                    gradient = at::randn({100, 300});  // too many for packed_product
   const at::Tensor dense = weight.dequantize(at::kFloat);

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "io/safetensors.h"
+#include "kernels/absmax_case.h"
 #include "kernels/group_quant.h"
 
 using namespace qslaw;
@@ -46,14 +47,15 @@ TEST_CASE("NF4 codes and double quantization agree with bitsandbytes") {
     const AbsmaxCodes nested = quantize_absmax(codes.absmax);
     CHECK(at::allclose(nested.offset, golden.tensor(name + ".offset"), 1e-6, 0.0));
     CHECK(at::allclose(nested.nested_absmax, golden.tensor(name + ".nested_absmax"), 1e-5, 1e-9));
-    const at::Tensor absmax = dequantize_absmax(nested.codes, nested.nested_absmax, nested.offset);
-    for (int64_t row = 0; row < absmax.size(0); ++row) {  // rows begin anywhere within a block of 256
-      CHECK(at::equal(dequantize_absmax(nested.codes.narrow(0, row, absmax.size(0) - row),
-                                        nested.nested_absmax, nested.offset, row * absmax.size(1)),
-                      absmax.narrow(0, row, absmax.size(0) - row)));
+    const at::Tensor packed = pack_codes(codes.codes_NK, 4), table = normal_float_table(4);
+    const at::Tensor restored = dequantize_table(packed, nested, table, 4, at::kFloat);
+    CHECK(at::equal(restored, table.index({codes.codes_NK.to(at::kLong)}) *
+                                  absmax_values(nested).repeat_interleave(64, 1)));
+    for (int64_t row = 0; row < weight.size(0); ++row) {  // rows begin anywhere within a block of 256
+      at::Tensor rows = at::empty({weight.size(0) - row, weight.size(1)});
+      dequantize_table_into(packed, nested, table, 4, row, weight.size(0), rows);
+      CHECK(at::equal(rows, restored.narrow(0, row, rows.size(0))));
     }
-    const at::Tensor restored =
-        dequantize_table(pack_codes(codes.codes_NK, 4), absmax, normal_float_table(4), 4, at::kFloat);
     // One step of the 8-bit absmax code is at most 1/128 of the nested absmax.
     const double step = golden.tensor(name + ".nested_absmax").max().item<double>() / 64;
     const at::Tensor same = difference == 0;

@@ -8,15 +8,13 @@ namespace qslaw {
 nlohmann::json quantize_nf4(const QuantizeTask& task, const PackedSink& sink) {
   return quantize_each(task, sink, [&](const LinearSpec&, const at::Tensor& weight_NK) {
     const NormalFloatCodes codes = normal_float_quantize(weight_NK.cpu(), task.options.bits);
-    const AbsmaxCodes nested = quantize_absmax(codes.absmax);
     PackedWeight packed;
     packed.kind = CodeKind::normal_float;
     packed.bits = task.options.bits;
     packed.group_size = kNormalFloatBlock;
     packed.codes = pack_codes(codes.codes_NK, packed.bits);
-    packed.absmax_codes = nested.codes;
-    packed.nested_absmax = nested.nested_absmax;
-    packed.absmax_offset = nested.offset;
+    packed.absmax = quantize_absmax(codes.absmax);
+    packed.table = normal_float_table(packed.bits);
     return packed;
   });
 }
