@@ -190,7 +190,7 @@ std::string without_artifacts(const std::string& inputs) {
   std::vector<std::string> lines = lines_of(inputs);
   while (!lines.empty() && is_artifact(lines.back()))
     lines.pop_back();
-  return join(lines, "\n");
+  return join(lines, "\n") + "\n";
 }
 
 }  // namespace
