@@ -89,7 +89,7 @@ OptionalSection gamma_section(const RunFolder& run) {
     chart.boxes.push_back(gamma_box(layer));
   std::vector<Html> figures = {
       html_figure("Gamma by layer", box_chart(chart),
-                  "Line: lowest to highest; box: 5 % to 95 %; tick: median; dashed: where gamma began.")};
+                  "Line: lowest to highest; box: 5 % to 95 %; tick: median; dashed: 1, no change.")};
   auto histogram = total_histogram(gamma);
   if (!histogram.empty()) figures.push_back(histogram_figure(std::move(histogram)));
   return PageSection{"gamma", "Gamma", "One learned number per group of weights, which moves their codes.",

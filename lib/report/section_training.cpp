@@ -149,8 +149,10 @@ OptionalSection training_section(const RunFolder& run, const std::string& stage)
   body += html_figures(figures);
   body += phase_losses(found->metrics);
   body += heldout_table(member_at(results, "heldout"));
-  const std::string lead =
-      stage == "warmup" ? "Gamma and projector learn from pictures and text; the weights stay." : "";
+  const bool learns = number_at(results, "steps").value_or(1) > 0;  // not where a given gamma is folded
+  const std::string lead = stage == "warmup" && learns
+                               ? "Gamma and projector learn from pictures and text; the weights stay."
+                               : "";
   return PageSection{stage, stage_title(stage), lead, body};
 }
 

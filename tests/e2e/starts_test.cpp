@@ -62,9 +62,12 @@ TEST_CASE("given factors and gamma make a packed model without data or a step") 
 
   require_success(experiment.run("run"));  // nothing is left to do
   touch(experiment.path() / "scaling.bin");
-  const ProgramResult changed = experiment.run("run", {"--dry-run"});
+  const ProgramResult changed = experiment.run("run", {"--dry-run", "--json"});
   require_success(changed);
-  CHECK_THAT(changed.out, Catch::Contains("the changed file") && Catch::Contains("scaling.bin"));
+  const json stages = json::parse(changed.out).at("stages").at("rows");
+  CHECK(stages.at(0).at("status") == "complete");
+  CHECK_THAT(stages.at(1).at("status").get<std::string>(),
+             Catch::Contains("the changed file") && Catch::Contains("scaling.bin"));
 }
 
 TEST_CASE("learning goes on from given factors and gamma, and a resumed run wants the same ones") {

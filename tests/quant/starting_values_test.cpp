@@ -217,6 +217,7 @@ TEST_CASE("learning goes on from given factors") {
   QuantizeTask task = task_from(start_fixture("omni_parameters.pth"), 0);
   const QuantizeResult given = quantize_all(task);
   task.options.omniquant.epochs = 12;
+  task.options.omniquant.lr = 0.05;
   task.calibration = calibration();
   const QuantizeResult learned = quantize_all(task);
   const Llava dense = load_dense(tiny_source());
