@@ -40,6 +40,7 @@ std::vector<Table> eval_tables(const nlohmann::json& results) {
     for (const auto& [metric, value] : metrics.items()) {
       if (value.is_number() || value.is_null())
         others.add_row({cell(name), cell(metric), metric_cell(metric, value)});
+      if (value.is_string()) others.add_row({cell(name), cell(metric), cell(value.get<std::string>())});
     }
   }
   std::vector<Table> tables;

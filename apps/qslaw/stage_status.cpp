@@ -16,12 +16,12 @@ namespace qslaw {
 namespace {
 
 // Where an unfinished run stands: "step 20", "block 3" of a method that goes block by block, or "its last
-// answers".
+// finished batch".
 std::string position(const fs::path& folder) {
   const auto checkpoint = find_checkpoint(folder);
   if (checkpoint) return concat("step ", read_state(*checkpoint).position.step);
   std::error_code unreachable;
-  if (fs::exists(answer_checkpoint(folder), unreachable)) return "its last answers";
+  if (fs::exists(answer_checkpoint(folder), unreachable)) return "its last finished batch";
   if (!fs::exists(block_checkpoint(folder), unreachable)) return "its beginning";
   const fs::directory_iterator files(block_checkpoint(folder));
   const auto finished = std::count_if(begin(files), end(files),

@@ -170,6 +170,10 @@ std::vector<LoadedSample> Loader::next(int64_t count) {
   return samples;
 }
 
+int64_t Loader::position() const {
+  return state_->deliver;  // no worker writes it
+}
+
 int64_t Loader::skipped() const {
   return state_->skipped;
 }

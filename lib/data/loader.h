@@ -33,6 +33,8 @@ class Loader {
   /// unless `replace_skipped`; with error its UserError is thrown here, and again by every later call.
   std::vector<LoadedSample> next(int64_t count);
 
+  /// Of the plan, where the next `next` begins.
+  int64_t position() const;
   /// Bad samples replaced or left out so far.
   int64_t skipped() const;
   /// Seconds that `next` waited for the workers.

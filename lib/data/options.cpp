@@ -2,6 +2,7 @@
 
 #include "core/key_error.h"
 #include "data/conversation.h"
+#include "data/text_windows.h"
 
 namespace qslaw {
 namespace {
@@ -25,6 +26,7 @@ void check(const DataOptions& options, const std::string& key) {
   }
   require_at_least(key + ".limit", options.limit, 0);
   require_at_least(key + ".max_length", options.max_length, 2);  // one token to read, one to predict
+  if (options.kind == "text") require_one_of(key + ".windows", options.windows, window_kinds());
 }
 
 void check_template(const std::string& name, const std::string& key) {

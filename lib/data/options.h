@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace qslaw {
@@ -9,13 +10,16 @@ namespace qslaw {
 enum class BadSamplePolicy { error, skip };
 
 struct DataOptions {
-  std::string kind;                // llava | text | scienceqa
-  std::filesystem::path path;      // llava: .json or .jsonl; text: plain text, or .jsonl with a "text" field
-  std::filesystem::path images;    // folder that picture names are relative to
-  std::filesystem::path problems;  // scienceqa: problems.json
-  std::filesystem::path splits;    // scienceqa: pid_splits.json
-  std::string split = "train";     // scienceqa: a key of pid_splits.json
+  std::string kind;            // llava | text | scienceqa
+  std::filesystem::path path;  // llava: .json or .jsonl; text: plain text, or JSON lines with a "text" field
+  std::filesystem::path images;           // folder that picture names are relative to
+  std::filesystem::path problems;         // scienceqa: problems.json
+  std::filesystem::path splits;           // scienceqa: pid_splits.json
+  std::string split = "train";            // scienceqa: a key of pid_splits.json
   std::string prompt_format = "QCM-LEA";  // scienceqa: QCM-LEA | CQM-A
+  std::optional<std::string> join;        // text: put between records (text_file.h); default: default_join
+  std::string windows = "bos";            // text: a name of window_kinds() (text_windows.h)
+  int64_t stride = 0;                     // text: tokens from one of the sliding windows to the next
   int64_t limit = 0;                      // samples used, from the start; 0 = all
   int64_t max_length = 2048;              // tokens, after pictures are expanded; text blocks are cut to it
   BadSamplePolicy on_bad_sample = BadSamplePolicy::error;

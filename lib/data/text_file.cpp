@@ -5,6 +5,8 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json_text.h"
+#include "core/whitespace.h"
 
 namespace qslaw {
 namespace {
@@ -30,10 +32,59 @@ size_t line_of(std::string_view text, size_t byte) {
   return 1 + static_cast<size_t>(std::count(text.begin(), end, '\n'));
 }
 
+void refuse_packed(std::string_view bytes, const std::filesystem::path& path) {
+  require(!bytes.starts_with("PAR1"), "data", "expected UTF-8 in ", path.string(),
+          ", got Parquet (write it as JSON lines: docs/recipes.md)");
+  require(!bytes.starts_with("\x1f\x8b"), "data", "expected UTF-8 in ", path.string(),
+          ", got gzip (unpack it)");
+}
+
+bool is_json_lines(const std::filesystem::path& path) {
+  return path.extension() == ".jsonl" || path.extension() == ".json";
+}
+
+std::string document_text(std::string_view line, const std::filesystem::path& path, size_t number) {
+  const nlohmann::json document = parse_json(line, "data", path.string(), number);
+  require(document.is_object() && document.contains("text") && document["text"].is_string(), "data",
+          "expected {\"text\": ...} in ", path.string(), ", line ", number, ", got ",
+          document.is_object() ? "no such text" : document.type_name());
+  return document["text"].get<std::string>();
+}
+
+// Python reads "\r\n" as one line break, and a line of spaces is blank to str.strip().
+std::string row_text(std::string_view line, bool has_break) {
+  if (strip(line).empty()) return "";
+  if (has_break && line.ends_with('\r')) line.remove_suffix(1);
+  return std::string(line) + (has_break ? "\n" : "");
+}
+
 }  // namespace
+
+std::string default_join(const std::filesystem::path& path) {
+  return is_json_lines(path) ? "\n\n" : "";
+}
+
+std::string read_text(const std::filesystem::path& path, const std::string& join) {
+  const std::string file = read_utf8(path);
+  const bool documents = is_json_lines(path);
+  if (!documents && join.empty()) return file;
+  std::string text;
+  size_t number = 1;
+  bool first = true;
+  for (size_t begin = 0, end; begin < file.size(); begin = end + 1, ++number) {
+    end = std::min(file.find('\n', begin), file.size());
+    const std::string_view line(file.data() + begin, end - begin);
+    if (documents && strip(line).empty()) continue;
+    if (!first) text += join;
+    text += documents ? document_text(line, path, number) : row_text(line, end < file.size());
+    first = false;
+  }
+  return text;
+}
 
 std::string read_utf8(const std::filesystem::path& path) {
   std::string text = read_file(path);
+  refuse_packed(text, path);
   if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);
   const bool utf16 = text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff");
   require(!utf16, "data", "expected UTF-8 in ", path.string(), ", got UTF-16 (byte order mark at byte 0)");

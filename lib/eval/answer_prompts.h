@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "data/batch.h"
-#include "eval/answer_store.h"
+#include "eval/batch_store.h"
 #include "eval/benchmark.h"
 
 namespace qslaw {

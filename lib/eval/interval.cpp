@@ -18,6 +18,22 @@ double resampled_mean(const std::vector<double>& values, Random& random) {
   return sum / static_cast<double>(values.size());
 }
 
+double resampled_ratio(const std::vector<double>& values, const std::vector<double>& weights,
+                       Random& random) {
+  double sum = 0.0, weight = 0.0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const size_t drawn = random.below(values.size());
+    sum += values[drawn];
+    weight += weights[drawn];
+  }
+  return sum / weight;
+}
+
+Interval percentiles(std::vector<double> estimates) {
+  std::sort(estimates.begin(), estimates.end());
+  return {estimates[kLow], estimates[kHigh]};
+}
+
 }  // namespace
 
 Interval bootstrap_interval(const std::vector<std::vector<double>>& strata, uint64_t seed) {
@@ -29,8 +45,18 @@ Interval bootstrap_interval(const std::vector<std::vector<double>>& strata, uint
       sums[r] += resampled_mean(strata[s], random);
     }
   }
-  std::sort(sums.begin(), sums.end());
-  return {sums[kLow], sums[kHigh]};
+  return percentiles(std::move(sums));
+}
+
+Interval bootstrap_ratio_interval(const std::vector<double>& values, const std::vector<double>& weights,
+                                  uint64_t seed) {
+  QSLAW_CHECK(!values.empty() && values.size() == weights.size());
+  std::vector<double> ratios(kResamples);
+  for (size_t r = 0; r < kResamples; ++r) {
+    Random random(mix_seed(seed, 0, r));
+    ratios[r] = resampled_ratio(values, weights, random);
+  }
+  return percentiles(std::move(ratios));
 }
 
 }  // namespace qslaw

@@ -15,4 +15,9 @@ struct Interval {
 /// stratum is empty.
 Interval bootstrap_interval(const std::vector<std::vector<double>>& strata, uint64_t seed);
 
+/// The same of sum(values) / sum(weights), where an entry is drawn with its weight. REQUIRES: as many values
+/// as weights, at least one, every weight above 0.
+Interval bootstrap_ratio_interval(const std::vector<double>& values, const std::vector<double>& weights,
+                                  uint64_t seed);
+
 }  // namespace qslaw

@@ -3,48 +3,80 @@
 
 #include <cmath>
 
-#include "core/error.h"
+#include "core/progress.h"
+#include "eval/batch_store.h"
 #include "eval/benchmark.h"
+#include "eval/interval.h"
 #include "eval/predictions.h"
-#include "model/dataset_loss.h"
 
 namespace qslaw {
 namespace {
 
-DatasetLoss measure(const BenchmarkOptions& options, const EvalContext& context) {
+void write_predictions(const DatasetLoss& loss, const BenchmarkOptions& options, const EvalContext& context) {
   PredictionsFile predictions(context.predictions, result_name(options));
+  for (const SampleLoss& sample : loss.samples)
+    predictions.write({{"id", sample.id}, {"tokens", sample.tokens}, {"nll", sample.nll}});
+  predictions.finish();
+}
+
+DatasetLoss measure(const BenchmarkOptions& options, const EvalContext& context, const char* unit) {
   const EncodingContext encoding{context.tokenizer, benchmark_template(options, context),
                                  context.model->config.vision.features()};
   const auto dataset = make_dataset(benchmark_data(options), encoding);
+  const LossStore store(context.answers, result_name(options));
   DatasetLossOptions loss;
   loss.batch_size = options.batch_size;
   loss.limit = options.limit;
   loss.on_bad_sample = options.on_bad_sample;
-  loss.on_sample = [&](const std::string& id, int64_t tokens, double nll) {
-    predictions.write({{"id", id}, {"tokens", tokens}, {"nll", nll}});
+  loss.measured = store.found();
+  const int64_t all = dataset->size(), count = options.limit > 0 ? std::min(options.limit, all) : all;
+  Progress progress(result_name(options), count, unit,
+                    loss.measured.empty() ? 0 : loss.measured.back().position);
+  loss.on_batch = [&](const MeasuredBatch& batch) {
+    store.add(batch);
+    progress.update(batch.position);
   };
-  const DatasetLoss total = dataset_loss(*context.model, *dataset, context.transform, loss);
-  predictions.finish();
+  DatasetLoss total = dataset_loss(*context.model, *dataset, context.transform, loss);
+  write_predictions(total, options, context);
   return total;
+}
+
+// Of the perplexity. One window says nothing of the spread: nulls.
+void add_interval(const DatasetLoss& loss, uint64_t seed, nlohmann::json& result) {
+  result["perplexity_low"] = result["perplexity_high"] = nullptr;
+  if (loss.samples.size() < 2) return;
+  std::vector<double> nll, tokens;
+  for (const SampleLoss& window : loss.samples) {
+    nll.push_back(window.nll);
+    tokens.push_back(static_cast<double>(window.tokens));
+  }
+  const Interval interval = bootstrap_ratio_interval(nll, tokens, seed);
+  result["perplexity_low"] = std::exp(interval.low);
+  result["perplexity_high"] = std::exp(interval.high);
 }
 
 }  // namespace
 
 nlohmann::json run_loss(const BenchmarkOptions& options, const EvalContext& context) {
-  const DatasetLoss loss = measure(options, context);
+  const DatasetLoss loss = measure(options, context, "samples");
   return {{"loss", loss.mean()},
-          {"sample_loss", loss.sample_mean},
-          {"n", loss.samples},
-          {"tokens", loss.tokens},
+          {"sample_loss", loss.sample_mean()},
+          {"n", loss.samples.size()},
+          {"tokens", loss.tokens()},
           {"skipped", loss.skipped}};
 }
 
 nlohmann::json run_text_perplexity(const BenchmarkOptions& options, const EvalContext& context) {
-  const DatasetLoss loss = measure(options, context);
-  return {{"perplexity", std::exp(loss.mean())},
-          {"loss", loss.mean()},
-          {"tokens", loss.tokens},
-          {"context", options.context}};
+  const DatasetLoss loss = measure(options, context, "windows");
+  nlohmann::json result = {{"perplexity", std::exp(loss.mean())},
+                           {"loss", loss.mean()},
+                           {"n", loss.samples.size()},
+                           {"tokens", loss.tokens()},
+                           {"context", options.context},
+                           {"windows", options.windows}};
+  if (options.windows == "sliding") result["stride"] = options.stride;
+  add_interval(loss, context.seed, result);
+  return result;
 }
 
 }  // namespace qslaw

@@ -4,6 +4,7 @@
 
 #include "core/files.h"
 #include "core/text.h"
+#include "data/text_file.h"
 #include "eval/question_kinds.h"
 
 namespace fs = std::filesystem;
@@ -40,6 +41,13 @@ void add_asking(const BenchmarkOptions& options, const EvalContext& context, nlo
   if (options.temperature > 0) measured["top_p"] = options.top_p;
 }
 
+// How text is cut.
+void add_windows(const BenchmarkOptions& options, nlohmann::json& measured) {
+  measured["join"] = options.join.value_or(default_join(options.path));
+  measured["windows"] = options.windows;
+  measured["stride"] = options.stride;
+}
+
 }  // namespace
 
 nlohmann::json measured_on(const BenchmarkOptions& options, const EvalContext& context) {
@@ -48,6 +56,7 @@ nlohmann::json measured_on(const BenchmarkOptions& options, const EvalContext& c
   nlohmann::json measured = {{"data", data_hash(options)}, {"limit", options.limit}};
   if (options.kind == "scienceqa" || options.kind == "mmbench") measured["split"] = options.split;
   if (has_data(options) && options.kind != "scienceqa") measured["context"] = options.context;
+  if (options.kind == "text_perplexity") add_windows(options, measured);
   if (needs_model(options)) add_asking(options, context, measured);
   return measured;
 }

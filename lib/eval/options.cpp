@@ -48,7 +48,13 @@ void check_numbers(const BenchmarkOptions& options, const std::string& key) {
   require_between(key + ".temperature", options.temperature, 0.0, 100.0);
   require_positive(key + ".top_p", options.top_p);
   require_between(key + ".top_p", options.top_p, 0.0, 1.0);
-  require_at_least(key + ".context", options.context, 2);
+  const bool halves = options.windows == "llama_cpp";  // the first half and a token more do not count
+  require_at_least(key + ".context", options.context, halves ? 3 : 2);
+  if (options.windows == "sliding") {
+    require_at_least(key + ".stride", options.stride, 1);
+    require_key(options.stride <= options.context, key + ".stride", "expected at most context, ",
+                options.context, ", got ", options.stride);
+  }
   require_at_least(key + ".prompt_tokens", options.prompt_tokens, 1);
   require_at_least(key + ".new_tokens", options.new_tokens, 1);
 }
@@ -82,6 +88,9 @@ DataOptions benchmark_data(const BenchmarkOptions& options) {
   data.splits = options.splits;
   data.split = options.split;
   data.prompt_format = options.prompt_format;
+  data.join = options.join;
+  data.windows = options.windows;
+  data.stride = options.stride;
   data.limit = options.limit;
   data.max_length = options.context;
   data.on_bad_sample = options.on_bad_sample;

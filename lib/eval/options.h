@@ -2,12 +2,16 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "data/options.h"
 
 namespace qslaw {
+
+/// Tokens between the starts of sliding windows: that of Hugging Face's guide to perplexity.
+inline constexpr int64_t kDefaultStride = 512;
 
 /// One benchmark. Fields that a kind does not use must be left at their defaults.
 struct BenchmarkOptions {
@@ -28,9 +32,12 @@ struct BenchmarkOptions {
   int64_t limit = 0;                  // samples; 0 = all
   int64_t batch_size = 8;
   int64_t max_new_tokens = 1024;
-  double temperature = 0.0;     // 0 = greedy
-  double top_p = 1.0;           // sampling: smallest set of tokens whose probability reaches this
-  int64_t context = 2048;       // text_perplexity: tokens per window
+  double temperature = 0.0;         // 0 = greedy
+  double top_p = 1.0;               // sampling: smallest set of tokens whose probability reaches this
+  int64_t context = 2048;           // text_perplexity: tokens per window
+  std::optional<std::string> join;  // text_perplexity, like the next two: as in DataOptions
+  std::string windows = "bos";
+  int64_t stride = 0;
   int64_t prompt_tokens = 640;  // speed
   int64_t new_tokens = 128;     // speed
   BadSamplePolicy on_bad_sample = BadSamplePolicy::error;

@@ -9,6 +9,20 @@
 #include "model/nonfinite.h"
 
 namespace qslaw {
+namespace {
+
+std::vector<SampleLoss> measure(const Llava& model, const std::vector<LoadedSample>& samples) {
+  const Batch batch = collate(samples, model.config.vision.features(), model.config.pad_token_id);
+  const SampleSums sums = sum_by_sample(token_losses(model, batch), samples.size());
+  std::vector<SampleLoss> losses;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    if (!std::isfinite(sums.nll[i])) fail_nonfinite("losses", model, batch, i);
+    losses.push_back({samples[i].sample.id, sums.tokens[i], sums.nll[i]});
+  }
+  return losses;
+}
+
+}  // namespace
 
 SampleSums sum_by_sample(const TokenLosses& losses, size_t samples) {
   SampleSums sums{std::vector<double>(samples, 0.0), std::vector<int64_t>(samples, 0)};
@@ -21,6 +35,28 @@ SampleSums sum_by_sample(const TokenLosses& losses, size_t samples) {
   return sums;
 }
 
+int64_t DatasetLoss::tokens() const {
+  int64_t sum = 0;
+  for (const SampleLoss& sample : samples)
+    sum += sample.tokens;
+  return sum;
+}
+
+double DatasetLoss::mean() const {
+  double nll = 0.0;
+  for (const SampleLoss& sample : samples)
+    nll += sample.nll;
+  const int64_t count = tokens();
+  return count > 0 ? nll / static_cast<double>(count) : 0.0;
+}
+
+double DatasetLoss::sample_mean() const {
+  double sum = 0.0;
+  for (const SampleLoss& sample : samples)
+    sum += sample.tokens > 0 ? sample.nll / static_cast<double>(sample.tokens) : 0.0;
+  return samples.empty() ? 0.0 : sum / static_cast<double>(samples.size());
+}
+
 DatasetLoss dataset_loss(const Llava& model, const Dataset& dataset, const ImageTransform& transform,
                          const DatasetLossOptions& options) {
   at::NoGradGuard no_grad;
@@ -28,30 +64,25 @@ DatasetLoss dataset_loss(const Llava& model, const Dataset& dataset, const Image
   std::vector<Draw> plan;
   for (int64_t i = 0; i < count; ++i)
     plan.push_back({0, i});
+  const MeasuredBatch before = options.measured.empty() ? MeasuredBatch{} : options.measured.back();
   LoaderOptions loading;
   loading.on_bad_sample = options.on_bad_sample;
   loading.replace_skipped = false;
-  Loader loader({&dataset}, plan, 0, transform, loading);
+  Loader loader({&dataset}, plan, before.position, transform, loading);
   DatasetLoss total;
+  for (const MeasuredBatch& batch : options.measured)
+    total.samples.insert(total.samples.end(), batch.samples.begin(), batch.samples.end());
   for (;;) {
-    if (stop_requested()) throw Stopped("the measurement was stopped");
+    if (stop_requested()) throw Stopped("stopped while measuring; --resume goes on with it");
     const auto samples = loader.next(options.batch_size);
+    total.skipped = before.skipped + loader.skipped();
     if (samples.empty()) break;
-    const Batch batch = collate(samples, model.config.vision.features(), model.config.pad_token_id);
-    const SampleSums sums = sum_by_sample(token_losses(model, batch), samples.size());
-    for (size_t i = 0; i < samples.size(); ++i) {
-      if (!std::isfinite(sums.nll[i])) fail_nonfinite("losses", model, batch, i);
-      total.nll += sums.nll[i];
-      total.tokens += sums.tokens[i];
-      total.sample_mean += sums.tokens[i] > 0 ? sums.nll[i] / static_cast<double>(sums.tokens[i]) : 0.0;
-      total.samples += 1;
-      if (options.on_sample) options.on_sample(samples[i].sample.id, sums.tokens[i], sums.nll[i]);
-    }
+    const MeasuredBatch batch{measure(model, samples), loader.position(), total.skipped};
+    total.samples.insert(total.samples.end(), batch.samples.begin(), batch.samples.end());
+    if (options.on_batch) options.on_batch(batch);
   }
-  total.skipped = loader.skipped();
-  require(total.samples > 0 || count == 0, "data", "expected a good sample to measure, got ", total.skipped,
-          " bad ones");
-  if (total.samples > 0) total.sample_mean /= static_cast<double>(total.samples);
+  require(!total.samples.empty() || count == 0, "data", "expected a good sample to measure, got ",
+          total.skipped, " bad ones");
   return total;
 }
 

@@ -46,6 +46,7 @@ void sample_fields(V& v, DataOptions& o) {
     return used_by("kind", o.kind, users);
   };
   v("path", o.path, only({"llava", "text"}));
+  v("join", o.join, only({"text"}));
   v("images", o.images, only({"llava", "scienceqa"}));
   v("problems", o.problems, only({"scienceqa"}));
   v("splits", o.splits, only({"scienceqa"}));
@@ -261,6 +262,7 @@ void fields(V& v, BenchmarkOptions& o) {
   v("problems", o.problems, only({"scienceqa"}));
   v("splits", o.splits, only({"scienceqa"}));
   v("path", o.path, with_questions({"exact_match", "loss", "text_perplexity"}));
+  v("join", o.join, only({"text_perplexity"}));
   const bool has_answers = o.kind != "vqav2" && o.path.extension() != ".jsonl";
   const Use annotated = only({"textvqa", "vqav2", "gqa", "vizwiz", "pope", "mme", "seed_bench"});
   v("annotations", o.annotations,
@@ -290,6 +292,10 @@ void fields(V& v, BenchmarkOptions& o) {
   v("limit", o.limit, with_questions({"scienceqa", "exact_match", "loss", "text_perplexity"}));
   v("on_bad_sample", o.on_bad_sample, with_questions({"scienceqa", "exact_match", "loss"}));
   v("context", o.context, only({"exact_match", "loss", "text_perplexity"}));
+  const Use windows = only({"text_perplexity"});
+  v("windows", o.windows, windows);
+  if constexpr (V::kReads) o.stride = o.windows == "sliding" ? std::min(kDefaultStride, o.context) : 0;
+  v("stride", o.stride, windows.allowed ? used_by("windows", o.windows, {"sliding"}) : windows);
   v("prompt_tokens", o.prompt_tokens, only({"speed"}));
   v("new_tokens", o.new_tokens, only({"speed"}));
 }

@@ -89,7 +89,7 @@ std::string format_metric(const std::string& key, double value) {
   if (ends_with(key, "per_second")) return format_decimals(value, value < 10 ? 2 : 1);
   if (ends_with(key, "seconds")) return std::fabs(value) < 1e9 ? format_seconds(value) : format_short(value);
   if (key == "accuracy") return format_decimals(value, 2) + " %";
-  if (key == "perplexity") return format_decimals(value, 3);
+  if (key.starts_with("perplexity")) return format_decimals(value, 3);
   if (key == "loss") return format_decimals(value, 4);
   const bool whole = value == std::floor(value) && std::fabs(value) < kExactLimit;
   if (whole) return format_count(std::llround(value));

@@ -80,7 +80,8 @@ bool is_absent(const std::string& key, const json& value) {
 std::vector<std::string> ordered_keys(const json& metrics) {
   static const std::vector<std::string> order = {"accuracy", "perception", "cognition", "perplexity",
                                                  "score",    "f1",         "loss"};
-  static const std::vector<std::string> last = {"n", "tokens", "context", "unparsed", "missing"};
+  static const std::vector<std::string> last = {"n",      "tokens",   "context", "windows",
+                                                "stride", "unparsed", "missing"};
   std::vector<std::string> keys;
   for (const auto& [key, value] : metrics.items())
     keys.push_back(key);

@@ -20,10 +20,10 @@ std::optional<std::filesystem::path> find_checkpoint(const std::filesystem::path
 /// checkpoints.
 std::filesystem::path block_checkpoint(const std::filesystem::path& folder);
 
-/// Where `eval` keeps the answers of finished batches (eval/answer_store.h); removed with the checkpoints.
+/// Where `eval` keeps what finished batches gave (eval/batch_store.h); removed with the checkpoints.
 std::filesystem::path answer_checkpoint(const std::filesystem::path& folder);
 
-/// Whether the unfinished run in `folder` has something to lose: a finished step, block or batch of answers.
+/// Whether the unfinished run in `folder` has something to lose: a finished step, block or batch.
 /// The checkpoint of step 0 is none: it is there so that a disk that cannot be written shows up early.
 bool has_progress(const std::filesystem::path& folder);
 

@@ -70,6 +70,57 @@ TEST_CASE("text data: documents of a .jsonl file are joined by an empty line") {
     CHECK(a->at(i).ids == b->at(i).ids);
 }
 
+TEST_CASE("text data: C4's .json is JSON lines, and documents are joined as asked") {
+  Files lines("{\"text\": \"One\"}\n{\"text\": \"Two\"}\n", 4, "c4-validation.00000-of-00008.json");
+  lines.options.join = " ";
+  const auto joined = lines.open(), plain = Files("One Two", 4).open();
+  REQUIRE(joined->size() == plain->size());
+  for (int64_t i = 0; i < plain->size(); ++i)
+    CHECK(joined->at(i).ids == plain->at(i).ids);
+}
+
+TEST_CASE("text data: lines of a plain file as rows of Hugging Face's datasets") {
+  // wikitext.py: `{"text": row} if row.strip() else {"text": ""}` for every line that Python's open() yields.
+  Files lines(" \n = One = \n\xc2\xa0\n Two\r\n\r\nThree", 9);
+  const auto whole = lines.open();
+  CHECK(whole->fingerprint() == lines.open()->fingerprint());
+  lines.options.join = "\n\n";
+  const auto joined = lines.open(), rows = Files("\n\n = One = \n\n\n\n\n Two\n\n\n\n\nThree", 9).open();
+  CHECK(joined->fingerprint() == rows->fingerprint());  // of the text, among others
+  CHECK(joined->fingerprint() != whole->fingerprint());
+  REQUIRE(joined->size() == rows->size());
+  for (int64_t i = 0; i < rows->size(); ++i)
+    CHECK(joined->at(i).ids == rows->at(i).ids);
+}
+
+TEST_CASE("text data: windows of a stream leave tokens out and have BOS once") {
+  Files files(long_text(), 7);
+  Ids stream = data_files::tokenizer().encode(long_text());
+  stream.insert(stream.begin(), 1);
+  files.options.windows = "stream";
+  const auto dataset = files.open();
+  REQUIRE(dataset->size() == static_cast<int64_t>(stream.size()) / 7);
+  CHECK(dataset->fingerprint() != Files(long_text(), 7).open()->fingerprint());
+  for (int64_t i = 0; i < dataset->size(); ++i) {
+    CHECK(dataset->at(i).ids == Ids(stream.begin() + 7 * i, stream.begin() + 7 * (i + 1)));
+    CHECK(dataset->at(i).labels == dataset->at(i).ids);
+  }
+  files.options.windows = "sliding";
+  files.options.stride = 3;
+  const Sample second = files.open()->at(1);
+  CHECK(second.ids == Ids(stream.begin() + 3, stream.begin() + 10));
+  Ids labels(4, kIgnoreLabel);
+  labels.insert(labels.end(), stream.begin() + 7, stream.begin() + 10);
+  CHECK(second.labels == labels);
+  files.options.windows = "llama_cpp";
+  const Sample half = files.open()->at(1);
+  CHECK(half.ids.front() == 1);
+  CHECK(Ids(half.ids.begin() + 1, half.ids.end()) == Ids(stream.begin() + 8, stream.begin() + 14));
+  labels.assign(4, kIgnoreLabel);
+  labels.insert(labels.end(), stream.begin() + 11, stream.begin() + 14);
+  CHECK(half.labels == labels);
+}
+
 TEST_CASE("text data: limit, byte order mark and fingerprint") {
   Files files(long_text(), 16);
   const auto all = files.open();
@@ -97,5 +148,7 @@ TEST_CASE("text data: bad files") {
   CHECK_THAT(error("{\"text\": \"a\"}\n{\"text\"", "t.jsonl"),
              Contains("got a text that ends too early at line 2"));
   CHECK_THAT(error("\n\n", "t.jsonl"), Contains("expected text in"));
+  CHECK_THAT(error("PAR1\x15\x04"), Contains("got Parquet"));
+  CHECK_THAT(error("\x1f\x8b\x08", "t.jsonl"), Contains("got gzip"));
   CHECK_THAT(error("some text", "text.txt", 1), Contains("expected max_length >= 2, got 1"));
 }

@@ -116,6 +116,34 @@ TEST_CASE("a run killed at random moments always goes on and ends with the same 
   require_same_run(experiment.output(), expected);
 }
 
+TEST_CASE("an evaluation that is stopped while it measures losses goes on to the same numbers") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(
+      "eval:\n  benchmarks:\n"
+      "    - {kind: loss, path: data/heldout.json, images: data/pictures}\n"
+      "    - {kind: text_perplexity, path: data/text_heldout.txt, windows: sliding, context: 24, stride: 1, "
+      "batch_size: 1}\n");
+  const fs::path expected = experiment.path() / "expected", eval = experiment.output() / "eval";
+  require_success(experiment.run("eval", {"--out", expected.string()}));
+
+  RunningProgram program(experiment.arguments("eval"));
+  const fs::path kept = eval / "checkpoint-answers" / "text_perplexity.jsonl";
+  REQUIRE(wait_until(program, [&] { return count_lines(kept) >= 3; }));
+  program.send(SIGTERM);
+  const ProgramResult stopped = program.wait();
+  INFO(stopped.err);
+  REQUIRE(stopped.exit_code == 75);
+  CHECK_THAT(stopped.err, Catch::Contains("--resume"));
+  CHECK_THAT(experiment.run("eval", {"--resume", "--dry-run"}).out,
+             Catch::Contains("would go on at its last finished batch"));
+  require_success(experiment.run("eval", {"--resume"}));
+  CHECK(json_file(eval / "report.json").at("results") ==
+        json_file(expected / "eval" / "report.json").at("results"));
+  require_same_files(eval, expected / "eval",
+                     {"predictions/loss.jsonl", "predictions/text_perplexity.jsonl"});
+  CHECK_FALSE(fs::exists(kept.parent_path()));
+}
+
 TEST_CASE("a run stopped while LibTorch is loaded ends as one that was stopped later") {
   const TinyExperiment experiment;
   experiment.write_recipe(longer(kTune, 20000));

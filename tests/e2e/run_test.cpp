@@ -180,6 +180,7 @@ TEST_CASE("run does every stage, and later only what has changed") {
   }
   using Words = std::vector<std::string>;
   CHECK(words_of_line(first.out, "text_perplexity  context") == Words{"text_perplexity", "context", "32"});
+  CHECK(words_of_line(first.out, "text_perplexity  windows") == Words{"text_perplexity", "windows", "bos"});
   CHECK(words_of_line(first.out, "exact_match      n ") == Words{"exact_match", "n", "6"});
   const std::string log = file_bytes(out / "eval" / "log.txt");
   CHECK_THAT(log, Catch::Contains("eval: text_perplexity: context 32, loss ") &&

@@ -33,6 +33,13 @@ TEST_CASE("one data set stands for what a benchmark asks about") {
   CHECK(blocks.kind == "text");
   CHECK(blocks.path == "t.txt");
   CHECK(blocks.max_length == 64);
+  text.join = "\n\n";
+  text.windows = "sliding";
+  text.stride = 16;
+  const DataOptions windows = benchmark_data(text);
+  CHECK(windows.join == "\n\n");
+  CHECK(windows.windows == "sliding");
+  CHECK(windows.stride == 16);
 
   for (const char* kind : {"loss", "exact_match"}) {
     text.kind = kind;

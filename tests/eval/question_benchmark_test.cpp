@@ -1,7 +1,7 @@
 // The question benchmarks from their files to metrics, predictions and the server's file, on a tiny model
 // whose greedy answers are known from full forward passes.
 #include "core/error.h"
-#include "eval/answer_store.h"
+#include "eval/batch_store.h"
 #include "eval/question_prompt.h"
 #include "eval_case.h"
 #include "project_python.h"

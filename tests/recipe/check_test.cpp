@@ -197,6 +197,22 @@ TEST_CASE("check: eval and export") {
        "eval.benchmarks.0.name)"},
       {eval + "{kind: text_perplexity, path: a, context: 1}\n",
        "at least 2, got 1 (recipe.yaml, line 7, key eval.benchmarks.0.context)"},
+      {eval + "{kind: text_perplexity, path: a, windows: llama_cpp, context: 2}\n",
+       "at least 3, got 2 (recipe.yaml, line 7, key eval.benchmarks.0.context)"},
+      {eval + "{kind: text_perplexity, path: a, windows: slide}\n",
+       "bos, stream, sliding or llama_cpp, got \"slide\"; did you mean \"sliding\"? (recipe.yaml, line 7, "
+       "key "
+       "eval.benchmarks.0.windows)"},
+      {eval + "{kind: text_perplexity, path: a, windows: sliding, context: 64, stride: 65}\n",
+       "at most context, 64, got 65 (recipe.yaml, line 7, key eval.benchmarks.0.stride)"},
+      {eval + "{kind: text_perplexity, path: a, windows: sliding, stride: 0}\n",
+       "at least 1, got 0 (recipe.yaml, line 7, key eval.benchmarks.0.stride)"},
+      {eval + "{kind: text_perplexity, path: a, windows: stream, stride: 64}\n",
+       "no key \"stride\" as windows stream does not use it, got one (recipe.yaml, line 7, key "
+       "eval.benchmarks.0.stride)"},
+      {eval + "{kind: loss, path: a, windows: bos}\n",
+       "no key \"windows\" as kind loss does not use it, got one (recipe.yaml, line 7, key "
+       "eval.benchmarks.0.windows)"},
       {"eval: {benchmarks: []}\n",
        "at least one benchmark, got none (recipe.yaml, line 5, key eval.benchmarks)"},
       {"export: {formats: [hf, gptq]}\n",

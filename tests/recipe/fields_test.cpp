@@ -78,6 +78,8 @@ eval:
     - {kind: scienceqa, name: given, problems: p, splits: s, predictions: a.jsonl}
     - {kind: scienceqa, problems: p, splits: s, prompt_suffix: "\nAnswer with \"A\":\t", temperature: 0.2}
     - {kind: text_perplexity, path: t, context: 128}
+    - {kind: text_perplexity, name: sliding, path: t.jsonl, join: " \n", context: 100, windows: sliding}
+    - {kind: text_perplexity, name: guide, path: t, windows: sliding}
     - {kind: vqav2, path: q.json, annotations: a.json, images: i, server_questions: all.jsonl}
     - {kind: mmbench, path: dev.tsv, split: dev, max_new_tokens: 8}
     - {kind: textvqa, path: q.jsonl, annotations: a.json}
@@ -174,11 +176,16 @@ TEST_CASE("a recipe that is written and read back is the same recipe") {
   CHECK(back.tune->loop.checkpointing == Checkpointing::feed_forward);
   CHECK(back.tune->phase.epochs == 0.30000000000000004);
   CHECK(back.eval->benchmarks.at(1).prompt_suffix == "\nAnswer with \"A\":\t");
-  CHECK(back.eval->benchmarks.at(3).annotations.filename() == "a.json");
-  CHECK(back.eval->benchmarks.at(3).prompt_suffix == "\nAnswer the question using a single word or phrase.");
-  CHECK(back.eval->benchmarks.at(3).max_new_tokens == 128);
-  CHECK(back.eval->benchmarks.at(4).split == "dev");
-  CHECK(back.eval->benchmarks.at(4).max_new_tokens == 8);
+  CHECK_FALSE(back.eval->benchmarks.at(2).join.has_value());
+  CHECK(back.eval->benchmarks.at(2).windows == "bos");
+  CHECK(back.eval->benchmarks.at(3).join == " \n");
+  CHECK(back.eval->benchmarks.at(3).stride == 100);  // no wider than the window
+  CHECK(back.eval->benchmarks.at(4).stride == 512);
+  CHECK(back.eval->benchmarks.at(5).annotations.filename() == "a.json");
+  CHECK(back.eval->benchmarks.at(5).prompt_suffix == "\nAnswer the question using a single word or phrase.");
+  CHECK(back.eval->benchmarks.at(5).max_new_tokens == 128);
+  CHECK(back.eval->benchmarks.at(6).split == "dev");
+  CHECK(back.eval->benchmarks.at(6).max_new_tokens == 8);
   CHECK(back.export_->max_shard_bytes == 1000);
 }
 
@@ -224,6 +231,7 @@ tune:
   text:
     kind: text
     path: /b.txt
+    join: ~
     limit: 0
     max_length: 2048
   text_share: [[0, 0.5], [1, 0.5]]

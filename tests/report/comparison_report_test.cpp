@@ -126,6 +126,10 @@ TEST_CASE("numbers that were measured differently are marked, none of them is th
   CHECK_FALSE(has(alike, "comparable"));
   CHECK(has(alike, "Highest ScienceQA accuracy"));
 
+  write_eval(second, "run b", 7, {{"data", "0a"}, {"limit", 0}, {"split", "test"}, {"windows", "stream"}});
+  write_eval(first, "run a", 9, {{"data", "0a"}, {"limit", 0}, {"split", "test"}, {"windows", "bos"}});
+  CHECK(has(page(), "Not comparable: measured with different windows (bos; stream)."));
+
   // Older reports say at least how much was measured.
   write_stage(second, "eval", {{"text_perplexity", {{"perplexity", 7.0}, {"tokens", 320}}}}, "run b");
   CHECK(has(page(), "Not comparable: measured with different tokens (640; 320)."));

@@ -107,6 +107,7 @@ TEST_CASE("numbers as people read them") {
   CHECK(format_size(1e300) != "");
   CHECK(format_metric("accuracy", 91.037) == "91.04 %");
   CHECK(format_metric("perplexity", 5.46) == "5.460");
+  CHECK(format_metric("perplexity_low", 5.4) == "5.400");
   CHECK(format_metric("peak_host_bytes", 1024) == "1.00 KiB");
   CHECK(format_metric("steps", 700) == "700");
   CHECK(format_metric("perception", 1325.5) == "1,326");
