@@ -120,7 +120,7 @@ def make_instructions(folder, count):
 
 def make_text(folder):
     folder.mkdir(parents=True, exist_ok=True)
-    for name, count in (("train", 20000), ("test", 40)):
+    for name, count in (("train", 20000), ("test", 200)):
         rows = (json.dumps({"text": f" Line {i} counts the words of a short text that says little . \n"}) for i in range(count))
         (folder / f"{name}.jsonl").write_text("\n".join(rows) + "\n")
 
