@@ -13,6 +13,8 @@ using nlohmann::json;
 constexpr int kMaxLevels = 64;
 constexpr std::string_view kBlank = " \t\r\n";
 
+struct TooDeep {};
+
 bool says(const json::exception& problem, std::string_view part) {
   return std::string_view(problem.what()).find(part) != std::string_view::npos;
 }
@@ -25,31 +27,27 @@ std::string quoted_part(const json::exception& problem) {
 }
 
 std::string fault_at(std::string_view text, size_t offset, const json::parse_error& problem) {
-  if (offset >= text.size() || says(problem, "unexpected end of input")) return "a text that ends too early";
+  if (offset >= text.size() || says(problem, "unexpected end of input")) return unexpected_at("", 0);
   if (says(problem, "ill-formed UTF-8")) return "bytes that are not UTF-8";
-  const char c = text[offset];
   if (says(problem, "control character")) return "a line break or control character within a string";
-  return c > ' ' && c <= '~' ? concat("an unexpected '", c, "'") : "an unexpected character";
+  return unexpected_at(text, offset);
 }
 
-std::string position(std::string_view text, size_t offset, size_t first_line) {
-  const std::string_view before = text.substr(0, offset);
-  const size_t begin = before.rfind('\n') + 1;  // 0 when there is none
-  const auto characters =
-      std::count_if(before.begin() + static_cast<std::ptrdiff_t>(begin), before.end(),
-                    [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
-  return concat("line ", first_line + static_cast<size_t>(std::count(before.begin(), before.end(), '\n')),
-                ", column ", characters + 1);
+JsonFault malformed(std::string_view text, const json::parse_error& problem) {
+  const size_t end = text.find_last_not_of(kBlank) + 1;  // 0 when there is nothing but blanks
+  if (end == 0) return {0, "nothing"};
+  // nlohmann counts bytes from 1, and up to the end of the bad token.
+  const size_t offset = std::min(end, problem.byte > 0 ? problem.byte - 1 : 0);
+  return {offset, fault_at(text.substr(0, end), offset, problem)};
 }
 
 [[noreturn]] void fail_malformed(std::string_view text, const json::parse_error& problem,
                                  const std::string& where, const std::string& place, size_t first_line) {
-  const size_t end = text.find_last_not_of(kBlank) + 1;  // 0 when there is nothing but blanks
-  if (end == 0) fail(where, "expected valid JSON in ", place, ", got nothing (line ", first_line, ")");
-  // nlohmann counts bytes from 1, and up to the end of the bad token.
-  const size_t offset = std::min(end, problem.byte > 0 ? problem.byte - 1 : 0);
-  fail(where, "expected valid JSON in ", place, ", got ", fault_at(text.substr(0, end), offset, problem),
-       " at ", position(text, offset, first_line));
+  const JsonFault fault = malformed(text, problem);
+  const bool blank = text.find_first_not_of(kBlank) == text.npos;
+  fail(where, "expected valid JSON in ", place, ", got ", fault.what,
+       blank ? concat(" (line ", first_line, ")")
+             : concat(" at ", text_position(text, fault.offset, first_line)));
 }
 
 }  // namespace
@@ -70,6 +68,42 @@ json parse_json(std::string_view text, const std::string& where, const std::stri
   } catch (const json::out_of_range& problem) {
     fail(where, "expected valid JSON in ", place, ", got a number out of range: ", quoted_part(problem));
   }
+}
+
+std::optional<JsonFault> find_json_fault(std::string_view text) {
+  std::optional<JsonFault> fault;
+  const auto drop = [](int depth, json::parse_event_t event, json&) {
+    const bool opens =
+        event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
+    if (opens && depth >= kMaxLevels) throw TooDeep();
+    return false;
+  };
+  try {
+    [[maybe_unused]] const json nothing = json::parse(text.begin(), text.end(), drop);
+  } catch (const json::parse_error& problem) {
+    fault = malformed(text, problem);
+  } catch (const json::out_of_range& problem) {
+    fault = {0, "a number out of range: " + quoted_part(problem)};
+  } catch (const TooDeep&) {
+    fault = {0, concat("more than ", kMaxLevels, " levels")};
+  }
+  return fault;
+}
+
+std::string unexpected_at(std::string_view text, size_t offset) {
+  if (offset >= text.size()) return "a text that ends too early";
+  const char c = text[offset];
+  return c > ' ' && c <= '~' ? concat("an unexpected '", c, "'") : "an unexpected character";
+}
+
+std::string text_position(std::string_view text, size_t offset, size_t first_line) {
+  const std::string_view before = text.substr(0, offset);
+  const size_t begin = before.rfind('\n') + 1;  // 0 when there is none
+  const auto characters =
+      std::count_if(before.begin() + static_cast<std::ptrdiff_t>(begin), before.end(),
+                    [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
+  return concat("line ", first_line + static_cast<size_t>(std::count(before.begin(), before.end(), '\n')),
+                ", column ", characters + 1);
 }
 
 }  // namespace qslaw

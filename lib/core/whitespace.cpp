@@ -17,7 +17,7 @@ bool is_ascii_space(char c) {
 // Bytes of the white space at the beginning or end of `text`, 0 when there is none.
 size_t leading_space(std::string_view text) {
   if (text.empty()) return 0;
-  if (is_ascii_space(text.front())) return 1;
+  if (static_cast<unsigned char>(text.front()) < 0x80) return is_ascii_space(text.front()) ? 1 : 0;
   for (const auto space : kWideSpaces) {
     if (text.starts_with(space)) return space.size();
   }
@@ -49,6 +49,18 @@ std::string_view strip_right(std::string_view text) {
 
 std::string_view strip(std::string_view text) {
   return strip_left(strip_right(text));
+}
+
+int64_t count_words(std::string_view text) {
+  int64_t words = 0;
+  bool within = false;
+  while (!text.empty()) {
+    const size_t space = leading_space(text);
+    if (space == 0 && !within) ++words;
+    within = space == 0;
+    text.remove_prefix(within ? 1 : space);
+  }
+  return words;
 }
 
 }  // namespace qslaw

@@ -44,6 +44,10 @@ void require_one_image_each(int64_t placeholders, size_t pictures, const std::st
           placeholders, " \"<image>\" and ", pictures, " picture(s)");
 }
 
+int64_t signed_length(int64_t words, bool has_picture) {
+  return (has_picture ? 1 : -1) * std::max<int64_t>(1, words);
+}
+
 Sample encode_sample(const ConversationSample& conversation, const EncodingContext& context,
                      int64_t max_length, const std::string& where) {
   for (const auto& picture : conversation.pictures)

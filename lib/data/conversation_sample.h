@@ -19,6 +19,9 @@ struct ConversationSample {
 /// UserError beginning with `where` unless there are as many placeholders as pictures.
 void require_one_image_each(int64_t placeholders, size_t pictures, const std::string& where);
 
+/// As Dataset::modality_lengths counts a sample.
+int64_t signed_length(int64_t words, bool has_picture);
+
 /// Encodes by the context's template, checks that pictures exist and that the texts as written hold one
 /// "<image>" for each, cuts to `max_length` and checks that something is left to learn where the context asks
 /// for that. With one picture the text is rewritten as LLaVA does ("<image>\n" first); with several,

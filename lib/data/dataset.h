@@ -42,6 +42,9 @@ class Dataset {
   virtual Sample at(int64_t index) const = 0;
   /// Hash of what the samples are made from (file content, options), for `--resume`.
   virtual std::string fingerprint() const = 0;
+  /// Of each sample the number of words in its conversation (at least 1), negative where it has no picture:
+  /// what LLaVA groups by. Bad samples count as well. Empty for kinds without conversations.
+  virtual std::vector<int64_t> modality_lengths() const { return {}; }
 };
 
 /// UserError for an unknown kind or unreadable file.

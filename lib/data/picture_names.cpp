@@ -4,8 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-#include "core/files.h"
+#include "data/json_scan.h"
 #include "data/scienceqa.h"
+#include "io/mapped_file.h"
 
 namespace fs = std::filesystem;
 
@@ -16,37 +17,26 @@ using nlohmann::json;
 
 // Where the values of the keys "image" begin: texts and lists, not null. The file is searched, not parsed,
 // which would take ten seconds per GB. Inside a text the key's quotes are escaped, so that it is not found.
-std::vector<size_t> image_values(const std::string& text, int64_t limit) {
-  constexpr std::string_view kKey = "\"image\"", kBlank = " \t\r\n";
+std::vector<size_t> image_values(const MappedFile& file, int64_t limit) {
+  constexpr std::string_view kKey = "\"image\"";
+  const std::string_view text = file.bytes();
+  PassingPages pages(file);
   std::vector<size_t> found;
   for (size_t at = text.find(kKey); at != text.npos; at = text.find(kKey, at)) {
     at += kKey.size();
-    const size_t colon = text.find_first_not_of(kBlank, at);
-    if (colon == text.npos || text[colon] != ':') continue;
-    const size_t value = text.find_first_not_of(kBlank, colon + 1);
-    if (value == text.npos || (text[value] != '"' && text[value] != '[')) continue;
+    pages.passed(at);
+    const size_t colon = skip_blanks(text, at);
+    if (text.substr(colon, 1) != ":") continue;
+    const size_t value = skip_blanks(text, colon + 1);
+    if (value == text.size() || (text[value] != '"' && text[value] != '[')) continue;
     found.push_back(value);
     if (limit > 0 && static_cast<int64_t>(found.size()) == limit) break;
   }
   return found;
 }
 
-// Behind the text or list that begins at `begin`.
-size_t end_of_value(const std::string& text, size_t begin) {
-  bool in_text = false;
-  for (size_t i = begin; i < text.size(); ++i) {
-    if (in_text && text[i] == '\\') {
-      ++i;
-      continue;
-    }
-    if (text[i] == '"') in_text = !in_text;
-    if (!in_text && text[i] == (text[begin] == '[' ? ']' : '"')) return i + 1;
-  }
-  return text.size();
-}
-
-void add_names(const std::string& text, size_t begin, const fs::path& images, std::vector<fs::path>& out) {
-  const std::string_view written(text.data() + begin, end_of_value(text, begin) - begin);
+void add_names(std::string_view text, size_t begin, const fs::path& images, std::vector<fs::path>& out) {
+  const std::string_view written = text.substr(begin, end_of_json_value(text, begin) - begin);
   const json value = json::parse(written, nullptr, /*allow_exceptions=*/false);
   const json list = value.is_array() ? value : json::array({value});
   for (const json& name : list) {
@@ -61,11 +51,14 @@ size_t stride(size_t count, int64_t at_most) {
 }
 
 std::vector<fs::path> llava_pictures(const DataOptions& options, int64_t at_most) {
-  const std::string text = read_file(options.path);
-  const std::vector<size_t> values = image_values(text, options.limit);
+  const MappedFile file(options.path, "read");
+  const std::vector<size_t> values = image_values(file, options.limit);
+  PassingPages pages(file);
   std::vector<fs::path> pictures;
-  for (size_t i = 0; i < values.size(); i += stride(values.size(), at_most))
-    add_names(text, values[i], options.images, pictures);
+  for (size_t i = 0; i < values.size(); i += stride(values.size(), at_most)) {
+    add_names(file.bytes(), values[i], options.images, pictures);
+    pages.passed(values[i]);
+  }
   return pictures;
 }
 

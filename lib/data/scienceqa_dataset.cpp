@@ -1,6 +1,7 @@
 // ScienceQA as training conversations, equal to LLaVA's convert_to_llava.
 #include "core/error.h"
 #include "core/files.h"
+#include "core/whitespace.h"
 #include "data/conversation_sample.h"
 #include "data/scienceqa.h"
 
@@ -28,23 +29,34 @@ class ScienceQaDataset : public Dataset {
   int64_t size() const override { return static_cast<int64_t>(problems_.size()); }
   std::string fingerprint() const override { return fingerprint_; }
 
+  std::vector<int64_t> modality_lengths() const override {
+    std::vector<int64_t> lengths;
+    for (const ScienceQaProblem& problem : problems_) {
+      int64_t words = 0;
+      for (const Turn& turn : turns_of(problem))
+        words += count_words(turn.text);
+      lengths.push_back(signed_length(words, !problem.picture.empty()));
+    }
+    return lengths;
+  }
+
   Sample at(int64_t index) const override {
     QSLAW_CHECK(index >= 0 && index < size());
     const ScienceQaProblem& problem = problems_[static_cast<size_t>(index)];
-    ConversationSample sample{.id = problem.id, .turns = {}, .pictures = {}};
-    std::string question = scienceqa_question(problem, options_.prompt_format);
-    if (!problem.picture.empty()) {
-      question += "\n<image>";
-      sample.pictures.push_back(problem.picture);
-    }
-    sample.turns = {{Role::human, question},
-                    {Role::assistant, scienceqa_answer(problem, options_.prompt_format)}};
+    ConversationSample sample{.id = problem.id, .turns = turns_of(problem), .pictures = {}};
+    if (!problem.picture.empty()) sample.pictures.push_back(problem.picture);
     const std::string where = concat(options_.problems.string(), ", sample ", index, " of ", options_.split,
                                      " (id ", problem.id, ")");
     return encode_sample(sample, context_, options_.max_length, where);
   }
 
  private:
+  std::vector<Turn> turns_of(const ScienceQaProblem& problem) const {
+    std::string question = scienceqa_question(problem, options_.prompt_format);
+    if (!problem.picture.empty()) question += "\n<image>";
+    return {{Role::human, question}, {Role::assistant, scienceqa_answer(problem, options_.prompt_format)}};
+  }
+
   DataOptions options_;
   EncodingContext context_;
   std::vector<ScienceQaProblem> problems_;

@@ -84,16 +84,23 @@ std::string read_text(const std::filesystem::path& path, const std::string& join
 
 std::string read_utf8(const std::filesystem::path& path) {
   std::string text = read_file(path);
-  refuse_packed(text, path);
-  if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);
-  const bool utf16 = text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff");
-  require(!utf16, "data", "expected UTF-8 in ", path.string(), ", got UTF-16 (byte order mark at byte 0)");
-  const size_t bad = first_bad_byte(text);
-  if (bad < text.size()) {
-    fail("data", "expected UTF-8 in ", path.string(), ", got another encoding at byte ", bad, " (line ",
-         line_of(text, bad), ")");
-  }
+  text.erase(0, text.size() - without_mark(text, path).size());
+  require_utf8(text, path);
   return text;
+}
+
+std::string_view without_mark(std::string_view bytes, const std::filesystem::path& path) {
+  refuse_packed(bytes, path);
+  const bool utf16 = bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff");
+  require(!utf16, "data", "expected UTF-8 in ", path.string(), ", got UTF-16 (byte order mark at byte 0)");
+  return bytes.substr(bytes.starts_with("\xef\xbb\xbf") ? 3 : 0);
+}
+
+void require_utf8(std::string_view text, const std::filesystem::path& path) {
+  const size_t bad = first_bad_byte(text);
+  if (bad == text.size()) return;
+  fail("data", "expected UTF-8 in ", path.string(), ", got another encoding at byte ", bad, " (line ",
+       line_of(text, bad), ")");
 }
 
 }  // namespace qslaw

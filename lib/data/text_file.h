@@ -2,6 +2,7 @@
 #pragma once
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace qslaw {
 
@@ -18,5 +19,12 @@ std::string default_join(const std::filesystem::path& path);
 /// breaks but blank ones as "", which are the rows that Hugging Face's `datasets` makes of WikiText's files.
 /// UserError as read_utf8's, and for a JSON line without text.
 std::string read_text(const std::filesystem::path& path, const std::string& join);
+
+/// A file's bytes without a UTF-8 byte order mark. UserError for UTF-16's, and for those of
+/// compressed and Parquet files.
+std::string_view without_mark(std::string_view bytes, const std::filesystem::path& path);
+
+/// UserError naming the first byte of the file's text that is not UTF-8.
+void require_utf8(std::string_view text, const std::filesystem::path& path);
 
 }  // namespace qslaw

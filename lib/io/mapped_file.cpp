@@ -53,6 +53,13 @@ MappedFile::~MappedFile() {
   ::munmap(const_cast<char*>(data_), size_);
 }
 
+void PassingPages::passed(size_t offset) {
+  constexpr size_t kStep = size_t{16} << 20;
+  if (offset < released_ + kStep) return;
+  release_mapped_pages(file_.data() + released_, offset - released_);
+  released_ = offset;
+}
+
 void refuse_lfs_pointer(const MappedFile& file, const std::filesystem::path& path, const std::string& where,
                         const std::string& kind) {
   require(!file.bytes().starts_with("version https://git-lfs"), where, "expected ", kind,

@@ -25,6 +25,19 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+/// Takes the pages out of this process' memory while a large file is gone through once, from its beginning to
+/// its end: of a file of any size a few MiB are resident at a time.
+class PassingPages {
+ public:
+  explicit PassingPages(const MappedFile& file) : file_(file) {}
+  /// What lies in front of this byte has been read.
+  void passed(size_t offset);
+
+ private:
+  const MappedFile& file_;
+  size_t released_ = 0;
+};
+
 /// UserError of `where` for what git leaves in the place of a large file when its git-lfs is not set up;
 /// `kind` is what was expected.
 void refuse_lfs_pointer(const MappedFile& file, const std::filesystem::path& path, const std::string& where,

@@ -63,3 +63,18 @@ TEST_CASE("values that the callback refuses are dropped while JSON is parsed") {
   const auto keep = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) { return depth != 1; };
   CHECK(parse_json("[1, [2], 3]", "data", "some.json", 1, keep) == nlohmann::json::array());
 }
+
+TEST_CASE("a fault of JSON is found where parsing it complains") {
+  for (const std::string text :
+       {"{\"a\": }", "[1,\n2 3]", "[\"a\nb\"]", "[\"\xFF\"]", "{\"a\": \"cut", "[1] x", "", "[1e999]"}) {
+    const auto fault = find_json_fault(text);
+    REQUIRE(fault);
+    INFO(text);
+    CHECK_THAT(refusal(text), Catch::Contains("got " + fault->what));
+    if (fault->offset > 0)
+      CHECK_THAT(refusal(text), Catch::EndsWith(" at " + text_position(text, fault->offset)));
+  }
+  CHECK(find_json_fault(std::string(65, '[') + std::string(65, ']'))->what == "more than 64 levels");
+  CHECK_FALSE(find_json_fault(std::string(64, '[') + std::string(64, ']')));
+  CHECK_FALSE(find_json_fault("{\"a\": [1, {\"b\": null}]}"));
+}

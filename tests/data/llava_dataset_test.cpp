@@ -158,6 +158,18 @@ TEST_CASE("llava data: limit and fingerprint") {
   CHECK(Files(array_of({kGood, kGood, with_image("\"b.png\"")})).open()->fingerprint() != all);
 }
 
+TEST_CASE("llava data: lengths are words, negative without a picture") {
+  const Files files(array_of(
+      {with_image("\"a.png\"", "<image>\\nWhat is this?"), kGood,
+       R"({"image": null, "conversations": [{"value": "a b"}]})",
+       R"({"image": [], "conversations": [{"from": "gpt", "value": " Hi\u00a0you "}, {"from": "human", "value": "a"}]})",
+       with_image("[\"a.png\", \"b.png\"]", "<image> <image>"), "{}", "3",
+       R"({"conversations": 4, "image": "a"})",
+       // Beyond what the fast reading takes.
+       R"({"count": 123456789012345678901234567890, "image": "a", "conversations": [{"from": "human", "value": "a b c"}]})"}));
+  CHECK(files.open()->modality_lengths() == Ids{6, -2, -2, -3, 4, -1, -1, 1, 3});
+}
+
 TEST_CASE("llava data: the pictures' fingerprint follows their sizes and names, and counts bad samples") {
   Files files(array_of({kGood, with_image("\"a.png\""), with_image("\"b.png\"")}));
   const std::string before = pictures_fingerprint(*files.open());
@@ -276,7 +288,7 @@ TEST_CASE("llava data: files that cannot be read as such a data set") {
   CHECK_THAT(Files("plain words").open_error(), Contains("expected a JSON array of samples"));
   CHECK_THAT(Files("[]").open_error(), Contains("expected at least one sample"));
   CHECK_THAT(Files("[" + kGood + ",\n\n{\"id\": }]").open_error(),
-             Contains("got an unexpected '}' at line 3"));
+             Contains("train.json, sample 1, got an unexpected '}' at line 3"));
   CHECK_THAT(Files("[" + kGood).open_error(), Contains("got a text that ends too early at line 1"));
   CHECK_THAT(Files(kGood + "\n" + kGood + "\n{\"id\": 1,\n", "x.jsonl").open_error(),
              Contains("got a text that ends too early at line 3, column 10"));
