@@ -32,9 +32,9 @@ int64_t phase_draws(const PhaseOptions& options, int64_t pictures, int64_t texts
 }
 
 TrainPhase plan_phase(const PhaseOptions& options, const Dataset* pictures, const Dataset* texts,
-                      int64_t batch_size, uint64_t seed, const std::string& key) {
+                      const LoopOptions& loop, uint64_t seed, const std::string& key) {
   TrainPhase phase;
-  phase.batch_size = options.batch_size > 0 ? options.batch_size : batch_size;
+  phase.batch_size = options.batch_size > 0 ? options.batch_size : loop.batch_size;
   const int64_t picture_count = pictures ? pictures->size() : 0, text_count = texts ? texts->size() : 0;
   ShareCurve share = options.text_share;
   if (pictures && texts && share.empty()) share = {{0.0, 0.5}, {1.0, 0.5}};
@@ -44,7 +44,9 @@ TrainPhase plan_phase(const PhaseOptions& options, const Dataset* pictures, cons
     phase.plan = plan_mixed(picture_count, text_count, draws, share, seed);
   } else {
     phase.sources = {pictures ? pictures : texts};
-    phase.plan = plan_single(picture_count + text_count, draws, seed);
+    const StepShape step{loop.micro_batch_size, phase.batch_size / loop.micro_batch_size};
+    phase.plan = options.group_by == "none" ? plan_single(picture_count + text_count, draws, seed)
+                                            : plan_grouped(pictures->modality_lengths(), draws, step, seed);
   }
   phase.steps = (draws + phase.batch_size - 1) / phase.batch_size;
   const DataOptions& data = pictures ? *options.pictures : *options.text;
@@ -72,7 +74,7 @@ TrainingData::TrainingData(const StageRun& run, const LlavaConfig& config,
     has_pictures_ = has_pictures_ || pictures;
     const std::string key = run.stage == "warmup" ? concat("warmup.phases.", i) : run.stage;
     phases_.push_back(
-        plan_phase(options, pictures, texts, loop.batch_size, mix_seed(run.experiment.recipe.seed, i), key));
+        plan_phase(options, pictures, texts, loop, mix_seed(run.experiment.recipe.seed, i), key));
   }
   const EncodingContext context = encoding_context(*tokenizer_, model_template, config);
   if (heldout.text) heldout_text_ = add(*heldout.text, context);

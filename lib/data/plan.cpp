@@ -1,5 +1,7 @@
 #include "data/plan.h"
 
+#include <iterator>
+
 #include "core/error.h"
 #include "core/random.h"
 
@@ -52,6 +54,23 @@ std::vector<Draw> plan_single(int64_t size, int64_t count, uint64_t seed) {
   plan.reserve(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i)
     plan.push_back(order.next());
+  return plan;
+}
+
+std::vector<Draw> plan_grouped(const std::vector<int64_t>& lengths, int64_t count, const StepShape& step,
+                               uint64_t seed) {
+  QSLAW_CHECK(!lengths.empty());
+  std::vector<Draw> plan;
+  plan.reserve(static_cast<size_t>(count));
+  for (uint64_t epoch = 0; std::ssize(plan) < count; ++epoch) {
+    const auto shuffle = [&](int64_t size, GroupShuffle what) {
+      return permutation(size, mix_seed(seed, kPictures, epoch, 1 + static_cast<uint64_t>(what)));
+    };
+    const int64_t begun = std::ssize(plan) % step.size();
+    for (const int64_t index : grouped_order(lengths, step, begun > 0 ? step.size() - begun : 0, shuffle)) {
+      if (std::ssize(plan) < count) plan.push_back({kPictures, index});
+    }
+  }
   return plan;
 }
 

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "data/grouped_order.h"
+
 namespace qslaw {
 
 /// One draw: a sample of one of the sources.
@@ -23,6 +25,12 @@ double share_at(const ShareCurve& curve, double progress);
 /// `count` draws of one source of `size` samples: without replacement within an epoch, each epoch its own
 /// order.
 std::vector<Draw> plan_single(int64_t size, int64_t count, uint64_t seed);
+
+/// The same, each epoch in an order by modality and length (grouped_order); a step that two epochs share is
+/// made of the end of the one and samples of both modalities of the other. REQUIRES: lengths as grouped_order
+/// has them.
+std::vector<Draw> plan_grouped(const std::vector<int64_t>& lengths, int64_t count, const StepShape& step,
+                               uint64_t seed);
 
 /// `count` draws mixing source 0 (pictures) and source 1 (text): at draw i the source is text with
 /// probability share_at(curve, i / count). Both sources are drawn without replacement within their own

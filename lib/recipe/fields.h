@@ -164,6 +164,8 @@ void mix_fields(V& v, PhaseOptions& o) {
   v("text_share", o.text_share, used_if(both, "only pictures and text together have a share"));
   v("epochs", o.epochs);
   v("max_steps", o.max_steps);
+  v("group_by", o.group_by,
+    used_if(o.pictures && !o.text, "only conversations without a second source are grouped"));
   v("template", o.template_name);
 }
 

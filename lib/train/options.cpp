@@ -78,6 +78,7 @@ void check_phase(const PhaseOptions& options, const std::string& key, const std:
   require_key(options.text_share.empty() || (options.pictures && options.text), key + ".text_share",
               "expected both pictures and text to share, got one of them");
   check_share(options.text_share, key + ".text_share");
+  require_one_of(key + ".group_by", options.group_by, {"none", "modality_length"});
   if (options.template_name) check_template(*options.template_name, key + ".template");
 }
 

@@ -37,6 +37,7 @@ struct PhaseOptions {
   ShareCurve text_share;                     // needs both; default with both: constant 0.5
   double epochs = 1.0;                       // passes over `pictures` (over `text` when alone)
   int64_t max_steps = 0;                     // optimizer steps instead of epochs; 0 = by epochs
+  std::string group_by = "none";             // none | modality_length; the latter of `pictures` alone
   std::optional<std::string> template_name;  // default: the model's
   // A warm-up's phase may have its own; 0 = the section's.
   int64_t batch_size = 0;

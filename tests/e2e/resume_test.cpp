@@ -76,7 +76,8 @@ bool is_tuning(RunningProgram& program, const fs::path& output) {
 
 TEST_CASE("a run stopped by signals in warmup and tune goes on to the same bytes") {
   const TinyExperiment experiment;
-  experiment.write_recipe(kQuantize + longer(kWarmup, 24) + kHeldout + longer(kTune, 40) + kHeldout);
+  experiment.write_recipe(kQuantize + longer(kWarmup, 24) + kHeldout + longer(kTune, 40) +
+                          "  group_by: modality_length\n" + kHeldout);
   const fs::path expected = experiment.path() / "expected";
   require_success(experiment.run("run", {"--out", expected.string()}));
 

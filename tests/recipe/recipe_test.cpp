@@ -244,6 +244,14 @@ TEST_CASE("keys that a choice makes useless are errors when they are written") {
   CHECK(unused("tune:\n  data: {kind: llava, path: a}\n  text_share: [[0, 0.5]]\n") ==
         "[recipe] expected no key \"text_share\" as only pictures and text together have a share, got one "
         "(recipe.yaml, line 7, key tune.text_share)");
+  CHECK(
+      unused("tune:\n  data: {kind: text, path: a}\n  group_by: none\n") ==
+      "[recipe] expected no key \"group_by\" as only conversations without a second source are grouped, got "
+      "one (recipe.yaml, line 7, key tune.group_by)");
+  CHECK(unused("tune:\n  data: {kind: llava, path: a}\n  text: {kind: text, path: b}\n  group_by: none\n")
+            .find("are grouped") != std::string::npos);
+  CHECK(unused("tune:\n  data: {kind: llava, path: a}\n  group_by: length\n")
+            .find("expected none or modality_length, got \"length\"") != std::string::npos);
   CHECK(unused("tune:\n  data: {kind: text, path: a}\n  text: {kind: text, path: b}\n")
             .find("is text already") != std::string::npos);
   CHECK(unused("tune: {data: {kind: text, path: a}, optimizer: {vision_lr: 1.0e-5}}\n")
