@@ -45,6 +45,14 @@ std::string thread_problem(const std::string& text) {
   return concat("expected a whole number from 1 to ", kMaxThreads, ", got \"", text, "\"");
 }
 
+std::string share_problem(const std::string& text) {
+  double share = 0.0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, share);
+  if (error == std::errc() && rest == end && share > 0.0 && share <= 1.0) return "";
+  return concat("expected a share above 0 and at most 1, got \"", text, "\"");
+}
+
 std::string device_problem(const std::string& name) {
   const std::string numbered = "cuda:";
   const std::string digits = name.starts_with(numbered) ? name.substr(numbered.size()) : "";
@@ -78,10 +86,19 @@ void add_stage_flags(CLI::App& command, CommandOptions& options) {
   CLI::Option* dry_run =
       command.add_flag("-n,--dry-run", options.dry_run,
                        "check everything, print the full recipe and memory estimates, compute nothing");
+  CLI::Option* all_samples =
+      command
+          .add_flag(
+              "--all-samples", options.all_samples,
+              "with --dry-run: look at every sample and decode every picture, not at about 500 and headers")
+          ->needs(dry_run);
   command
-      .add_flag("--all-samples", options.all_samples,
-                "with --dry-run: look at every sample and decode every picture, not at about 500 and headers")
-      ->needs(dry_run);
+      .add_option(
+          "--check-share", options.check_share,
+          "with --dry-run: look at this share of all samples (1: every one) and their pictures' headers")
+      ->check(share_problem)
+      ->needs(dry_run)
+      ->excludes(all_samples);
 }
 
 // What CLI11 says of a command line without a known command does not name the unknown one.

@@ -22,6 +22,7 @@ struct CommandOptions {
   bool restart = false;
   bool dry_run = false;
   bool all_samples = false;  // only beside dry_run
+  double check_share = 0.0;  // --check-share, above 0 to 1, only beside dry_run; 0: not given
   bool json = false;
   bool quiet = false;
 };

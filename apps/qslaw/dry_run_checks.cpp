@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <tuple>
 
 #include "assemble.h"
@@ -29,20 +30,29 @@ namespace {
 constexpr int64_t kMostQuestions = 10000;
 constexpr int64_t kSpeedRounds = 2;  // the first is not counted
 
-// What --all-samples adds in front of check_samples, which then has nothing new to say of bad ones. A run
-// names those that it skips when it comes to them.
-void decode_if_asked(const StageRun& run, int64_t count, const SampleSource& sample, CheckOptions& options) {
+// What --all-samples and --check-share ask for; nothing when neither is there.
+std::optional<Scrutiny> asked_scrutiny(const StageRun& run) {
+  const CommandOptions& options = run.experiment.options;
+  if (options.all_samples) return Scrutiny{};
+  if (options.check_share > 0) return Scrutiny{options.check_share, false};
+  return std::nullopt;
+}
+
+// In front of check_samples, which then has nothing new to say of bad ones. A run names those that it skips
+// when it comes to them.
+void look_if_asked(const StageRun& run, int64_t count, const SampleSource& sample, CheckOptions& options) {
   options.log_bad = run.experiment.options.dry_run;
-  if (!run.experiment.options.all_samples) return;
-  decode_samples(options, count, sample);
+  const auto scrutiny = asked_scrutiny(run);
+  if (!scrutiny) return;
+  look_at_samples(options, *scrutiny, count, sample);
   options.log_bad = false;
 }
 
 // The same with what a plan draws, once each and in the order of the data sets.
-void decode_draws_if_asked(const StageRun& run, const std::vector<const Dataset*>& sources,
-                           std::vector<Draw> plan, CheckOptions& options) {
+void look_at_draws_if_asked(const StageRun& run, const std::vector<const Dataset*>& sources,
+                            std::vector<Draw> plan, CheckOptions& options) {
   options.log_bad = run.experiment.options.dry_run;
-  if (!run.experiment.options.all_samples) return;
+  if (!asked_scrutiny(run)) return;
   std::sort(plan.begin(), plan.end(), [](const Draw& a, const Draw& b) {
     return std::tie(a.source, a.index) < std::tie(b.source, b.index);
   });
@@ -51,7 +61,7 @@ void decode_draws_if_asked(const StageRun& run, const std::vector<const Dataset*
     const Draw& draw = plan[static_cast<size_t>(i)];
     return sources[static_cast<size_t>(draw.source)]->at(draw.index);
   };
-  decode_if_asked(run, static_cast<int64_t>(plan.size()), sample, options);
+  look_if_asked(run, static_cast<int64_t>(plan.size()), sample, options);
 }
 
 void check_quantize(const StageRun& run, const LlavaConfig& config) {
@@ -70,7 +80,7 @@ void check_quantize(const StageRun& run, const LlavaConfig& config) {
     const auto dataset = open_calibration(share, context);
     CheckOptions checks{run.stage, context.tokens_per_picture, share.data.on_bad_sample};
     const auto draws = calibration_draws(share, number++, dataset->size(), recipe.seed);
-    decode_draws_if_asked(run, {dataset.get()}, draws, checks);
+    look_at_draws_if_asked(run, {dataset.get()}, draws, checks);
     check_samples(checks, dataset->size(), [&](int64_t i) { return dataset->at(i); });
   }
 }
@@ -94,7 +104,7 @@ void check_dataset(const StageRun& run, const DataOptions& options, const Encodi
   require(dataset->size() > 0, "data", "expected samples in ", path.string(), ", got none");
   const auto sample = [&](int64_t i) { return dataset->at(i); };
   CheckOptions checks{run.stage, context.tokens_per_picture, options.on_bad_sample};
-  decode_if_asked(run, dataset->size(), sample, checks);
+  look_if_asked(run, dataset->size(), sample, checks);
   check_samples(checks, dataset->size(), sample);
 }
 
@@ -122,7 +132,7 @@ DataShape check_training(const StageRun& run, const LlavaConfig& config,
   for (const TrainPhase& phase : data.phases()) {
     const auto draws = static_cast<int64_t>(phase.plan.size());
     CheckOptions checks{run.stage, config.vision.features(), phase.on_bad_sample};
-    decode_draws_if_asked(run, phase.sources, phase.plan, checks);
+    look_at_draws_if_asked(run, phase.sources, phase.plan, checks);
     const CheckedSamples checked = check_samples(checks, draws, [&](int64_t i) {
       const Draw& draw = phase.plan[static_cast<size_t>(i)];
       return phase.sources[static_cast<size_t>(draw.source)]->at(draw.index);
@@ -158,7 +168,7 @@ void check_scienceqa(const StageRun& run, const BenchmarkOptions& benchmark, con
     if (!problem.picture.empty()) prompt.pictures.push_back(problem.picture);
     return prompt;
   };
-  decode_if_asked(run, count, sample, options);
+  look_if_asked(run, count, sample, options);
   const CheckedSamples prompts = check_samples(options, count, sample);
   add_prompts(shape, count, prompts, benchmark.max_new_tokens, benchmark.batch_size);
 }
@@ -172,7 +182,7 @@ void check_questions(const StageRun& run, const BenchmarkOptions& benchmark, con
   const auto sample = [&](int64_t i) {
     return question_sample(questions[static_cast<size_t>(i)], *context.tokenizer, context.template_kind);
   };
-  decode_if_asked(run, count, sample, options);
+  look_if_asked(run, count, sample, options);
   add_prompts(shape, count, check_samples(options, count, sample), benchmark.max_new_tokens,
               benchmark.batch_size);
 }
@@ -187,7 +197,7 @@ void check_benchmark_data(const StageRun& run, const BenchmarkOptions& benchmark
   const auto sample = [&](int64_t i) { return answers ? questions.at(i).prompt.sample : dataset->at(i); };
   CheckOptions options{"eval", context.tokens_per_picture, benchmark.on_bad_sample, kMostQuestions};
   options.one_by_one = answers;  // the reader remembers the ids before
-  decode_if_asked(run, count, sample, options);
+  look_if_asked(run, count, sample, options);
   const CheckedSamples prompts = check_samples(options, count, sample);
   add_prompts(shape, count, prompts, answers ? benchmark.max_new_tokens : 0, benchmark.batch_size);
 }

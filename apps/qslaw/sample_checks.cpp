@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_set>
 
 #include "core/error.h"
@@ -17,15 +18,21 @@ namespace qslaw {
 namespace {
 
 constexpr size_t kShownProblems = 20;
-constexpr int64_t kChunk = 256;  // samples decoded between two looks at progress and stop signals
+constexpr int64_t kChunk = 256;  // samples looked at between two looks at progress and stop signals
 
 void add_to_mean(double& mean, int64_t count, double value) {
   mean += (value - mean) / static_cast<double>(count);
 }
 
-void decode_pictures_of(const Sample& sample) {
-  for_each_picture(sample, [](const std::filesystem::path& path) { read_image(path); });
-  if (!sample.picture_bytes.empty()) decode_image(sample.picture_bytes, sample.where);
+void look_at_pictures(const Sample& sample, bool decode) {
+  for_each_picture(sample, [decode](const std::filesystem::path& path) {
+    if (decode) {
+      read_image(path);
+    } else {
+      check_image_header(path);
+    }
+  });
+  if (decode && !sample.picture_bytes.empty()) decode_image(sample.picture_bytes, sample.where);
 }
 
 void add_sample(CheckedSamples& checked, const Sample& sample, int64_t tokens_per_picture) {
@@ -73,8 +80,8 @@ void for_each(int64_t begin, int64_t end, bool one_by_one, const std::function<v
 }
 
 // What is wrong with samples begin..end-1, "" for a sound one: by number, whichever thread looked at it.
-std::vector<std::string> decode_chunk(int64_t begin, int64_t end, bool one_by_one,
-                                      const SampleSource& sample) {
+std::vector<std::string> look_at_chunk(int64_t begin, int64_t end, bool one_by_one, bool decode,
+                                       const SampleSource& sample) {
   const auto count = static_cast<size_t>(end - begin);
   std::vector<Sample> samples(count);
   std::vector<std::string> problems(count);
@@ -88,7 +95,8 @@ std::vector<std::string> decode_chunk(int64_t begin, int64_t end, bool one_by_on
   };
   for_each(begin, end, one_by_one, [&](int64_t i) { noting(i, [&](Sample& at) { at = sample(i); }); });
   // A bad sample has no pictures.
-  for_each(begin, end, false, [&](int64_t i) { noting(i, decode_pictures_of); });
+  for_each(begin, end, false,
+           [&](int64_t i) { noting(i, [decode](const Sample& at) { look_at_pictures(at, decode); }); });
   return problems;
 }
 
@@ -101,7 +109,7 @@ CheckedSamples check_samples(const CheckOptions& options, int64_t count, const S
   for (int64_t i = 0; i < count; i += step) {
     try {
       const Sample found = sample(i);
-      for_each_picture(found, [](const std::filesystem::path& path) { check_image_header(path); });
+      look_at_pictures(found, /*decode=*/false);
       add_sample(checked, found, options.tokens_per_picture);
     } catch (const UserError& problem) {
       problems.emplace_back(problem.what());
@@ -111,18 +119,21 @@ CheckedSamples check_samples(const CheckOptions& options, int64_t count, const S
   return checked;
 }
 
-void decode_samples(const CheckOptions& options, int64_t count, const SampleSource& sample) {
+void look_at_samples(const CheckOptions& options, const Scrutiny& scrutiny, int64_t count,
+                     const SampleSource& sample) {
+  const auto wanted = static_cast<int64_t>(std::ceil(scrutiny.share * static_cast<double>(count)));
+  const auto spread = [&](int64_t i) { return sample(i * count / wanted); };
   std::vector<std::string> problems;
-  Progress progress(options.stage + ": looking at", count, "samples");
-  for (int64_t begin = 0; begin < count; begin += kChunk) {
+  Progress progress(options.stage + ": looking at", wanted, "samples");
+  for (int64_t begin = 0; begin < wanted; begin += kChunk) {
     if (stop_requested()) throw Stopped("the dry run was stopped");
-    const int64_t end = std::min(count, begin + kChunk);
-    for (std::string& problem : decode_chunk(begin, end, options.one_by_one, sample)) {
+    const int64_t end = std::min(wanted, begin + kChunk);
+    for (std::string& problem : look_at_chunk(begin, end, options.one_by_one, scrutiny.decode, spread)) {
       if (!problem.empty()) problems.push_back(std::move(problem));
     }
     progress.update(end);
   }
-  require_sound(options, count - static_cast<int64_t>(problems.size()), problems);
+  require_sound(options, wanted - static_cast<int64_t>(problems.size()), problems);
 }
 
 }  // namespace qslaw

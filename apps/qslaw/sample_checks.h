@@ -32,9 +32,16 @@ using SampleSource = std::function<Sample(int64_t)>;
 /// them unless they are skipped and some are sound.
 CheckedSamples check_samples(const CheckOptions& options, int64_t count, const SampleSource& sample);
 
-/// The same for every sample, with every picture decoded, on all threads and with progress. What is said does
-/// not depend on their number. Throws Stopped when a stop was asked for. REQUIRES: `sample` is thread safe
-/// unless it is asked one by one.
-void decode_samples(const CheckOptions& options, int64_t count, const SampleSource& sample);
+/// How closely, and at how many: 0 < share <= 1, evenly spread.
+struct Scrutiny {
+  double share = 1.0;
+  bool decode = true;  // pictures whole, not their headers alone
+};
+
+/// The same for that share of the samples, on all threads and with progress. What is said does not depend on
+/// their number. Throws Stopped when a stop was asked for. REQUIRES: `sample` is thread safe unless it is
+/// asked one by one.
+void look_at_samples(const CheckOptions& options, const Scrutiny& scrutiny, int64_t count,
+                     const SampleSource& sample);
 
 }  // namespace qslaw

@@ -148,3 +148,35 @@ TEST_CASE("flag --all-samples means nothing without --dry-run") {
   CHECK_FALSE(fs::exists(experiment.output()));
   require_success(dry_run(experiment, "run", kAll));
 }
+
+TEST_CASE("flag --check-share looks at every sample and the headers of pictures, or at some of them") {
+  const TinyExperiment experiment;
+  // Cut within its header, and behind it.
+  const fs::path headless = picture_of(experiment, "train.json", 7);
+  write_text(headless, file_bytes(headless).substr(0, 10));
+  cut_picture(picture_of(experiment, "train.json", 9));
+  json samples = json_file(experiment.data("train.json"));
+  samples.at(23)["conversations"] = json::array();
+  write_text(experiment.data("train.json"), samples.dump());
+  experiment.write_recipe(kTune);
+  require_user_error(dry_run(experiment, "tune", {"--check-share", "1"}),
+                     {"[tune] expected sound samples, got 2 bad among 24 checked", headless.string()});
+  // Every eighth: 0, 8 and 16.
+  const ProgramResult few =
+      dry_run(experiment, "tune", {"--check-share", "0.125", "--set", "tune.data.on_bad_sample=skip"});
+  require_success(few);
+  CHECK(few.err.find(headless.string()) == std::string::npos);
+}
+
+TEST_CASE("flag --check-share is a share, of a dry run, and not beside --all-samples") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize);
+  for (const std::string share : {"0", "1.5", "-1", "half", "nan", ""}) {
+    INFO(share);
+    require_user_error(experiment.run("quantize", {"--dry-run", "--check-share", share}),
+                       {"[command line]", "expected a share above 0 and at most 1, got \"" + share + "\""});
+  }
+  require_user_error(experiment.run("quantize", {"--check-share", "1"}), {"[command line]", "--dry-run"});
+  require_user_error(experiment.run("quantize", {"--dry-run", "--all-samples", "--check-share", "1"}),
+                     {"[command line]", "--all-samples"});
+}
