@@ -69,9 +69,9 @@ def make_projectors(models):
 
 def make_scienceqa(folder):
     subjects = ("natural science", "social science", "language science")
-    problems, splits = {}, {"train": [], "test": []}
-    for i in range(24):
-        split, key = ("train", "test")[i % 2], str(i + 1)
+    problems, splits = {}, {"train": [], "val": [], "test": []}
+    for i in range(36):
+        split, key = ("train", "test")[i % 2] if i < 24 else "val", str(i + 1)
         picture = i % 4 < 2
         problems[key] = {"question": f"Which of these is number {i}?", "choices": ["the first", "the second", "the third"],
                          "answer": i % 3, "hint": "Count from the left." if i % 3 else "", "image": "image.png" if picture else None,

@@ -32,6 +32,14 @@ COLUMNS = [  # (header, how to read it from a finished run)
     ("text (kept)", lambda r: r["eval"]["results"]["text"]["accuracy"]),
     ("text perplexity", lambda r: r["eval"]["results"]["text_perplexity"]["perplexity"]),
 ]
+WARMUP_COLUMNS = [  # the same of the warm-up alone
+    ("text perplexity before", lambda w: w["heldout"]["before"]["text_perplexity"]),
+    ("and after", lambda w: w["heldout"]["after"]["text_perplexity"]),
+    ("picture loss before", lambda w: w["heldout"]["before"]["picture_loss"]),
+    ("and after ", lambda w: w["heldout"]["after"]["picture_loss"]),
+    ("codes changed, %", lambda w: 100 * w["codes_changed_share"]),
+]
+BITS, SEEDS, PROTOCOLS = [4, 3, 2], [1, 2, 3], ["paper", "matched"]  # of the table in docs/results.md
 RESULTS = Path("docs/results.md")
 TABLES = ["demo table", "demo speed", "tune step", "decode", "scale step", "quantize speed", "full size"]  # what stands between markers in it
 
@@ -109,23 +117,41 @@ def do_job(job, options):
     reports = run(options.program, recipe, out, overrides_of(recipe, bits, seed, extra, options), options.threads)
     values = {name: read(reports) for name, read in COLUMNS}
     print(*job, {k: round(v, 2) for k, v in values.items()}, flush=True)
+    warmup = reports["warmup"]["results"] if "warmup" in reports else None
     return {"protocol": protocol, "recipe": recipe, "bits": bits, "seed": seed, "values": values,
-            "steps": reports["tune"]["results"]["steps"] + reports.get("warmup", {}).get("results", {}).get("steps", 0)}
+            "warmup": warmup and {name: read(warmup) for name, read in WARMUP_COLUMNS},
+            "steps": reports["tune"]["results"]["steps"] + (warmup["steps"] if warmup else 0)}
 
 
-def spread(values):
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.mean(values):.1f} ± {deviation:.1f}"
+def spread(values, digits=1):
+    """Mean and deviation; of one value there is none."""
+    deviation = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.{digits}f}{deviation}"
+
+
+def rows_in(results, protocol, recipe, bits):
+    source = "paper" if METHODS[recipe][2] else protocol
+    return [r for r in results if (r["protocol"], r["recipe"], r["bits"]) == (source, recipe, bits)]
 
 
 def row_of(results, protocol, recipe, bits):
-    source = "paper" if METHODS[recipe][2] else protocol
-    rows = [r for r in results if (r["protocol"], r["recipe"]) == (source, recipe) and r["bits"] == bits]
+    rows = rows_in(results, protocol, recipe, bits)
     if not rows:
         return None
     cells = [METHODS[recipe][0], str(bits), str(rows[0]["steps"])]
     cells += [spread([r["values"][name] for r in rows]) for name, _ in COLUMNS]
     return "| " + " | ".join(cells) + " |"
+
+
+def warmup_table(results, bits):
+    lines = ["| method | bits | " + " | ".join(name for name, _ in WARMUP_COLUMNS) + " |",
+             "| --- " * (len(WARMUP_COLUMNS) + 2) + "|"]
+    for recipe, width in rows_of(bits):
+        rows = rows_in(results, "paper", recipe, width) if METHODS[recipe][2] else []
+        if rows:
+            cells = [spread([r["warmup"][name] for r in rows], 2) for name, _ in WARMUP_COLUMNS]
+            lines.append("| " + " | ".join([METHODS[recipe][0], str(width), *cells]) + " |")
+    return "\n".join(lines)
 
 
 def table(results, protocol, bits):
@@ -136,24 +162,29 @@ def table(results, protocol, bits):
 
 
 def with_earlier(results, options):
-    """The results of this call, and those of other rows with these seeds that results.json has."""
+    """The results of this call, and those of other runs that results.json has."""
     def key(result):
         return tuple(result[name] for name in ("protocol", "recipe", "bits", "seed"))
 
     path = options.out / "results.json"
     earlier = json.loads(path.read_text()) if path.exists() else []
-    return list({key(r): r for r in [*earlier, *results] if r["seed"] in options.seeds}.values())
+    return list({key(r): r for r in [*earlier, *results]}.values())
 
 
 def write_results(results, options):
+    """results.json, and the tables: into docs/results.md when they are whole, else to the screen alone."""
     (options.out / "results.json").write_text(json.dumps(results, indent=1))
+    results = [r for r in results if r["seed"] in options.seeds]
     parts = [f"{datetime.date.today()}, {cpu_name()}; seeds {', '.join(map(str, options.seeds))}; mean ± standard "
              "deviation over the seeds, accuracies in %.\n"]
     for protocol, title in (("paper", "Paper's protocol: the warm-up comes on top of the same tuning"),
                             ("matched", "Same total number of optimizer steps for every method")):
         if protocol in options.protocols:
             parts += [f"### {title}\n", table(results, protocol, options.bits), ""]
-    replace_table("demo table", "\n".join(parts))
+    parts += ["### Held-out sets before and after the warm-up\n", warmup_table(results, options.bits), ""]
+    if (options.bits, options.seeds, options.protocols) == (BITS, SEEDS, PROTOCOLS):
+        replace_table("demo table", "\n".join(parts))
+    print("\n".join(parts))
 
 
 def cpu_name():
@@ -177,11 +208,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--program", default="build/qslaw")
     parser.add_argument("--out", type=Path, default=Path("runs/demo_table"))
-    parser.add_argument("--bits", type=int, nargs="+", default=[4, 3, 2])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--bits", type=int, nargs="+", default=BITS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--recipes", nargs="+", default=list(METHODS), choices=list(METHODS),
                         help="only these rows; the others as they are in results.json")
-    parser.add_argument("--protocols", nargs="+", default=["paper", "matched"], choices=["paper", "matched"])
+    parser.add_argument("--protocols", nargs="+", default=PROTOCOLS, choices=PROTOCOLS)
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2)), help="runs at a time")
     parser.add_argument("--threads", type=int, default=1, help="threads of each run")
     parser.add_argument("--tune-steps", type=int, default=0, help="instead of the recipes' epochs")
