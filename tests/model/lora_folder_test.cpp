@@ -44,7 +44,7 @@ Llava adapted_model(const LoraFolder& folder, std::vector<LoraLinear*>& layers) 
 class ChangedFolder {
  public:
   ChangedFolder() {
-    fs::copy(lora_fixture("peft"), path(), fs::copy_options::overwrite_existing);
+    fs::copy(lora_fixture("peft"), path(), fs::copy_options::recursive);
     tensors_ = read_safetensors(path() / "adapter_model.safetensors");
   }
   void set(const std::string& key, const json& value) const {

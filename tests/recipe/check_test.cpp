@@ -49,9 +49,10 @@ TEST_CASE("check: quantize") {
        "calibration samples for method omniquant, got none (recipe.yaml, line 5, key quantize.calibration)"},
       {"quantize:\n  method: omniquant\n  omniquant: {start: a.pth, epochs: 0}\n"
        "  calibration: {kind: text, path: a}\n",
-       "no key \"calibration\" as omniquant.epochs 0 learns nothing"},
+       "no key \"calibration\" as omniquant.epochs 0 learns nothing, got one (recipe.yaml, line 8, key "
+       "quantize.calibration)"},
       {"quantize: {method: omniquant, omniquant: {start: a.pth, epochs: 0, lr: 0.1}}\n",
-       "no key \"lr\" as epochs 0 learns nothing"},
+       "no key \"lr\" as epochs 0 learns nothing, got one (recipe.yaml, line 5, key quantize.omniquant.lr)"},
   });
   CHECK(read_text(kHead + "quantize: {method: nf4}\n").quantize->group_size == 64);
   CHECK(read_text(kHead + "quantize: {bits: 8}\n").quantize->group_size == 128);
@@ -83,7 +84,8 @@ TEST_CASE("check: warmup") {
       {"quantize: {}\nwarmup: {phases: []}\n",
        "at least one phase, got none (recipe.yaml, line 6, key warmup.phases)"},
       {"quantize: {}\nwarmup: {start: scaling.bin, phases: [], batch_size: 4}\n",
-       "no key \"batch_size\" as no phase learns anything"},
+       "no key \"batch_size\" as no phase learns anything, got one (recipe.yaml, line 6, key "
+       "warmup.batch_size)"},
       {"quantize: {}\nwarmup: {}\n", "the key \"phases\", got none (recipe.yaml, line 6, key warmup.phases)"},
       {quantize + "    - {epochs: 2}\n",
        "pictures or text to train on, got neither (recipe.yaml, line 8, key warmup.phases.0)"},
@@ -220,7 +222,8 @@ TEST_CASE("check: eval and export") {
       {"export: {formats: [hf, hf]}\n",
        "each format once, got \"hf\" again (recipe.yaml, line 5, key export.formats.1)"},
       {"export: {formats: [peft]}\n",
-       "tune.method lora or model.stages for an adapter to export, got \"peft\" without one (recipe.yaml, "
+       "tune.method lora, model.adapter or model.stages for an adapter to export, got \"peft\" without one "
+       "(recipe.yaml, "
        "line 5, key "
        "export.formats.0)"},
       {"export: {formats: [hf], dtype: bf16}\n",
