@@ -7,6 +7,7 @@
 
 #include "core/key_error.h"
 #include "core/one_line.h"
+#include "io/dtypes.h"
 #include "io/json.h"
 #include "io/safetensors.h"
 
@@ -88,7 +89,7 @@ void require_tensor(const TensorFile& file, const std::string& name, const std::
   require(found->second == shape, "adapter", "tensor ", name, ": expected shape ", at::IntArrayRef(shape),
           ", got ", at::IntArrayRef(found->second), ": ", file.path.string());
   require(at::isFloatingType(file.dtypes.at(name)), "adapter", "tensor ", name,
-          ": expected floating-point numbers, got ", c10::toString(file.dtypes.at(name)), ": ",
+          ": expected floating-point numbers, got ", dtype_name(file.dtypes.at(name)), ": ",
           file.path.string());
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/key_error.h"
 #include "core/one_line.h"
+#include "io/dtypes.h"
 
 namespace qslaw {
 namespace {
@@ -82,7 +83,7 @@ void GroupValues::require_tensor(const LinearSpec& spec, const std::string& leaf
   }
   if (!at::isFloatingType(file_.dtypes.at(name)))
     refuse(concat("tensor ", name, ": expected floating-point numbers, got ",
-                  c10::toString(file_.dtypes.at(name))));
+                  dtype_name(file_.dtypes.at(name))));
 }
 
 at::Tensor GroupValues::values(const LinearSpec& spec, const std::string& leaf) const {

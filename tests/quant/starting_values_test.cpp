@@ -246,7 +246,7 @@ TEST_CASE("clipping factors that do not fit the model are refused in one line") 
   CHECK_THAT(clipping_error([&](Tensors& t) { t[upper][3][0] = std::nan(""); }),
              Catch::Contains(upper + ": expected finite numbers, got NaN or infinity"));
   CHECK_THAT(clipping_error([&](Tensors& t) { t[upper] = t[upper].to(at::kLong); }),
-             Catch::Contains("expected floating-point numbers, got Long"));
+             Catch::Contains("expected floating-point numbers, got int64"));
   CHECK_THAT(clipping_error([&](Tensors& t) { t["2" + upper.substr(1)] = t[upper].clone(); }),
              Catch::Contains("of the linears of 2 decoder blocks, got 2.mlp.up_proj"));
   CHECK_THAT(clipping_error([](Tensors& t) { t["0.qkv_smooth_scale"] = at::ones({32}); }),
