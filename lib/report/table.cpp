@@ -55,26 +55,6 @@ std::vector<std::string> texts_of(const std::vector<TableCell>& row) {
   return texts;
 }
 
-std::string markdown_text(const std::string& text) {
-  std::string out;
-  for (char c : one_line(text)) {
-    if (c == '|' || c == '\\' || c == '`' || c == '*' || c == '_') out += '\\';
-    if (c == '<') {
-      out += "&lt;";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
-std::string markdown_line(const std::vector<std::string>& texts) {
-  std::string line = "|";
-  for (const std::string& text : texts)
-    line += " " + markdown_text(text) + " |";
-  return line + "\n";
-}
-
 }  // namespace
 
 TableCell cell(const std::string& text) {
@@ -138,18 +118,6 @@ std::string table_text(const Table& table) {
   out += text_line(table, rules, widths);
   for (const auto& row : table.rows)
     out += text_line(table, texts_of(row), widths);
-  return out;
-}
-
-std::string table_markdown(const Table& table) {
-  std::string out = table.title.empty() ? "" : "**" + markdown_text(table.title) + "**\n\n";
-  out += markdown_line(table.columns);
-  out += "|";
-  for (size_t c = 0; c < table.columns.size(); ++c)
-    out += table.is_numeric(c) ? " ---: |" : " --- |";
-  out += "\n";
-  for (const auto& row : table.rows)
-    out += markdown_line(texts_of(row));
   return out;
 }
 

@@ -1,4 +1,4 @@
-// Tables for stdout, Markdown, JSON and the HTML report.
+// Tables for stdout, JSON and the HTML report.
 #pragma once
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -45,9 +45,6 @@ struct Table {
 /// For a terminal: title, header, rule, rows; two spaces between columns; numbers right-aligned. Ends with a
 /// newline.
 std::string table_text(const Table& table);
-
-/// A Markdown table (GitHub flavor), the title as a bold line above it.
-std::string table_markdown(const Table& table);
 
 /// {"title", "rows": [{column: value}]}, the columns in the order of the table.
 nlohmann::ordered_json table_json(const Table& table);

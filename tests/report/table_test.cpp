@@ -79,12 +79,6 @@ TEST_CASE("a row longer than the header breaks an invariant") {
   CHECK_THROWS_AS(table.add_row({cell("1"), cell("2")}), InternalError);
 }
 
-TEST_CASE("Markdown escapes what would be markup") {
-  Table table{"T", {"run", "x"}, {}};
-  table.add_row({cell("a|b<c>_d"), cell(1.5, 1)});
-  CHECK(table_markdown(table) == "**T**\n\n| run | x |\n| --- | ---: |\n| a\\|b&lt;c>\\_d | 1.5 |\n");
-}
-
 TEST_CASE("JSON keeps the columns' order and the values behind the text") {
   CHECK(table_json(small_table()).dump() ==
         "{\"title\":\"Accuracy\",\"rows\":[{\"run\":\"qslaw\",\"accuracy\":91.04,\"packed\":6442450944,\"n\":"
