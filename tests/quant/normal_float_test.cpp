@@ -64,10 +64,24 @@ TEST_CASE("NF4 codes and double quantization agree with bitsandbytes") {
   }
 }
 
-TEST_CASE("tables of fewer bits come from the paper's construction") {
-  // scipy.stats.norm.ppf over the same quantiles, float32.
-  CHECK(at::allclose(normal_float_table(2), at::tensor({-1.0F, 0.0F, 0.43581817F, 1.0F}), 0.0, 1e-7));
-  CHECK(normal_float_table(3).numel() == 8);
-  CHECK(normal_float_table(3)[3].item<float>() == 0.0F);
+TEST_CASE("tables come from the paper's construction") {
+  // Of n = 2^bits levels: with p = 1 - (1 / (2 (n - 1)) + 1 / (2 n)) / 2, the normal distribution's quantiles
+  // at n/2 + 1 places from p to 1/2 and, negated, at n/2 places, the zeros at 1/2 counted once, over the
+  // largest. By Python's statistics.NormalDist().inv_cdf, in double precision; the constants come from
+  // float32 quantiles, whose last bits are lost.
+  const at::Tensor two = at::tensor({-1.0, 0.0, 0.4358181646, 1.0}, at::kDouble);
+  const at::Tensor three = at::tensor(
+      {-1.0, -0.5350227085, -0.2469314318, 0.0, 0.1833374803, 0.3819939543, 0.6229857417, 1.0}, at::kDouble);
+  const at::Tensor four = at::tensor(
+      {-1.0, -0.6961928056, -0.5250729594, -0.3949174259, -0.2844413089, -0.1847734028, -0.0910499760, 0.0,
+       0.0795803150, 0.1609301444, 0.2461122513, 0.3379151367, 0.4407097319, 0.5626168880, 0.7229566442, 1.0},
+      at::kDouble);
+  for (const auto& [bits, expected] : {std::pair{2, two}, std::pair{3, three}, std::pair{4, four}}) {
+    INFO(bits);
+    const at::Tensor table = normal_float_table(bits);
+    REQUIRE(table.sizes() == expected.sizes());
+    CHECK((table.to(at::kDouble) - expected).abs().max().item<double>() < 1e-6);
+    CHECK(table[expected.numel() / 2 - 1].item<float>() == 0.0F);
+  }
   CHECK_THROWS_AS(normal_float_table(8), UserError);
 }
