@@ -1,10 +1,12 @@
 #include "core/progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 
 #include "core/log.h"
 #include "core/text.h"
@@ -15,6 +17,7 @@ namespace {
 constexpr double kTerminalInterval_s = 0.1;
 constexpr double kPlainInterval_s = 10.0;
 constexpr int kBarWidth = 24;
+constexpr int kUsualColumns = 80;
 
 std::atomic<bool> line_drawn{false};
 std::atomic<bool> hidden{false};
@@ -25,7 +28,26 @@ std::string bar(double share) {
          std::string(static_cast<size_t>(kBarWidth - filled), '.') + "]";
 }
 
+// Asked each time: a window is resized meanwhile.
+int terminal_columns() {
+  winsize size = {};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  const char* columns = std::getenv("COLUMNS");
+  const int number = columns ? std::atoi(columns) : 0;
+  return number > 0 ? number : kUsualColumns;
+}
+
 }  // namespace
+
+std::string fit_columns(const std::string& line, int columns) {
+  for (size_t i = 0; i < line.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(line[i]);
+    if ((byte & 0xC0) == 0x80) continue;  // goes with the byte that leads it
+    columns -= byte < 0x80 ? 1 : 2;
+    if (columns < 0) return line.substr(0, i);
+  }
+  return line;
+}
 
 void clear_progress_line() {
   if (line_drawn.exchange(false)) std::fputs("\r\033[K", stderr);
@@ -62,11 +84,12 @@ void Progress::draw(int64_t done, const std::string& note, double elapsed_s) {
   const double rate = elapsed_s > 0 ? static_cast<double>(done - start_) / elapsed_s : 0.0;
   const double remaining_s = rate > 0 ? static_cast<double>(total_ - done) / rate : 0.0;
   const double share = total_ > 0 ? static_cast<double>(done) / static_cast<double>(total_) : 1.0;
-  std::string line = concat(title_, " ", terminal_ ? bar(share) + " " : "", done, "/", total_, " ", unit_,
-                            ", ", format_fixed(rate, rate < 10 ? 2 : 0), " ", unit_, "/s, ",
-                            format_seconds(remaining_s), " left", note.empty() ? "" : ", " + note);
+  const std::string line = concat(title_, " ", terminal_ ? bar(share) + " " : "", done, "/", total_, " ",
+                                  unit_, ", ", format_fixed(rate, rate < 10 ? 2 : 0), " ", unit_, "/s, ",
+                                  format_seconds(remaining_s), " left", note.empty() ? "" : ", " + note);
   if (terminal_) {
-    std::fprintf(stderr, "\r\033[K%s", line.c_str());
+    // A line that wraps could not be erased as one. Some terminals wrap at the last column already.
+    std::fprintf(stderr, "\r\033[K%s", fit_columns(line, terminal_columns() - 1).c_str());
     std::fflush(stderr);
     line_drawn = true;
   } else {

@@ -28,6 +28,10 @@ class Progress {
   Clock::time_point began_, last_drawn_;
 };
 
+/// As much of `line` from its beginning as fits into `columns` columns of a terminal, never cut within a
+/// UTF-8 sequence. A character beyond ASCII counts as two columns, which is the most that one takes.
+std::string fit_columns(const std::string& line, int columns);
+
 /// Erases the bar's line so that a log line can be written; the next update draws it again.
 void clear_progress_line();
 

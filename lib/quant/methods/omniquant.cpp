@@ -4,6 +4,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cmath>
+
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/progress.h"
@@ -13,6 +15,7 @@
 #include "quant/methods/methods.h"
 #include "quant/packed_linear.h"
 #include "quant/weight_clipping.h"
+#include "report/number_text.h"
 
 namespace qslaw {
 namespace {
@@ -197,7 +200,8 @@ nlohmann::json quantize_omniquant(const QuantizeTask& task, const PackedSink& si
   for (int64_t layer = 0; layer < layers; ++layer) {
     quantize_block(model, layer, task, store, state, sink, report);
     const auto& last = report["blocks"].back();
-    progress.update(layer + 1, concat("loss ", last["loss_before"], " -> ", last["loss_after"]));
+    const auto loss = [&last](const char* key) { return format_short(number_at(last, key).value_or(NAN)); };
+    progress.update(layer + 1, concat("loss ", loss("loss_before"), " -> ", loss("loss_after")));
   }
   return report;
 }
