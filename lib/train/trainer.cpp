@@ -41,7 +41,6 @@ class Trainer {
   TrainResult run() {
     if (position_.step == 0) {
       position_.heldout_before = measure();
-      save();
     } else if (position_.measuring) {
       measure();
     }
@@ -56,8 +55,8 @@ class Trainer {
   void start_fresh() {
     remove_checkpoints(task_.folder);
     position_.initial_hashes = hash_tensors(task_.groups);
-    // Before any time is spent: a full disk or a read-only folder shows up now.
-    if (!task_.heldout) save();
+    // Before any time is spent, on a measurement too: a full disk or a read-only folder shows up now.
+    save();
   }
 
   bool goes_on(const std::filesystem::path& checkpoint) {

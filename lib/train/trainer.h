@@ -61,7 +61,7 @@ struct TrainResult {
   int64_t gradient_bytes = 0;
 };
 
-/// Runs the task to its end. A checkpoint is written before the first step, every `save_every` steps and on a
+/// Runs the task to its end. A checkpoint is written before anything else, every `save_every` steps and on a
 /// stop signal (then Stopped is thrown). With `resume` it goes on at the newest checkpoint, if there is one,
 /// exactly as if it had never stopped. UserError for a non-finite loss or gradient (step, sample ids, first
 /// layer or tensor), for a checkpoint that is damaged or of another format, for another fingerprint on resume

@@ -144,6 +144,22 @@ TEST_CASE("a checkpoint is due at the end of a phase as at any other step") {
   CHECK(find_checkpoint(folder.path()) == folder.path() / "checkpoint-3");
 }
 
+TEST_CASE("a checkpoint is there before the first measurement, which is made after a resume and told once") {
+  const End expected = uninterrupted();
+  const TemporaryFolder folder;
+  {
+    Run run(folder.path());
+    run.task.heldout = [&]() -> nlohmann::json {
+      CHECK(find_checkpoint(folder.path()) == folder.path() / "checkpoint-0");
+      throw UserError("the process ends within its first measurement");
+    };
+    CHECK_THROWS_WITH(train(run.task, false), Catch::Contains("within its first measurement"));
+  }
+  REQUIRE(find_checkpoint(folder.path()) == folder.path() / "checkpoint-0");
+  Run resumed(folder.path());
+  require_same_end(finish(resumed, true), expected);
+}
+
 TEST_CASE("a run killed before its first step keeps its first measurement") {
   const End expected = uninterrupted();
   const TemporaryFolder folder;
