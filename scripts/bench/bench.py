@@ -49,6 +49,14 @@ def run_json(command, threads):
     return {**json.loads(done.stdout.splitlines()[-1]), "peak_bytes": done.peak_bytes}
 
 
+def forget(paths):
+    """Drops the files' pages from the page cache."""
+    os.sync()  # only pages that are on the disk can be dropped
+    for path in paths:
+        with open(path, "rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def make_model(folder, layout, sizes):
     """A folder of random weights (scripts/make_random_model.py), made once; another size needs another folder."""
     if not (folder / "model.safetensors.index.json").exists():  # written last

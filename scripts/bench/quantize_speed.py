@@ -11,7 +11,7 @@ import statistics
 import sys
 import time
 
-from bench import (BENCH, SMALL_TOWER, head_of, make_model, median, parser_of, ratio, require_markers, run, write_results)
+from bench import (BENCH, SMALL_TOWER, forget, head_of, make_model, median, parser_of, ratio, require_markers, run, write_results)
 
 OURS, PEER, COPY = "qslaw quantize, rtn", "llama.cpp, Q4_1", "cp"
 PEAK_WANTED = 2.5e9
@@ -22,16 +22,8 @@ quantize: {{method: rtn, bits: 4, group_size: {group}}}
 """
 
 
-def forget(paths):
-    """Drops the files' pages from the page cache."""
-    for path in paths:
-        with open(path, "rb") as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
 def timed(command, sources, target, o):
     """Seconds until the command has ended and its output is on the disk, its peak memory, bytes written."""
-    os.sync()  # only pages that are on the disk can be dropped
     forget(sources)
     began = time.perf_counter()
     done = run(command, o.threads)

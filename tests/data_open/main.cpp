@@ -1,0 +1,46 @@
+// qslaw_data_open FILE TOKENIZER: opens an instruction file as training does and counts its samples' words as
+// grouping them by length does; the seconds of both as one JSON object, for scripts/bench/data_open.sh.
+#include <chrono>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "data/dataset.h"
+
+using namespace qslaw;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+int run(const std::vector<std::string>& arguments) {
+  require(arguments.size() == 2, "arguments", "expected FILE TOKENIZER, got ", arguments.size());
+  const Tokenizer tokenizer = Tokenizer::load(arguments[1]);
+  DataOptions options;
+  options.kind = "llava";
+  options.path = arguments[0];
+  const Clock::time_point began = Clock::now();
+  const auto dataset = make_dataset(options, {&tokenizer});
+  const double open = seconds_since(began);
+  const Clock::time_point opened = Clock::now();
+  const auto lengths = dataset->modality_lengths();
+  std::cout << nlohmann::json({{"seconds", open},
+                               {"lengths_seconds", seconds_since(opened)},
+                               {"samples", lengths.size()}})
+            << "\n";
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run({argv + 1, argv + argc});
+  } catch (const UserError& error) {
+    std::cerr << "error: " << error.what() << "\n";
+    return 2;
+  }
+}
