@@ -111,11 +111,11 @@ bool has_progress(const fs::path& folder) {
                      [](const fs::directory_entry& entry) { return entry.path().extension() == ".json"; });
 }
 
-void save_checkpoint(const fs::path& folder, int64_t step, const std::vector<ParameterGroup>& groups,
-                     std::vector<AdamW>& optimizers, const nlohmann::json& state) {
+fs::path save_checkpoint(const fs::path& folder, int64_t step, const std::vector<ParameterGroup>& groups,
+                         std::vector<AdamW>& optimizers, const nlohmann::json& state) {
   const fs::path unfinished = folder / kUnfinished, finished = folder / (kPrefix + std::to_string(step));
   const auto older = list_checkpoints(folder);
-  if (fs::exists(finished)) return;  // the same step was saved already, with the same content
+  if (fs::exists(finished)) return finished;  // the same step was saved already, with the same content
   fs::remove_all(unfinished);
   make_folder(unfinished);
   write_safetensors(unfinished / kTrainable, trainable_tensors(groups));
@@ -124,6 +124,7 @@ void save_checkpoint(const fs::path& folder, int64_t step, const std::vector<Par
   rename_durably(unfinished, finished);
   for (const auto& path : older)
     remove_checkpoint(path);
+  return finished;
 }
 
 fs::path state_file(const fs::path& checkpoint) {

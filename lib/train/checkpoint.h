@@ -27,10 +27,10 @@ std::filesystem::path answer_checkpoint(const std::filesystem::path& folder);
 /// The checkpoint of step 0 is none: it is there so that a disk that cannot be written shows up early.
 bool has_progress(const std::filesystem::path& folder);
 
-/// Writes `folder`/checkpoint-<step> and removes older ones. optimizers[i] belongs to groups[i].
-void save_checkpoint(const std::filesystem::path& folder, int64_t step,
-                     const std::vector<ParameterGroup>& groups, std::vector<AdamW>& optimizers,
-                     const nlohmann::json& state);
+/// Writes `folder`/checkpoint-<step>, removes older ones and returns it. optimizers[i] belongs to groups[i].
+std::filesystem::path save_checkpoint(const std::filesystem::path& folder, int64_t step,
+                                      const std::vector<ParameterGroup>& groups,
+                                      std::vector<AdamW>& optimizers, const nlohmann::json& state);
 
 /// The file in a checkpoint that holds its state.
 std::filesystem::path state_file(const std::filesystem::path& checkpoint);

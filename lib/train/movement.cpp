@@ -29,7 +29,8 @@ std::map<std::string, std::string> hash_tensors(const std::vector<ParameterGroup
 }
 
 void require_movement(const std::string& title, const std::vector<ParameterGroup>& groups,
-                      const std::map<std::string, std::string>& before, int64_t steps) {
+                      const std::map<std::string, std::string>& before, int64_t steps,
+                      const std::function<std::string()>& keep) {
   std::vector<std::string> unmoved;
   for (const ParameterGroup& group : groups) {
     for (const auto& [name, tensor] : group.tensors) {
@@ -46,7 +47,8 @@ void require_movement(const std::string& title, const std::vector<ParameterGroup
   const size_t count = unmoved.size();
   if (count > 3) unmoved.resize(3);
   fail(title, "expected every trainable tensor to have moved after ", steps, " steps, got ", count,
-       " that did not: ", join(unmoved), count > 3 ? ", ..." : "");
+       " that did not: ", join(unmoved), count > 3 ? ", ..." : "", " (the state is kept in ", keep(),
+       "; start over with --restart)");
 }
 
 }  // namespace qslaw

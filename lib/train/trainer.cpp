@@ -47,7 +47,8 @@ class Trainer {
     Progress progress(task_.title, total_steps_, "steps", position_.step);
     while (position_.phase < task_.phases.size())
       run_phase(progress);
-    require_movement(task_.title, task_.groups, position_.initial_hashes, position_.step);
+    require_movement(task_.title, task_.groups, position_.initial_hashes, position_.step,
+                     [this] { return save().string(); });
     return finish();
   }
 
@@ -79,13 +80,14 @@ class Trainer {
     return false;
   }
 
-  void save() {
+  // Returns the checkpoint.
+  std::filesystem::path save() {
     metrics_sync();
     Position saved = position_;
     saved.seconds += seconds_since(began_);
     saved.peak_host_bytes = peak_bytes();
-    save_checkpoint(task_.folder, position_.step, task_.groups, optimizers_,
-                    state_json({saved, task_.fingerprint}));
+    return save_checkpoint(task_.folder, position_.step, task_.groups, optimizers_,
+                           state_json({saved, task_.fingerprint}));
   }
 
   void metrics_sync() {

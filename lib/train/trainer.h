@@ -65,7 +65,8 @@ struct TrainResult {
 /// stop signal (then Stopped is thrown). With `resume` it goes on at the newest checkpoint, if there is one,
 /// exactly as if it had never stopped. UserError for a non-finite loss or gradient (step, sample ids, first
 /// layer or tensor), for a checkpoint that is damaged or of another format, for another fingerprint on resume
-/// unless no step was done, and when a trainable tensor has not moved by the end.
+/// unless no step was done, and when a trainable tensor has not moved by the end, which a checkpoint then
+/// keeps: resumed, the run ends at once with the same error.
 TrainResult train(const TrainTask& task, bool resume);
 
 }  // namespace qslaw
