@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "export/formats.h"
 #include "export/staged_folder.h"
@@ -61,11 +62,16 @@ void remove_other_formats(const ExportTask& task) {
 
 }  // namespace
 
+void require_not_stopped() {
+  if (stop_requested()) throw Stopped("export was stopped; it starts over");
+}
+
 nlohmann::json export_model(const ExportTask& task) {
   check(task.options);
   require_exportable(task);
   nlohmann::json written = nlohmann::json::object();
   for (const std::string& name : task.options.formats) {
+    require_not_stopped();
     const fs::path path = task.folder / name;
     StagedFolder folder(path);
     nlohmann::json result = find_format(name).write(task, folder.path());

@@ -33,7 +33,7 @@ void require_exportable(const ModelSource& source, const LlavaConfig& config, co
 /// Writes every format of `task.options`, in their order. Each folder appears whole, in place of an older
 /// one, or not at all; once all are there, formats that are not asked for are removed from `task.folder`.
 /// Returns {"<format>": {"path", "bytes", and what the format reports}}. UserError when a
-/// format cannot hold the model.
+/// format cannot hold the model. Throws Stopped, between two tensors, when a stop was asked for.
 nlohmann::json export_model(const ExportTask& task);
 
 }  // namespace qslaw

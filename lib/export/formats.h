@@ -18,4 +18,7 @@ nlohmann::json write_peft(const ExportTask& task, const std::filesystem::path& f
 /// UserError, before anything is written, when one of the task's formats cannot hold the model.
 void require_exportable(const ExportTask& task);
 
+/// Throws Stopped when a stop was asked for: between two tensors, of which a large model has many.
+void require_not_stopped();
+
 }  // namespace qslaw

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "export/formats.h"
 #include "io/dtypes.h"
 #include "model/named_tensors.h"
 #include "model/weight_names.h"
@@ -24,6 +25,7 @@ class TensorList {
   void add(const std::string& name, std::vector<int64_t> shape, const std::function<at::Tensor()>& make,
            const Compare& compare = {}) {
     tensors_.push_back({name, dtype_, std::move(shape), [name, dtype = dtype_, make, compare] {
+                          require_not_stopped();
                           at::Tensor made = make();
                           const at::Tensor tensor = made.to(dtype);
                           if (compare) compare(made, tensor);

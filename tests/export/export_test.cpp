@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/interrupt.h"
 #include "core/key_error.h"
 #include "export/hf_files.h"
 #include "export/rounding_errors.h"
@@ -28,6 +29,21 @@ void write_text(const fs::path& path, const std::string& text) {
   fs::create_directories(path.parent_path());
   std::ofstream(path) << text;
 }
+
+// A stop is asked for while this one is written.
+class StoppingLinear final : public Linear {
+ public:
+  explicit StoppingLinear(at::Tensor weight_NK) : weight_NK_(std::move(weight_NK)) {}
+  at::Tensor forward(const at::Tensor& x) const override { return at::linear(x, weight_NK_); }
+  at::Tensor dense_weight(at::ScalarType dtype) const override {
+    request_stop();
+    return weight_NK_.to(dtype);
+  }
+  int64_t weight_bytes() const override { return static_cast<int64_t>(weight_NK_.nbytes()); }
+
+ private:
+  at::Tensor weight_NK_;
+};
 
 }  // namespace
 
@@ -93,6 +109,29 @@ TEST_CASE("an older export is replaced whole, and kept when the new one fails") 
                     Catch::Contains("language_model.model.norm.weight") && Catch::Contains("float16"));
   CHECK(names_in(folder.path()) == std::vector<std::string>{"hf"});
   CHECK(names_in(folder.path() / "hf") == complete);
+}
+
+TEST_CASE("a stopped export leaves the older one whole") {
+  TemporaryFolder folder;
+  Trained trained = trained_model(source_of(model_fixture("gqa")));
+  export_model(export_task(trained, folder.path(), {"hf", "hf_base"}));
+  const fs::path file = folder.path() / "hf" / "model.safetensors";
+  const std::string before = read_file(file);
+  trained.model.language.norm_D.fill_(2.0);  // so that another export would write something else
+  ExportTask task = export_task(trained, folder.path(), {"hf"});
+  SECTION("before it began") {
+    request_stop();
+  }
+  SECTION("between two tensors") {
+    task.adapter.clear();
+    std::unique_ptr<Linear>& linear = trained.model.language.blocks[0].up;
+    linear = std::make_unique<StoppingLinear>(linear->dense_weight(at::kFloat));
+  }
+  CHECK_THROWS_AS(export_model(task), Stopped);
+  request_stop(false);
+  CHECK(names_in(folder.path()) == std::vector<std::string>{"hf", "hf_base"});
+  const bool same = read_file(file) == before;
+  CHECK(same);
 }
 
 TEST_CASE("formats that are not asked for are gone once the new ones are there") {
