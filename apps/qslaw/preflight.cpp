@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "eval/benchmark.h"
 #include "export/export.h"
+#include "position_checks.h"
 #include "recipe/paths.h"
 #include "stage_checks.h"
 #include "stage_locks.h"
@@ -96,7 +97,10 @@ LlavaConfig check_before_start(const Experiment& experiment, const std::string& 
   if (!experiment.options.dry_run) require_no_other_process(experiment, stages);
   if (needs_model(experiment, stages)) require_paths_exist(experiment.recipe, {"model"});
   if (!experiment.options.dry_run) require_no_problem(stage_statuses(experiment, stages));
-  return needs_model(experiment, stages) ? check_model(experiment, only) : LlavaConfig{};
+  if (!needs_model(experiment, stages)) return {};
+  const LlavaConfig config = check_model(experiment, only);
+  warn_of_positions(experiment.recipe, stages, config.language);
+  return config;
 }
 
 }  // namespace qslaw

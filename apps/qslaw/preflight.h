@@ -21,8 +21,9 @@ bool needs_model(const Experiment& experiment, const std::vector<std::string>& s
 /// Output folders that can be made, files and folders that exist, no other process in the stages' folders and
 /// no problem with what is there (stage_status.h; --dry-run, which may look while a process works, says that
 /// itself), and, where a stage needs the model, its configuration, the names of its weights and what the
-/// stages begin with (of `run`, no stage of its own needs to be there yet). Reads headers only. Returns the
-/// configuration, an empty one without a model. `only` as above.
+/// stages begin with (of `run`, no stage of its own needs to be there yet). Reads headers only. Warns of
+/// sequences that are too long for the model. Returns the configuration, an empty one without a model. `only`
+/// as above.
 LlavaConfig check_before_start(const Experiment& experiment, const std::string& only);
 
 }  // namespace qslaw

@@ -1,5 +1,7 @@
 #include "model/config.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "io/json.h"
 #include "model/config_reader.h"
@@ -138,6 +140,17 @@ VisionConfig read_vision_config(const fs::path& folder) {
   const json source = read_json(folder / "config.json");
   const ConfigReader root(source, (folder / "config.json").string());
   return parse_vision(root.has("vision_config") ? root.object("vision_config") : root);
+}
+
+int64_t usable_positions(const LanguageConfig& language) {
+  constexpr double kMost = 1e15;  // whatever the factor
+  const RopeConfig& rope = language.rope;
+  if (rope.scaling == "default") return language.max_positions;
+  // With linear scaling, max_position_embeddings stays that of the model before it was extended; with llama3
+  // there is a key of its own for that, and max_position_embeddings mostly says what came of it.
+  const int64_t before = rope.scaling == "llama3" ? rope.original_max_positions : language.max_positions;
+  const double extended = std::min(kMost, static_cast<double>(before) * rope.factor);
+  return std::max(language.max_positions, static_cast<int64_t>(std::max(0.0, extended)));
 }
 
 }  // namespace qslaw

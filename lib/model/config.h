@@ -74,6 +74,10 @@ LlavaConfig read_llava_config(const std::filesystem::path& folder);
 LanguageConfig read_language_config(const std::filesystem::path& folder);
 VisionConfig read_vision_config(const std::filesystem::path& folder);
 
+/// Positions that the model was made for: max_position_embeddings, extended by linear and llama3 rope
+/// scaling.
+int64_t usable_positions(const LanguageConfig& language);
+
 /// A LLaVA config.json for a model joined from parts.
 nlohmann::json compose_llava_config(const LlavaConfig& config);
 
