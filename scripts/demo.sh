@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 scripts/setup.sh
 arguments=(--resume)
 if [[ ${QSLAW_DEMO:-} == short ]]; then
-  arguments+=(--out runs/demo_short
+  arguments+=(--out runs/demo_short --set name=demo_short
     --set quantize.omniquant.epochs=1 --set quantize.calibration.samples=8
     --set warmup.phases.0.max_steps=4 --set warmup.phases.1.max_steps=4 --set warmup.heldout.every=4
     --set tune.max_steps=6)

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/key_error.h"
+#include "io/safetensors.h"
 #include "quant/packed_weight.h"
 #include "stage_inputs.h"
 
@@ -95,6 +96,17 @@ void require_present_inputs(const Experiment& experiment, const std::string& sta
        " in model.stages, which takes it as it is");
 }
 
+// Its header is there and speaks of as many bytes as the file has; what they are is checked where they are
+// used.
+void require_whole(const std::string& stage, const fs::path& file, const std::string& remedy) {
+  try {
+    const SafetensorsFile opened(file);
+  } catch (const UserError& problem) {
+    fail(stage, "expected the finished stage's file whole, got a damaged one: ", problem.what(), "; ",
+         remedy);
+  }
+}
+
 }  // namespace
 
 std::string missing_file(const fs::path& folder, const StageReport& report) {
@@ -109,6 +121,9 @@ void require_stage_files(const fs::path& folder, const StageReport& report, cons
   const std::string file = missing_file(folder, report);
   require(file.empty(), report.stage, "expected the file ", file,
           " that the finished stage's report names, got none at ", (folder / file).string(), "; ", remedy);
+  for (const auto& [name, hash] : report.files) {
+    if (name.ends_with(".safetensors")) require_whole(report.stage, folder / name, remedy);
+  }
 }
 
 Artifacts collect_artifacts(const Experiment& experiment, const std::string& stage) {

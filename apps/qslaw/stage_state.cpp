@@ -51,6 +51,13 @@ void keep_aside(const std::string& stage, const fs::path& folder, const std::str
                   stage == "export" ? "" : "; the earlier result is kept in " + kept.string()));
 }
 
+// A checkpoint is written before the first step, so that steps without one mean that it was lost.
+bool has_steps(const fs::path& folder) {
+  std::error_code not_there;
+  const auto bytes = fs::file_size(folder / "metrics.jsonl", not_there);
+  return !not_there && bytes > 0;
+}
+
 // Whether the stage goes on with the unfinished run in its folder, if there is one. One that has done neither
 // a step nor a block (a first sample was bad, say) has nothing to lose, so it is not asked about.
 bool goes_on(const Experiment& experiment, const std::string& stage, const std::string& inputs) {
@@ -63,7 +70,13 @@ bool goes_on(const Experiment& experiment, const std::string& stage, const std::
     require_same_inputs(stage, folder, inputs);
     return true;
   }
-  return resume && find_checkpoint(folder) && changed_inputs(folder, inputs).what.empty();
+  const bool has_checkpoint = find_checkpoint(folder).has_value();
+  require(has_checkpoint || !has_steps(folder), stage,
+          "expected the checkpoint of the unfinished run, got none beside its metrics.jsonl; put it back, or "
+          "start "
+          "over with --restart (",
+          folder.string(), ")");
+  return resume && has_checkpoint && changed_inputs(folder, inputs).what.empty();
 }
 
 }  // namespace
@@ -103,8 +116,9 @@ std::string reason_to_start_over(const fs::path& folder, const InputChange& chan
 
 void prepare_fresh(const Experiment& experiment, const std::string& stage, const std::string& inputs) {
   const fs::path folder = experiment.folder(stage);
-  const bool complete = is_stage_complete(folder);
-  if (complete && !experiment.options.restart) keep_aside(stage, folder, inputs);
+  // What --restart throws away need not be readable.
+  const bool complete = !experiment.options.restart && is_stage_complete(folder);
+  if (complete) keep_aside(stage, folder, inputs);
   if (!complete && experiment.options.resume && find_checkpoint(folder))
     log_info(concat(stage, ": no step was done and the inputs have changed, starting over"));
   make_folder(folder);

@@ -31,7 +31,8 @@ std::string position(const fs::path& folder) {
 
 std::string fresh_text(const Experiment& experiment, const fs::path& folder, const std::string& inputs) {
   if (experiment.options.restart)
-    return is_stage_complete(folder) || has_progress(folder) ? "would be done anew: --restart" : "new";
+    return fs::exists(folder / "report.json") || has_progress(folder) ? "would be done anew: --restart"
+                                                                      : "new";
   return is_stage_complete(folder)
              ? "would be done anew: " + reason_to_start_over(folder, changed_inputs(folder, inputs))
              : "new";

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json_text.h"
+#include "core/one_line.h"
 
 namespace qslaw {
 
@@ -33,8 +34,10 @@ std::map<std::string, std::string> read_predictions(const std::filesystem::path&
     const bool sound = object.is_object() && object.contains("id") && object.contains("text") &&
                        object["text"].is_string() &&
                        (object["id"].is_string() || object["id"].is_number_integer());
-    require(sound, "eval", "expected an object with id and text, got something else (", path.string(),
-            ", line ", number, ")");
+    if (!sound) {
+      fail("eval", "expected {\"id\": text or whole number, \"text\": text}, got ", one_line(object.dump()),
+           " (", path.string(), ", line ", number, ")");
+    }
     const std::string id = object["id"].is_string() ? object["id"].get<std::string>() : object["id"].dump();
     const auto [first, is_new] = lines.emplace(id, number);
     require(is_new, "eval", "expected each id once, got ", id, " in line ", first->second, " and line ",

@@ -59,6 +59,8 @@ void warn(const Runs& runs) {
     }
   }
   for (const RunFolder& run : runs) {
+    for (const auto& [stage, reason] : run.left_out)
+      log_warning(concat("report: ", run.name, ": ", stage, ": ", reason));
     for (const std::string& gap : missing_predictions(run))
       log_warning(concat("report: ", run.name, ": ", gap));
   }

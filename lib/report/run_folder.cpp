@@ -73,12 +73,37 @@ void describe_quantization(const RunFolder& run, RunHeadline& head) {
   if (find_stage(run, "warmup")) head.method += " + QSLAW warm-up";
 }
 
+bool leaves_model(const RunStage& stage) {
+  return stage.name != "eval" && stage.name != "export";
+}
+
+// A finished stage's inputs name the files that it was made from with their hashes (docs/formats.md).
+bool is_made_from(const RunStage& base, const std::string& inputs) {
+  if (!base.report) return false;
+  return std::all_of(base.report->files.begin(), base.report->files.end(),
+                     [&](const auto& file) { return inputs.find(file.second) != inputs.npos; });
+}
+
+// The first of the stages before that `stage` was not made from, or null.
+const RunStage* other_base(const std::vector<RunStage>& before, const RunStage& stage) {
+  if (!fs::exists(stage.folder / "inputs.txt")) return nullptr;
+  const std::string inputs = read_file(stage.folder / "inputs.txt");
+  const auto found = std::find_if(before.begin(), before.end(), [&](const RunStage& base) {
+    return leaves_model(base) && !is_made_from(base, inputs);
+  });
+  return found == before.end() ? nullptr : &*found;
+}
+
 void load_stages(RunFolder& run) {
   for (const std::string& name : kStages) {
     auto stage = load_stage(run.path / name, name);
     if (!stage) continue;
     if (stage->report && run.name.empty()) run.name = stage->report->name;
-    run.stages.push_back(std::move(*stage));
+    const RunStage* other = other_base(run.stages, *stage);
+    if (other)
+      run.left_out.emplace_back(name, concat("not made from the present ", other->name, ", and left out"));
+    else
+      run.stages.push_back(std::move(*stage));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "report/stage_report.h"
@@ -24,6 +25,8 @@ struct RunFolder {
   std::filesystem::path path;
   std::string name;              // the recipe's name, or the folder's
   std::vector<RunStage> stages;  // those that left a report or metrics, in the order of `qslaw run`
+  // Stages whose results are another model's, as one before them was done again or is unfinished; and why.
+  std::vector<std::pair<std::string, std::string>> left_out;
 };
 
 /// Reads `path`/{quantize,warmup,tune,eval,export}. UserError when no stage left anything, `path` is itself a

@@ -65,6 +65,8 @@ Html summary_cards(const RunFolder& run) {
 
 void write_run_report(const std::filesystem::path& output_folder, const std::filesystem::path& html) {
   const RunFolder run = load_run(output_folder);
+  for (const auto& [stage, reason] : run.left_out)
+    log_warning(concat("report: ", stage, ": ", reason));
   for (const std::string& gap : missing_predictions(run))
     log_warning("report: " + gap);
   Page page;
@@ -73,6 +75,10 @@ void write_run_report(const std::filesystem::path& output_folder, const std::fil
   page.chips = chips(headline(run));
   page.summary = summary_cards(run);
   page.footer = footer(run);
+  if (!run.left_out.empty())
+    page.sections.push_back({"left-out", "Left out",
+                             "Warning: results of another model lie in the same folder.",
+                             html_panel("", html_facts(run.left_out))});
   for (OptionalSection section :
        {accuracy_section(run), samples_section(run), training_section(run, "warmup"), gamma_section(run),
         training_section(run, "tune"), memory_section(run), quantization_section(run), recipe_section(run),

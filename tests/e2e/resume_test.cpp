@@ -487,3 +487,39 @@ TEST_CASE("a finished stage that is done anew with other inputs is kept aside") 
   require_success(experiment.run("quantize", {"--set", "quantize.bits=2"}));
   CHECK(file_bytes(kept / "language.safetensors") == three_bits);
 }
+
+TEST_CASE("what --restart throws away need not be readable") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize);
+  require_success(experiment.run("quantize"));
+  const fs::path report = experiment.output() / "quantize" / "report.json";
+  for (const char* command : {"quantize", "run"}) {
+    write_text(report, "");
+    require_user_error(experiment.run(command), {"report.json"});
+    require_success(experiment.run(command, {"--restart"}));
+    CHECK(json_file(report).at("status") == "complete");
+  }
+}
+
+TEST_CASE("a finished stage whose file was cut is not complete") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize);
+  require_success(experiment.run("quantize"));
+  const fs::path packed = experiment.output() / "quantize" / "language.safetensors";
+  fs::resize_file(packed, fs::file_size(packed) / 2);
+  for (const auto& more : {std::vector<std::string>{}, std::vector<std::string>{"--dry-run"}})
+    require_user_error(experiment.run("run", more), {"[quantize]", "whole", packed.string(), "--restart"});
+  require_success(experiment.run("run", {"--restart"}));
+}
+
+TEST_CASE("steps whose checkpoint is lost are not begun anew unasked") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  fs::create_directories(experiment.output() / "tune");
+  write_text(experiment.output() / "tune" / "metrics.jsonl", "{\"step\": 1, \"loss\": 2.0}\n");
+  for (const auto& more : {std::vector<std::string>{}, std::vector<std::string>{"--resume"}}) {
+    require_user_error(experiment.run("tune", more),
+                       {"[tune]", "expected the checkpoint", "metrics.jsonl", "--restart"});
+  }
+  require_success(experiment.run("tune", {"--restart"}));
+}

@@ -202,7 +202,7 @@ TEST_CASE("check: eval and export") {
       {eval + "{kind: text_perplexity, path: a, windows: llama_cpp, context: 2}\n",
        "at least 3, got 2 (recipe.yaml, line 7, key eval.benchmarks.0.context)"},
       {eval + "{kind: text_perplexity, path: a, windows: slide}\n",
-       "bos, stream, sliding or llama_cpp, got \"slide\"; did you mean \"sliding\"? (recipe.yaml, line 7, "
+       "bos, stream, sliding or llama_cpp, got \"slide\" (recipe.yaml, line 7, "
        "key "
        "eval.benchmarks.0.windows)"},
       {eval + "{kind: text_perplexity, path: a, windows: sliding, context: 64, stride: 65}\n",

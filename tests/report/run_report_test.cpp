@@ -187,3 +187,17 @@ TEST_CASE("an interval that a result has of its own is shown, and MME's score of
   CHECK(XmlCheck::fault(first.read("c.html")) == "");
   CHECK(has(first.read("c.html"), "mme perception by method and bits"));
 }
+
+TEST_CASE("a result of another model is not shown as this run's") {
+  const ReportFolder folder;
+  write_stage(folder, "tune", {{"method", "lora"}, {"steps", 3}});
+  write_stage(folder, "eval", {{"scienceqa", {{"accuracy", 91.04}, {"n", 100}}}});
+  folder.write("eval/inputs.txt", "seed 1\nadapter.safetensors " + std::string(64, 'b') + "\n");
+  CHECK(has(report_of(folder), "91.04"));
+  CHECK_FALSE(has(report_of(folder), "Left out"));
+  folder.write("eval/inputs.txt", "seed 1\nadapter.safetensors " + std::string(64, 'a') + "\n");
+  const std::string page = report_of(folder);
+  CHECK(XmlCheck::fault(page) == "");
+  CHECK_FALSE(has(page, "91.04"));
+  CHECK(has(page, "not made from the present tune, and left out"));
+}

@@ -11,6 +11,7 @@
 #include "core/progress.h"
 #include "io/mapped_file.h"
 #include "kernels/adamw.h"
+#include "model/nonfinite.h"
 #include "quant/block_store.h"
 #include "quant/methods/methods.h"
 #include "quant/packed_linear.h"
@@ -33,6 +34,7 @@ CalibrationState start_state(const Llava& model, const std::vector<Batch>& batch
   CalibrationState state;
   for (const Batch& batch : batches) {
     const at::Tensor x = embed_batch(model, batch);
+    if (!at::isfinite(x).all().item<bool>()) fail_nonfinite("hidden states", model, batch, 0);
     state.targets_BTD.push_back(x);
     state.quantized_BTD.push_back(x);
     state.mask_BT1.push_back(
@@ -123,6 +125,16 @@ FinishedBlock pack_block(const QuantizeTask& task, const std::vector<LinearSpec>
   return finished;
 }
 
+// Where the numbers of a block that cannot be learned stop being finite.
+std::string nonfinite_place(const std::vector<LinearSpec>& specs,
+                            const std::vector<std::unique_ptr<Linear>>& full) {
+  for (size_t i = 0; i < specs.size(); ++i) {
+    if (!at::isfinite(full[i]->dense_weight(at::kFloat)).all().item<bool>())
+      return "weights of " + specs[i].name;
+  }
+  return "its norms or its products";
+}
+
 FinishedBlock learn_block(LlamaBlock& block, int64_t layer, const std::vector<LinearSpec>& specs,
                           const QuantizeTask& task, const CalibrationState& state) {
   const LanguageConfig& config = task.config.language;
@@ -131,8 +143,10 @@ FinishedBlock learn_block(LlamaBlock& block, int64_t layer, const std::vector<Li
   const double before = mean_error(block, config, state);
   learn_clipping(block, clipped, config, state, task.options.omniquant);
   const double after = mean_error(block, config, state);
-  require(std::isfinite(after), "quantize", "expected a finite calibration loss in block ", layer, ", got ",
-          after);
+  if (!std::isfinite(after)) {
+    fail("quantize", "expected a finite calibration loss in decoder block ", layer,
+         ", got NaN or infinity in ", nonfinite_place(specs, full));
+  }
   FinishedBlock finished = pack_block(task, specs, clipped, full);
   finished.report["block"] = {{"layer", layer}, {"loss_before", before}, {"loss_after", after}};
   return finished;
