@@ -62,6 +62,20 @@ bool stop_at(const TinyExperiment& experiment, const std::string& stage, int64_t
   return true;
 }
 
+// Packing, warm-up and tuning, the last two stopped, leave what the same run that is not stopped does.
+// Returns the folder of that one.
+fs::path require_resumed_as_whole(const TinyExperiment& experiment, const std::string& model = "") {
+  experiment.write_recipe(kQuantize + longer(kWarmup, 24) + longer(kTune, 40), model);
+  const fs::path expected = experiment.path() / "expected";
+  require_success(experiment.run("run", {"--out", expected.string()}));
+  CHECK(stop_at(experiment, "warmup", 4, SIGTERM));
+  CHECK(stop_at(experiment, "warmup", 30, SIGTERM));  // in the second phase
+  CHECK(stop_at(experiment, "tune", 4, SIGTERM));
+  require_success(experiment.run("run", {"--resume"}));
+  require_same_run(experiment.output(), expected);
+  return expected;
+}
+
 // A tuning that outlasts its test, on a stage that another run left.
 void write_long_tune(const TinyExperiment& experiment, const std::string& stage) {
   experiment.write_recipe(longer(kTune, 200000),
@@ -88,6 +102,21 @@ TEST_CASE("a run stopped by signals in warmup and tune goes on to the same bytes
   CHECK(stop_at(experiment, "tune", 9, SIGTERM));
   require_success(experiment.run("run", {"--resume"}));
   require_same_run(experiment.output(), expected);
+}
+
+TEST_CASE("a run in bfloat16, the default, goes on to the same bytes") {
+  const TinyExperiment experiment;
+  const fs::path expected =
+      require_resumed_as_whole(experiment, "{path: model, random_weights: true, dtype: bfloat16}");
+  // It computed with 8 bits: losses near those of float32, not the same.
+  experiment.write_recipe(kQuantize + longer(kWarmup, 24));
+  const fs::path wide = experiment.path() / "wide";
+  require_success(experiment.run("run", {"--out", wide.string()}));
+  const auto first_loss = [](const fs::path& run) {
+    return json_file(run / "warmup" / "report.json").at("results").at("first_loss").get<double>();
+  };
+  CHECK(first_loss(expected) != first_loss(wide));
+  CHECK(first_loss(expected) == Approx(first_loss(wide)).epsilon(0.02));
 }
 
 TEST_CASE("a run killed at random moments always goes on and ends with the same bytes") {
