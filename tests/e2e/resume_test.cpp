@@ -119,6 +119,13 @@ TEST_CASE("a run in bfloat16, the default, goes on to the same bytes") {
   CHECK(first_loss(expected) == Approx(first_loss(wide)).epsilon(0.02));
 }
 
+TEST_CASE("with two threads a run ends with the same bytes, again and stopped") {
+  const TinyExperiment experiment(2);
+  const fs::path expected = require_resumed_as_whole(experiment), again = experiment.path() / "again";
+  require_success(experiment.run("run", {"--out", again.string()}));
+  require_same_run(again, expected);
+}
+
 TEST_CASE("a run killed at random moments always goes on and ends with the same bytes") {
   const TinyExperiment experiment;
   experiment.write_recipe(kQuantize + kWarmup + kHeldout + kTune + kHeldout);

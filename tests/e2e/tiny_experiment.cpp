@@ -111,7 +111,7 @@ void cut_problems(const fs::path& data, size_t count) {
 
 }  // namespace
 
-TinyExperiment::TinyExperiment() {
+TinyExperiment::TinyExperiment(int threads) : threads_(threads) {
   write_model(path() / "model");
   const fs::path folder = path() / "data";
   fs::create_directories(folder / "pictures");
@@ -132,7 +132,8 @@ void TinyExperiment::write_recipe(const std::string& sections, const std::string
 
 std::vector<std::string> TinyExperiment::arguments(const std::string& command,
                                                    const std::vector<std::string>& more) const {
-  std::vector<std::string> all = {command, recipe().string(), "--threads", "1", "--device", "cpu"};
+  std::vector<std::string> all = {
+      command, recipe().string(), "--threads", std::to_string(threads_), "--device", "cpu"};
   all.insert(all.end(), more.begin(), more.end());
   return all;
 }

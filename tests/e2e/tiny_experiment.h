@@ -18,8 +18,8 @@ extern const std::string kQuantize, kWarmup, kTune, kEval, kExport;
 class TinyExperiment {
  public:
   /// model/ (configuration and tokenizer; random weights), data/ (samples of the embedded example with their
-  /// pictures).
-  TinyExperiment();
+  /// pictures). The program is to run with `threads` CPU threads.
+  explicit TinyExperiment(int threads = 1);
 
   const std::filesystem::path& path() const { return folder_.path(); }
   std::filesystem::path data(const std::string& name) const { return path() / "data" / name; }
@@ -30,7 +30,7 @@ class TinyExperiment {
   /// float32.
   void write_recipe(const std::string& sections, const std::string& model = "") const;
 
-  /// {command, recipe, one CPU thread, more...}.
+  /// {command, recipe, CPU threads, more...}.
   std::vector<std::string> arguments(const std::string& command,
                                      const std::vector<std::string>& more = {}) const;
   ProgramResult run(const std::string& command, const std::vector<std::string>& more = {},
@@ -41,6 +41,7 @@ class TinyExperiment {
 
  private:
   TemporaryFolder folder_;
+  int threads_;
 };
 
 /// The bytes of a file, "" when there is none.
