@@ -79,6 +79,7 @@ void check_quantize(const StageRun& run, const LlavaConfig& config) {
   for (const CalibrationShare& share : calibration_shares(*options.calibration)) {
     const auto dataset = open_calibration(share, context);
     CheckOptions checks{run.stage, context.tokens_per_picture, share.data.on_bad_sample};
+    checks.length_limit = concat("length ", share.data.max_length);
     const auto draws = calibration_draws(share, number++, dataset->size(), recipe.seed);
     look_at_draws_if_asked(run, {dataset.get()}, draws, checks);
     check_samples(checks, dataset->size(), [&](int64_t i) { return dataset->at(i); });
@@ -104,6 +105,7 @@ void check_dataset(const StageRun& run, const DataOptions& options, const Encodi
   require(dataset->size() > 0, "data", "expected samples in ", path.string(), ", got none");
   const auto sample = [&](int64_t i) { return dataset->at(i); };
   CheckOptions checks{run.stage, context.tokens_per_picture, options.on_bad_sample};
+  checks.length_limit = concat("max_length ", options.max_length);
   look_if_asked(run, dataset->size(), sample, checks);
   check_samples(checks, dataset->size(), sample);
 }
@@ -129,9 +131,13 @@ DataShape check_training(const StageRun& run, const LlavaConfig& config,
                          const HeldoutOptions& heldout) {
   const TrainingData data(run, config, phases, loop, {});
   DataShape shape;
-  for (const TrainPhase& phase : data.phases()) {
+  for (size_t number = 0; number < phases.size(); ++number) {
+    const TrainPhase& phase = data.phases()[number];
     const auto draws = static_cast<int64_t>(phase.plan.size());
     CheckOptions checks{run.stage, config.vision.features(), phase.on_bad_sample};
+    // Text alone is never too long.
+    if (phases[number].pictures)
+      checks.length_limit = concat("max_length ", phases[number].pictures->max_length);
     look_at_draws_if_asked(run, phase.sources, phase.plan, checks);
     const CheckedSamples checked = check_samples(checks, draws, [&](int64_t i) {
       const Draw& draw = phase.plan[static_cast<size_t>(i)];
@@ -197,6 +203,7 @@ void check_benchmark_data(const StageRun& run, const BenchmarkOptions& benchmark
   const auto sample = [&](int64_t i) { return answers ? questions.at(i).prompt.sample : dataset->at(i); };
   CheckOptions options{"eval", context.tokens_per_picture, benchmark.on_bad_sample, kMostQuestions};
   options.one_by_one = answers;  // the reader remembers the ids before
+  options.length_limit = concat("context ", benchmark.context);
   look_if_asked(run, count, sample, options);
   const CheckedSamples prompts = check_samples(options, count, sample);
   add_prompts(shape, count, prompts, answers ? benchmark.max_new_tokens : 0, benchmark.batch_size);

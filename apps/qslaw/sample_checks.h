@@ -12,9 +12,10 @@ struct CheckOptions {
   std::string stage;               // in messages
   int64_t tokens_per_picture = 0;  // that a placeholder expands to
   BadSamplePolicy on_bad_sample = BadSamplePolicy::error;
-  int64_t at_most = 500;    // check_samples: about so many are looked at, evenly spread
-  bool log_bad = true;      // false where they are named elsewhere
-  bool one_by_one = false;  // samples are asked for on one thread, in order
+  int64_t at_most = 500;          // check_samples: about so many are looked at, evenly spread
+  bool log_bad = true;            // false where they are named elsewhere
+  bool one_by_one = false;        // samples are asked for on one thread, in order
+  std::string length_limit = {};  // what longer samples are told to exceed: "max_length 2048"
 };
 
 /// Of the sound ones among the samples looked at; tokens with pictures expanded.
@@ -28,8 +29,8 @@ struct CheckedSamples {
 /// Gives a sample by its number, or throws UserError for a bad one.
 using SampleSource = std::function<Sample(int64_t)>;
 
-/// Looks at samples 0..count-1. Bad ones are logged, once each and the first 20; UserError with the first of
-/// them unless they are skipped and some are sound.
+/// Looks at samples 0..count-1. Bad ones are logged, once each and the first 20, and how many are longer than
+/// allowed; UserError with the first bad one unless they are skipped and some are sound.
 CheckedSamples check_samples(const CheckOptions& options, int64_t count, const SampleSource& sample);
 
 /// How closely, and at how many: 0 < share <= 1, evenly spread.

@@ -169,6 +169,8 @@ void report_training(const StageRun& run, const TrainTask& task, const TrainResu
   report.results["first_loss"] = result.first_loss;
   report.results["last_loss"] = result.last_loss;
   report.results["skipped_samples"] = result.skipped_samples;
+  report.results["skipped_long_samples"] = result.skipped_long_samples;
+  report.results["cut_samples"] = result.cut_samples;
   report.results["trainable_parameters"] = count_parameters(task.groups);
   if (!result.heldout_before.is_null()) {
     report.results["heldout"] = {{"before", result.heldout_before}, {"after", result.heldout_after}};

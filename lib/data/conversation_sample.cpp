@@ -37,6 +37,14 @@ void require_picture(const std::filesystem::path& picture, const std::string& wh
                                                                 : reason.message());
 }
 
+void require_fitting(const Sample& sample, const EncodingContext& context, const DataOptions& options) {
+  const int64_t length = expanded_length(sample, context.tokens_per_picture);
+  if (length <= options.max_length) return;
+  throw LongSample(concat("[", sample.where, "] expected at most max_length ", options.max_length,
+                          " tokens, pictures expanded, got ", length),
+                   length, options.on_long_sample == LongSamplePolicy::skip);
+}
+
 }  // namespace
 
 void require_one_image_each(int64_t placeholders, size_t pictures, const std::string& where) {
@@ -49,7 +57,7 @@ int64_t signed_length(int64_t words, bool has_picture) {
 }
 
 Sample encode_sample(const ConversationSample& conversation, const EncodingContext& context,
-                     int64_t max_length, const std::string& where) {
+                     const DataOptions& options, const std::string& where) {
   for (const auto& picture : conversation.pictures)
     require_picture(picture, where);
   const size_t pictures = conversation.pictures.size();
@@ -67,7 +75,8 @@ Sample encode_sample(const ConversationSample& conversation, const EncodingConte
                 before_answer(conversation.turns),
                 move_image_first,
                 where};
-  cut_to_length(sample, max_length, context.tokens_per_picture);
+  if (options.on_long_sample != LongSamplePolicy::cut) require_fitting(sample, context, options);
+  cut_to_length(sample, options.max_length, context.tokens_per_picture);
   if (context.supervised) require_supervised(sample, *context.tokenizer, where);
   return sample;
 }

@@ -83,7 +83,20 @@ std::unique_ptr<Dataset> make_dataset(const DataOptions& options, const Encoding
   fail("data", "expected one of ", join(names), " as kind, got \"", options.kind, "\"");
 }
 
+bool is_skipped(const UserError& problem, BadSamplePolicy on_bad_sample) {
+  const auto* too_long = dynamic_cast<const LongSample*>(&problem);
+  return too_long ? too_long->is_skipped : on_bad_sample == BadSamplePolicy::skip;
+}
+
+int64_t expanded_length(const Sample& sample, int64_t tokens_per_picture) {
+  const auto pictures = std::count(sample.ids.begin(), sample.ids.end(), kImagePlaceholder);
+  return static_cast<int64_t>(sample.ids.size()) + pictures * (tokens_per_picture - 1);
+}
+
 void cut_to_length(Sample& sample, int64_t max_length, int64_t tokens_per_picture) {
+  const int64_t whole = expanded_length(sample, tokens_per_picture);
+  if (whole <= max_length) return;
+  sample.cut_from = whole;
   int64_t length = 0;
   size_t kept = 0, pictures = 0;
   for (; kept < sample.ids.size(); ++kept) {

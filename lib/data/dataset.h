@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "data/conversation.h"
 #include "data/options.h"
 
@@ -29,8 +30,22 @@ struct Sample {
   bool move_image_first = false;   // how the turns were encoded (conversation.h)
   std::string where = {};          // "FILE, sample N (id ID)", for messages; empty for plain text
   std::string picture_bytes = {};  // of a picture that has no file of its own
+  int64_t cut_from = 0;            // expanded length of a longer one that was cut; 0: it is whole
   bool is_text() const { return pictures.empty(); }
 };
+
+/// A sample longer than its data set's max_length that is not to be cut.
+class LongSample : public UserError {
+ public:
+  LongSample(const std::string& message, int64_t length, bool is_skipped)
+      : UserError(message), length(length), is_skipped(is_skipped) {}
+  int64_t length;   // tokens, pictures expanded
+  bool is_skipped;  // on_long_sample: skip; else it is an error, whatever becomes of bad samples
+};
+
+/// Whether whoever reads samples passes over one that cannot be used: a long one as its data set says, any
+/// other as `on_bad_sample` does.
+bool is_skipped(const UserError& problem, BadSamplePolicy on_bad_sample);
 
 class Dataset {
  public:
@@ -38,7 +53,8 @@ class Dataset {
   virtual int64_t size() const = 0;
   /// Thread safe. UserError names file, index, id and reason when the sample is bad: unknown role order, no
   /// supervised token (the mask is shown; unless the context asks for none), placeholder and picture counts
-  /// that differ, a picture that does not exist.
+  /// that differ, a picture that does not exist. LongSample for one that is longer than max_length, unless
+  /// those are cut.
   virtual Sample at(int64_t index) const = 0;
   /// Hash of what the samples are made from (file content, options), for `--resume`.
   virtual std::string fingerprint() const = 0;
@@ -50,9 +66,11 @@ class Dataset {
 /// UserError for an unknown kind or unreadable file.
 std::unique_ptr<Dataset> make_dataset(const DataOptions& options, const EncodingContext& context);
 
+/// Tokens with each placeholder as tokens_per_picture.
+int64_t expanded_length(const Sample& sample, int64_t tokens_per_picture);
+
 /// Cuts a sample whose expanded length exceeds `max_length`, never inside a picture's tokens: a picture that
-/// does not fit is cut off whole, with all that follows. Expanded length: each placeholder counts
-/// tokens_per_picture.
+/// does not fit is cut off whole, with all that follows. Notes the length before.
 void cut_to_length(Sample& sample, int64_t max_length, int64_t tokens_per_picture);
 
 /// UserError showing the mask unless at least one label can be learned.

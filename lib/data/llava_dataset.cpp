@@ -25,9 +25,9 @@ class LlavaDataset : public Dataset {
   LlavaDataset(const DataOptions& options, const EncodingContext& context)
       : options_(options), context_(context), file_(options.path, options.limit) {
     require_some_sound();
-    fingerprint_ =
-        sha256(concat("llava ", sha256_file(options.path), " ", options.limit, " ", options.max_length, " ",
-                      template_name(context.template_kind), " ", context.tokens_per_picture));
+    fingerprint_ = sha256(concat("llava ", sha256_file(options.path), " ", options.limit, " ",
+                                 options.max_length, " ", template_name(context.template_kind), " ",
+                                 context.tokens_per_picture, " ", static_cast<int>(options.on_long_sample)));
   }
 
   int64_t size() const override { return file_.size(); }
@@ -55,7 +55,7 @@ class LlavaDataset : public Dataset {
         .pictures = {}};
     for (const std::string& name : read.pictures)
       conversation.pictures.push_back(options_.images / name);
-    return encode_sample(conversation, context_, options_.max_length, where);
+    return encode_sample(conversation, context_, options_, where);
   }
 
  private:

@@ -16,10 +16,11 @@
 namespace qslaw {
 namespace {
 
-/// A bad sample that was passed over.
+/// A bad or long sample that was passed over.
 struct Passed {
   Draw draw;
   std::string reason;
+  bool is_long = false;
 };
 
 /// What a worker made of one draw: a sample, none where it was left out, or the error that `next` throws when
@@ -46,7 +47,7 @@ struct Loader::State {
 
   // Only `next` and the getters use these.
   std::set<std::pair<int32_t, int64_t>> logged;
-  int64_t skipped = 0;
+  int64_t skipped = 0, skipped_long = 0, cut = 0;
   double waited_s = 0;
 
   // All below is guarded by the mutex. Invariant: deliver <= begin <= deliver + ahead; `done` holds positions
@@ -66,6 +67,7 @@ struct Loader::State {
   void work();
   Outcome take();
   void note_passed(const std::vector<Passed>& passed);
+  void note_cut(const Sample& sample);
 };
 
 /// The draw's sample or, where bad ones are skipped, the first good one after it or none.
@@ -77,10 +79,11 @@ Outcome Loader::State::load(Draw draw) const {
       outcome.loaded = load_sample(source, draw.index, transform);
       return outcome;
     } catch (const UserError& error) {
-      if (options.on_bad_sample == BadSamplePolicy::error) throw;
+      if (!is_skipped(error, options.on_bad_sample)) throw;
       if (options.replace_skipped && tried == source.size())
         fail("data", "expected a good sample, got only bad ones; the last: ", error.what());
-      outcome.passed.push_back({draw, error.what()});
+      const bool is_long = dynamic_cast<const LongSample*>(&error) != nullptr;
+      outcome.passed.push_back({draw, error.what(), is_long});
       if (!options.replace_skipped) return outcome;
       draw.index = (draw.index + 1) % source.size();
     }
@@ -122,12 +125,22 @@ Outcome Loader::State::take() {
   return outcome;
 }
 
-/// Counts every bad sample, logs each one once however many epochs meet it.
+/// Counts every one, logs each one once however many epochs meet it.
 void Loader::State::note_passed(const std::vector<Passed>& passed) {
-  for (const auto& [draw, reason] : passed) {
+  for (const auto& [draw, reason, is_long] : passed) {
     ++skipped;
-    if (logged.emplace(draw.source, draw.index).second) log_warning("skipped a bad sample: " + reason);
+    skipped_long += is_long;
+    const char* kind = is_long ? "long" : "bad";
+    if (logged.emplace(draw.source, draw.index).second)
+      log_warning(concat("skipped a ", kind, " sample: ", reason));
   }
+}
+
+/// Many may be, so that only the first is named.
+void Loader::State::note_cut(const Sample& sample) {
+  if (sample.cut_from == 0 || ++cut > 1) return;
+  log_warning(concat("cut a long sample, as all that follow: [", sample.where, "] has ", sample.cut_from,
+                     " tokens, pictures expanded"));
 }
 
 /// Also runs when a thread could not be started, then for those that were.
@@ -165,7 +178,9 @@ std::vector<LoadedSample> Loader::next(int64_t count) {
   while (static_cast<int64_t>(samples.size()) < count && state_->deliver < state_->size()) {
     Outcome outcome = state_->take();
     state_->note_passed(outcome.passed);
-    if (outcome.loaded) samples.push_back(std::move(*outcome.loaded));
+    if (!outcome.loaded) continue;
+    state_->note_cut(outcome.loaded->sample);
+    samples.push_back(std::move(*outcome.loaded));
   }
   return samples;
 }
@@ -176,6 +191,14 @@ int64_t Loader::position() const {
 
 int64_t Loader::skipped() const {
   return state_->skipped;
+}
+
+int64_t Loader::skipped_long() const {
+  return state_->skipped_long;
+}
+
+int64_t Loader::cut() const {
+  return state_->cut;
 }
 
 double Loader::waited_s() const {

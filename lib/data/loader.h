@@ -28,15 +28,20 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// The next `count` samples of the plan (fewer at its end). With BadSamplePolicy::skip a bad sample is
-  /// counted and logged, and replaced by the next good one of the same source in index order, or left out
-  /// unless `replace_skipped`; with error its UserError is thrown here, and again by every later call.
+  /// The next `count` samples of the plan (fewer at its end). A bad or long sample that is skipped
+  /// (is_skipped) is counted and logged, and replaced by the next good one of the same source in index order,
+  /// or left out unless `replace_skipped`; otherwise its UserError is thrown here, and again by every later
+  /// call. Samples that were cut are counted, the first is logged.
   std::vector<LoadedSample> next(int64_t count);
 
   /// Of the plan, where the next `next` begins.
   int64_t position() const;
-  /// Bad samples replaced or left out so far.
+  /// Samples replaced or left out so far, bad ones and long ones.
   int64_t skipped() const;
+  /// Of these, long ones (LongSample).
+  int64_t skipped_long() const;
+  /// Samples so far that were longer than their data set's max_length and are cut.
+  int64_t cut() const;
   /// Seconds that `next` waited for the workers.
   double waited_s() const;
 

@@ -8,6 +8,7 @@
 namespace qslaw {
 
 enum class BadSamplePolicy { error, skip };
+enum class LongSamplePolicy { cut, skip, error };
 
 struct DataOptions {
   std::string kind;            // llava | text | scienceqa
@@ -23,6 +24,7 @@ struct DataOptions {
   int64_t limit = 0;                      // samples used, from the start; 0 = all
   int64_t max_length = 2048;              // tokens, after pictures are expanded; text blocks are cut to it
   BadSamplePolicy on_bad_sample = BadSamplePolicy::error;
+  LongSamplePolicy on_long_sample = LongSamplePolicy::cut;  // of conversations longer than max_length
 };
 
 /// KeyError (core/key_error.h), its keys below `key` ("tune.data"), for an unknown kind, a file that the kind

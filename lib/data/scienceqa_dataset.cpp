@@ -23,7 +23,8 @@ class ScienceQaDataset : public Dataset {
     fingerprint_ =
         sha256(concat("scienceqa ", sha256_file(options.problems), " ", sha256_file(options.splits), " ",
                       options.split, " ", options.prompt_format, " ", options.limit, " ", options.max_length,
-                      " ", template_name(context.template_kind), " ", context.tokens_per_picture));
+                      " ", template_name(context.template_kind), " ", context.tokens_per_picture, " ",
+                      static_cast<int>(options.on_long_sample)));
   }
 
   int64_t size() const override { return static_cast<int64_t>(problems_.size()); }
@@ -47,7 +48,7 @@ class ScienceQaDataset : public Dataset {
     if (!problem.picture.empty()) sample.pictures.push_back(problem.picture);
     const std::string where = concat(options_.problems.string(), ", sample ", index, " of ", options_.split,
                                      " (id ", problem.id, ")");
-    return encode_sample(sample, context_, options_.max_length, where);
+    return encode_sample(sample, context_, options_, where);
   }
 
  private:

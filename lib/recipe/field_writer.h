@@ -76,6 +76,7 @@ class FieldWriter {
   void write(double value) { out_ << number_text(value); }
   void write(Checkpointing value) { out_ << checkpointing_text(value); }
   void write(BadSamplePolicy value) { out_ << policy_text(value); }
+  void write(LongSamplePolicy value) { out_ << policy_text(value); }
   void write(bool value) { out_ << value; }
   void write(int value) { out_ << value; }
   void write(int64_t value) { out_ << value; }

@@ -60,6 +60,7 @@ template <class V>
 void fields(V& v, DataOptions& o) {
   sample_fields(v, o);
   v("max_length", o.max_length);
+  v("on_long_sample", o.on_long_sample, used_by("kind", o.kind, {"llava", "scienceqa"}));
 }
 
 // --- model ---------------------------------------------------------------------------------------

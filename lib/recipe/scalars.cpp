@@ -92,6 +92,16 @@ void read_value(const YamlNode& node, const std::string& key, BadSamplePolicy& v
   value = word == "skip" ? BadSamplePolicy::skip : BadSamplePolicy::error;
 }
 
+void read_value(const YamlNode& node, const std::string& key, LongSamplePolicy& value) {
+  const std::string word = node.kind == YamlNode::Kind::scalar ? node.text : "";
+  for (const auto policy : {LongSamplePolicy::cut, LongSamplePolicy::skip, LongSamplePolicy::error}) {
+    if (word != policy_text(policy)) continue;
+    value = policy;
+    return;
+  }
+  fail_at(node, key, "expected cut, skip or error, got ", describe(node));
+}
+
 void read_value(const YamlNode& node, const std::string& key, Checkpointing& value) {
   const std::string word = node.kind == YamlNode::Kind::scalar ? node.text : "";
   if (word == "false" || word == "none") {
@@ -137,6 +147,11 @@ std::string checkpointing_text(Checkpointing value) {
 
 std::string policy_text(BadSamplePolicy value) {
   return value == BadSamplePolicy::skip ? "skip" : "error";
+}
+
+std::string policy_text(LongSamplePolicy value) {
+  if (value == LongSamplePolicy::cut) return "cut";
+  return value == LongSamplePolicy::skip ? "skip" : "error";
 }
 
 }  // namespace qslaw

@@ -25,6 +25,8 @@ void read_value(const YamlNode& node, const std::string& key, std::string& value
 void read_value(const YamlNode& node, const std::string& key, std::filesystem::path& value);
 /// error | skip.
 void read_value(const YamlNode& node, const std::string& key, BadSamplePolicy& value);
+/// cut | skip | error.
+void read_value(const YamlNode& node, const std::string& key, LongSamplePolicy& value);
 /// none or false, feed_forward, block or true.
 void read_value(const YamlNode& node, const std::string& key, Checkpointing& value);
 /// [[progress, probability], ...], both within 0..1, sorted by progress.
@@ -39,5 +41,8 @@ std::string checkpointing_text(Checkpointing value);
 
 /// "error" or "skip".
 std::string policy_text(BadSamplePolicy value);
+
+/// "cut", "skip" or "error".
+std::string policy_text(LongSamplePolicy value);
 
 }  // namespace qslaw

@@ -102,10 +102,12 @@ class Trainer {
     loading.on_bad_sample = phase.on_bad_sample;
     Loader loader(phase.sources, phase.plan, position_.phase_step * phase.batch_size, task_.transform,
                   loading);
-    const int64_t skipped_before = position_.skipped;
+    const int64_t skipped = position_.skipped, skipped_long = position_.skipped_long, cut = position_.cut;
     while (position_.phase_step < phase.steps) {
       run_step(phase, loader);
-      position_.skipped = skipped_before + loader.skipped();
+      position_.skipped = skipped + loader.skipped();
+      position_.skipped_long = skipped_long + loader.skipped_long();
+      position_.cut = cut + loader.cut();
       progress.update(position_.step, concat("loss ", format_fixed(position_.last_loss, 4)));
       after_step();
     }
@@ -198,6 +200,8 @@ class Trainer {
     result.first_loss = position_.first_loss;
     result.last_loss = position_.last_loss;
     result.skipped_samples = position_.skipped;
+    result.skipped_long_samples = position_.skipped_long;
+    result.cut_samples = position_.cut;
     result.gradient_bytes = gradient_bytes_;
     for (AdamW& optimizer : optimizers_)
       result.optimizer_bytes += optimizer.state_bytes();

@@ -56,7 +56,9 @@ struct TrainResult {
   double last_loss = 0.0;
   nlohmann::json heldout_before;
   nlohmann::json heldout_after;
-  int64_t skipped_samples = 0;
+  int64_t skipped_samples = 0;       // bad ones and long ones
+  int64_t skipped_long_samples = 0;  // of these, long ones
+  int64_t cut_samples = 0;
   int64_t optimizer_bytes = 0;
   int64_t gradient_bytes = 0;
 };

@@ -329,6 +329,36 @@ TEST_CASE("llava data: a long sample is cut, never inside a picture") {
   }
 }
 
+TEST_CASE("llava data: a long sample is cut, skipped or an error, as the data set says") {
+  Files files(array_of({with_image("\"a.png\"")}));
+  const Sample whole = files.open()->at(0);
+  CHECK(whole.cut_from == 0);
+  const int64_t length = static_cast<int64_t>(whole.ids.size()) + 15;  // its picture is 16 tokens
+  for (const auto policy : {LongSamplePolicy::cut, LongSamplePolicy::skip, LongSamplePolicy::error}) {
+    files.options.on_long_sample = policy;
+    files.options.max_length = length;
+    CHECK(files.open()->at(0).ids == whole.ids);
+    CHECK(files.open()->at(0).cut_from == 0);
+  }
+  files.options.max_length = length - 1;
+  for (const auto policy : {LongSamplePolicy::skip, LongSamplePolicy::error}) {
+    files.options.on_long_sample = policy;
+    const auto dataset = files.open();
+    CHECK_THAT(error_of([&] { dataset->at(0); }),
+               Contains(concat("sample 0 (id x)] expected at most max_length ", length - 1,
+                               " tokens, pictures expanded, got ", length)));
+    try {
+      dataset->at(0);
+    } catch (const LongSample& problem) {
+      CHECK(problem.length == length);
+      CHECK(problem.is_skipped == (policy == LongSamplePolicy::skip));
+    }
+  }
+  files.options.on_long_sample = LongSamplePolicy::cut;
+  CHECK(files.open()->at(0).cut_from == length);
+  CHECK(files.open()->at(0).ids.size() == whole.ids.size() - 1);
+}
+
 TEST_CASE("llava data: require_supervised ignores the first label") {
   Sample sample{"s", {1, 300, 301}, {1, kIgnoreLabel, kIgnoreLabel}, {}};
   CHECK_THAT(error_of([&] { require_supervised(sample, data_files::tokenizer(), "here"); }),

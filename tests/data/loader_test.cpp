@@ -29,16 +29,21 @@ class FakeDataset : public Dataset {
     ++calls;
     std::this_thread::sleep_for(std::chrono::microseconds(200 * (7 - index % 7)));
     if (broken_code) throw InternalError("not the sample's fault");
+    if (too_long.count(index) > 0)
+      throw LongSample(concat("index ", index, " is too long"), 9, long_is_skipped);
     if (bad_.count(index) > 0) fail("fake", "expected a good sample, got index ", index);
     Sample sample{concat("sample ", index), {index}, {index}, {}};
     if (!picture.empty()) sample.pictures = {picture};
     sample.where = where;
+    sample.cut_from = cut.count(index) > 0 ? 9 : 0;
     return sample;
   }
 
   std::filesystem::path picture;  // of every sample, when set
   std::string where;
   bool broken_code = false;
+  std::set<int64_t> too_long, cut;
+  bool long_is_skipped = true;
   mutable std::atomic<int64_t> calls{0};
 
  private:
@@ -172,6 +177,48 @@ TEST_CASE("loader: a skipped sample is logged once, however often it is met") {
   std::filesystem::remove(path);
   CHECK(lines.find("got index 2") != std::string::npos);
   CHECK(lines.find("got index 2") == lines.rfind("got index 2"));
+}
+
+TEST_CASE("loader: long samples are skipped as their data set says, whatever becomes of bad ones") {
+  FakeDataset data(6, {4});
+  data.too_long = {1, 2};
+  Loader loader({&data}, in_order(6), 0, {}, {.threads = 3, .ahead = 8});
+  CHECK(next_indices(loader, 4) == std::vector<int64_t>{0, 3, 3, 3});
+  CHECK(loader.skipped() == 3);  // draw 1 met both
+  CHECK(loader.skipped_long() == 3);
+  CHECK_THROWS_WITH(loader.next(1), Catch::Contains("got index 4"));
+
+  Loader skipping({&data}, in_order(6), 0, {}, kSkip);
+  CHECK(next_indices(skipping, 6) == std::vector<int64_t>{0, 3, 3, 3, 5, 5});
+  CHECK(skipping.skipped() == 4);
+  CHECK(skipping.skipped_long() == 3);
+
+  data.long_is_skipped = false;
+  Loader stopping({&data}, in_order(6), 0, {}, kSkip);
+  CHECK(next_indices(stopping, 1) == std::vector<int64_t>{0});
+  CHECK_THROWS_WITH(stopping.next(1), "index 1 is too long");
+}
+
+TEST_CASE("loader: cut samples are counted, the first is named") {
+  const auto path = std::filesystem::temp_directory_path() / concat("qslaw_loader_cut_", ::getpid());
+  FakeDataset data(6);
+  data.cut = {1, 3, 4};
+  data.where = "train.json, sample 1 (id a)";
+  {
+    const LogFile log(path.string());
+    Loader loader({&data}, in_order(6), 0, {}, {});
+    next_indices(loader, 1);
+    CHECK(loader.cut() == 0);
+    next_indices(loader, 5);
+    CHECK(loader.cut() == 3);
+    CHECK(loader.skipped() == 0);
+  }
+  const std::string lines = read_file(path);
+  std::filesystem::remove(path);
+  const std::string said =
+      "cut a long sample, as all that follow: [train.json, sample 1 (id a)] has 9 tokens";
+  CHECK(lines.find(said) != std::string::npos);
+  CHECK(lines.find("cut a long") == lines.rfind("cut a long"));
 }
 
 TEST_CASE("loader: skipping ends with an error when every sample is bad") {

@@ -65,7 +65,7 @@ warmup:
   optimizer: {lr: 0.1, weight_decay: 0.01, max_grad_norm: 1, schedule: constant, states: int8}
   phases: [{text: {kind: text, path: t, max_length: 64}, max_steps: 5, template: llava_v1, batch_size: 64, lr: 0.5}]
   checkpointing: true
-  heldout: {text: {kind: text, path: t}, pictures: {kind: llava, path: q, on_bad_sample: skip}, every: 3}
+  heldout: {text: {kind: text, path: t}, pictures: {kind: llava, path: q, on_bad_sample: skip, on_long_sample: error}, every: 3}
 tune:
   method: projector
   data: {kind: text, path: "é.txt"}
@@ -169,6 +169,7 @@ TEST_CASE("a recipe that is written and read back is the same recipe") {
   CHECK(back.warmup->phases.at(0).batch_size == 64);
   CHECK(back.warmup->phases.at(0).lr == 0.5);
   CHECK(back.warmup->heldout.pictures->on_bad_sample == BadSamplePolicy::skip);
+  CHECK(back.warmup->heldout.pictures->on_long_sample == LongSamplePolicy::error);
   CHECK(back.tune->phase.text->path.filename() == "é.txt");
   CHECK_FALSE(back.tune->phase.pictures.has_value());
   CHECK(back.warmup->optimizer.states == "int8");
@@ -228,6 +229,7 @@ tune:
     limit: 0
     on_bad_sample: error
     max_length: 2048
+    on_long_sample: cut
   text:
     kind: text
     path: /b.txt

@@ -122,6 +122,9 @@ TEST_CASE("values of a wrong type") {
         "[recipe] expected a list, got \"hf\" (recipe.yaml, line 5, key export.formats)");
   CHECK(error_of(kHead + "tune:\n  data: {kind: llava, path: a, on_bad_sample: ignore}\n") ==
         "[recipe] expected error or skip, got \"ignore\" (recipe.yaml, line 6, key tune.data.on_bad_sample)");
+  CHECK(error_of(kHead + "tune:\n  data: {kind: llava, path: a, on_long_sample: drop}\n") ==
+        "[recipe] expected cut, skip or error, got \"drop\" (recipe.yaml, line 6, key "
+        "tune.data.on_long_sample)");
   CHECK(error_of("name: a\noutput: \"\"\nmodel: {path: base}\n") ==
         "[recipe] expected a path, got \"\" in quotes (recipe.yaml, line 2, key output)");
 }
