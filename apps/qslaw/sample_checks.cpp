@@ -29,14 +29,15 @@ struct Finding {
   std::string problem;        // why it cannot be used; empty where it can, or where its length alone is why
   int64_t long_tokens = 0;    // of one that is longer than allowed, and is cut or skipped
   std::string long_place;     // that of the same one
+  std::string shorn_place;    // its place where a first turn of "gpt" is left out
   bool is_skipped = false;    // for its length
   bool always_stops = false;  // its problem is one whatever becomes of bad samples
 };
 
 /// And at all of them.
 struct Findings {
-  int64_t looked_at = 0, long_ones = 0, longest = 0, skipped = 0;
-  std::string first_long, first_stop;
+  int64_t looked_at = 0, long_ones = 0, longest = 0, skipped = 0, shorn = 0;
+  std::string first_long, first_shorn, first_stop;
   std::vector<std::string> problems;
   int64_t sound() const { return looked_at - skipped - static_cast<int64_t>(problems.size()); }
 };
@@ -55,10 +56,13 @@ void note_problem(Finding& finding, const Look& look) {
   }
 }
 
-void note_cut(Finding& finding, const Sample& sample) {
+// What of the sample is not as its file has it.
+void note_changes(Finding& finding, const Sample& sample) {
+  const std::string place = concat("[", sample.where, "]");
+  if (sample.turn_left_out) finding.shorn_place = place;
   if (sample.cut_from == 0) return;
   finding.long_tokens = sample.cut_from;
-  finding.long_place = concat("[", sample.where, "]");
+  finding.long_place = place;
 }
 
 void add(Findings& all, const Finding& one) {
@@ -67,6 +71,8 @@ void add(Findings& all, const Finding& one) {
   all.long_ones += one.long_tokens > 0 ? 1 : 0;
   all.longest = std::max(all.longest, one.long_tokens);
   if (all.first_long.empty()) all.first_long = one.long_place;
+  all.shorn += one.shorn_place.empty() ? 0 : 1;
+  if (all.first_shorn.empty()) all.first_shorn = one.shorn_place;
   if (all.first_stop.empty() && one.always_stops) all.first_stop = one.problem;
   if (!one.problem.empty()) all.problems.push_back(one.problem);
 }
@@ -116,10 +122,18 @@ void log_long(const CheckOptions& options, const Findings& found) {
                      "): ", found.skipped > 0 ? "skipped" : "cut", ", first: ", found.first_long));
 }
 
+void log_shorn(const CheckOptions& options, const Findings& found) {
+  if (found.shorn == 0) return;
+  log_warning(concat("[", options.stage, "] ", found.shorn, " of ", found.looked_at,
+                     " samples looked at begin with \"gpt\": that turn is left out, as LLaVA does, first: ",
+                     found.first_shorn));
+}
+
 void require_sound(const CheckOptions& options, const Findings& found) {
   if (options.log_bad) {
     log_problems(without_repeats(found.problems));
     log_long(options, found);
+    log_shorn(options, found);
   }
   const bool any_sound = found.sound() > 0, any_bad = !found.problems.empty();
   if (found.looked_at == 0) return;
@@ -150,7 +164,7 @@ std::vector<Finding> look_at_chunk(int64_t begin, int64_t end, bool one_by_one, 
   const auto noting = [&](int64_t i, const auto& look) {
     const auto place = static_cast<size_t>(i - begin);
     note_problem(findings[place], [&] { look(samples[place]); });
-    note_cut(findings[place], samples[place]);
+    note_changes(findings[place], samples[place]);
   };
   for_each(begin, end, one_by_one, [&](int64_t i) { noting(i, [&](Sample& at) { at = sample(i); }); });
   // A bad sample has no pictures.
@@ -169,7 +183,7 @@ CheckedSamples check_samples(const CheckOptions& options, int64_t count, const S
     Finding finding;
     note_problem(finding, [&] {
       const Sample at = sample(i);
-      note_cut(finding, at);
+      note_changes(finding, at);
       look_at_pictures(at, /*decode=*/false);
       add_sample(checked, at, options.tokens_per_picture);
     });

@@ -31,6 +31,7 @@ struct Sample {
   std::string where = {};          // "FILE, sample N (id ID)", for messages; empty for plain text
   std::string picture_bytes = {};  // of a picture that has no file of its own
   int64_t cut_from = 0;            // expanded length of a longer one that was cut; 0: it is whole
+  bool turn_left_out = false;      // a first turn that is not the human's, as LLaVA leaves out
   bool is_text() const { return pictures.empty(); }
 };
 

@@ -49,13 +49,16 @@ class LlavaDataset : public Dataset {
     LlavaSample read = read_sample(index);
     const std::string where = place(index, read.id);
     require(read.problem.empty(), where, read.problem);
+    const size_t written = read.turns.size();
     ConversationSample conversation{
         .id = read.id,
         .turns = from_the_human_on(std::move(read.turns), context_.supervised, where),
         .pictures = {}};
     for (const std::string& name : read.pictures)
       conversation.pictures.push_back(options_.images / name);
-    return encode_sample(conversation, context_, options_, where);
+    Sample sample = encode_sample(conversation, context_, options_, where);
+    sample.turn_left_out = conversation.turns.size() < written;
+    return sample;
   }
 
  private:

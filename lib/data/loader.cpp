@@ -48,6 +48,7 @@ struct Loader::State {
   // Only `next` and the getters use these.
   std::set<std::pair<int32_t, int64_t>> logged;
   int64_t skipped = 0, skipped_long = 0, cut = 0;
+  bool named_left_out = false;
   double waited_s = 0;
 
   // All below is guarded by the mutex. Invariant: deliver <= begin <= deliver + ahead; `done` holds positions
@@ -67,7 +68,7 @@ struct Loader::State {
   void work();
   Outcome take();
   void note_passed(const std::vector<Passed>& passed);
-  void note_cut(const Sample& sample);
+  void note_changes(const Sample& sample);
 };
 
 /// The draw's sample or, where bad ones are skipped, the first good one after it or none.
@@ -136,8 +137,13 @@ void Loader::State::note_passed(const std::vector<Passed>& passed) {
   }
 }
 
-/// Many may be, so that only the first is named.
-void Loader::State::note_cut(const Sample& sample) {
+/// What of a sample is not as its file has it. Many may be so, so that only the first is named.
+void Loader::State::note_changes(const Sample& sample) {
+  if (sample.turn_left_out && !named_left_out) {
+    named_left_out = true;
+    log_warning(concat("left out a first turn of \"gpt\", as LLaVA does and as of all that begin so: [",
+                       sample.where, "]"));
+  }
   if (sample.cut_from == 0 || ++cut > 1) return;
   log_warning(concat("cut a long sample, as all that follow: [", sample.where, "] has ", sample.cut_from,
                      " tokens, pictures expanded"));
@@ -179,7 +185,7 @@ std::vector<LoadedSample> Loader::next(int64_t count) {
     Outcome outcome = state_->take();
     state_->note_passed(outcome.passed);
     if (!outcome.loaded) continue;
-    state_->note_cut(outcome.loaded->sample);
+    state_->note_changes(outcome.loaded->sample);
     samples.push_back(std::move(*outcome.loaded));
   }
   return samples;

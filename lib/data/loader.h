@@ -31,7 +31,8 @@ class Loader {
   /// The next `count` samples of the plan (fewer at its end). A bad or long sample that is skipped
   /// (is_skipped) is counted and logged, and replaced by the next good one of the same source in index order,
   /// or left out unless `replace_skipped`; otherwise its UserError is thrown here, and again by every later
-  /// call. Samples that were cut are counted, the first is logged.
+  /// call. Samples that were cut are counted, the first is logged; so is
+  /// the first that lost a first turn.
   std::vector<LoadedSample> next(int64_t count);
 
   /// Of the plan, where the next `next` begins.

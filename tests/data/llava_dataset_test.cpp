@@ -97,6 +97,8 @@ TEST_CASE("llava data: a first turn of the assistant is left out, as LLaVA does"
                 kGood, R"({"conversations": [{"from": "gpt", "value": "Hi"}]})"}));
   const auto dataset = files.open();
   CHECK(dataset->at(0).ids == dataset->at(1).ids);
+  CHECK(dataset->at(0).turn_left_out);
+  CHECK_FALSE(dataset->at(1).turn_left_out);
   CHECK_THAT(error_of([&] { dataset->at(2); }),
              Contains("expected \"human\" to speak in turn 1 of 1, got \"gpt\""));
 }

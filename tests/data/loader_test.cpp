@@ -35,6 +35,7 @@ class FakeDataset : public Dataset {
     Sample sample{concat("sample ", index), {index}, {index}, {}};
     if (!picture.empty()) sample.pictures = {picture};
     sample.where = where;
+    sample.turn_left_out = shorn.count(index) > 0;
     sample.cut_from = cut.count(index) > 0 ? 9 : 0;
     return sample;
   }
@@ -42,7 +43,7 @@ class FakeDataset : public Dataset {
   std::filesystem::path picture;  // of every sample, when set
   std::string where;
   bool broken_code = false;
-  std::set<int64_t> too_long, cut;
+  std::set<int64_t> too_long, cut, shorn;
   bool long_is_skipped = true;
   mutable std::atomic<int64_t> calls{0};
 
@@ -219,6 +220,24 @@ TEST_CASE("loader: cut samples are counted, the first is named") {
       "cut a long sample, as all that follow: [train.json, sample 1 (id a)] has 9 tokens";
   CHECK(lines.find(said) != std::string::npos);
   CHECK(lines.find("cut a long") == lines.rfind("cut a long"));
+}
+
+TEST_CASE("loader: of samples without their first turn the first is named") {
+  const auto path = std::filesystem::temp_directory_path() / concat("qslaw_loader_turn_", ::getpid());
+  FakeDataset data(6);
+  data.shorn = {1, 3};
+  data.where = "train.json, sample 1 (id a)";
+  {
+    const LogFile log(path.string());
+    Loader loader({&data}, in_order(6), 0, {}, {});
+    next_indices(loader, 6);
+  }
+  const std::string lines = read_file(path);
+  std::filesystem::remove(path);
+  const std::string said = "left out a first turn of \"gpt\"";
+  CHECK(lines.find("begin so: [train.json, sample 1 (id a)]") != std::string::npos);
+  CHECK(lines.find(said) != std::string::npos);
+  CHECK(lines.find(said) == lines.rfind(said));
 }
 
 TEST_CASE("loader: skipping ends with an error when every sample is bad") {
