@@ -13,6 +13,7 @@
 #include "data/sample_pictures.h"
 #include "io/image.h"
 #include "kernels/parallel.h"
+#include "sample_findings.h"
 
 namespace qslaw {
 namespace {
@@ -22,59 +23,6 @@ constexpr int64_t kChunk = 256;  // samples looked at between two looks at progr
 
 void add_to_mean(double& mean, int64_t count, double value) {
   mean += (value - mean) / static_cast<double>(count);
-}
-
-/// What looking at one sample has found.
-struct Finding {
-  std::string problem;        // why it cannot be used; empty where it can, or where its length alone is why
-  int64_t long_tokens = 0;    // of one that is longer than allowed, and is cut or skipped
-  std::string long_place;     // that of the same one
-  std::string shorn_place;    // its place where a first turn of "gpt" is left out
-  bool is_skipped = false;    // for its length
-  bool always_stops = false;  // its problem is one whatever becomes of bad samples
-};
-
-/// And at all of them.
-struct Findings {
-  int64_t looked_at = 0, long_ones = 0, longest = 0, skipped = 0, shorn = 0;
-  std::string first_long, first_shorn, first_stop;
-  std::vector<std::string> problems;
-  int64_t sound() const { return looked_at - skipped - static_cast<int64_t>(problems.size()); }
-};
-
-template <typename Look>
-void note_problem(Finding& finding, const Look& look) {
-  try {
-    look();
-  } catch (const LongSample& problem) {
-    finding.is_skipped = problem.is_skipped;
-    finding.always_stops = !problem.is_skipped;
-    (problem.is_skipped ? finding.long_place : finding.problem) = problem.what();
-    finding.long_tokens = problem.is_skipped ? problem.length : 0;
-  } catch (const UserError& problem) {
-    finding.problem = problem.what();
-  }
-}
-
-// What of the sample is not as its file has it.
-void note_changes(Finding& finding, const Sample& sample) {
-  const std::string place = concat("[", sample.where, "]");
-  if (sample.turn_left_out) finding.shorn_place = place;
-  if (sample.cut_from == 0) return;
-  finding.long_tokens = sample.cut_from;
-  finding.long_place = place;
-}
-
-void add(Findings& all, const Finding& one) {
-  all.looked_at += 1;
-  all.skipped += one.is_skipped ? 1 : 0;
-  all.long_ones += one.long_tokens > 0 ? 1 : 0;
-  all.longest = std::max(all.longest, one.long_tokens);
-  if (all.first_long.empty()) all.first_long = one.long_place;
-  all.shorn += one.shorn_place.empty() ? 0 : 1;
-  if (all.first_shorn.empty()) all.first_shorn = one.shorn_place;
-  if (all.first_stop.empty() && one.always_stops) all.first_stop = one.problem;
-  if (!one.problem.empty()) all.problems.push_back(one.problem);
 }
 
 void look_at_pictures(const Sample& sample, bool decode) {

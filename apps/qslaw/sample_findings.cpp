@@ -1,0 +1,27 @@
+#include "sample_findings.h"
+
+#include <algorithm>
+
+namespace qslaw {
+
+void note_changes(Finding& finding, const Sample& sample) {
+  const std::string place = concat("[", sample.where, "]");
+  if (sample.turn_left_out) finding.shorn_place = place;
+  if (sample.cut_from == 0) return;
+  finding.long_tokens = sample.cut_from;
+  finding.long_place = place;
+}
+
+void add(Findings& all, const Finding& one) {
+  all.looked_at += 1;
+  all.skipped += one.is_skipped ? 1 : 0;
+  all.long_ones += one.long_tokens > 0 ? 1 : 0;
+  all.longest = std::max(all.longest, one.long_tokens);
+  if (all.first_long.empty()) all.first_long = one.long_place;
+  all.shorn += one.shorn_place.empty() ? 0 : 1;
+  if (all.first_shorn.empty()) all.first_shorn = one.shorn_place;
+  if (all.first_stop.empty() && one.always_stops) all.first_stop = one.problem;
+  if (!one.problem.empty()) all.problems.push_back(one.problem);
+}
+
+}  // namespace qslaw
