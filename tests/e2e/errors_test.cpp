@@ -128,6 +128,11 @@ TEST_CASE("weights that are not finite are named by quantize, tune and eval") {
   spoil_tensor(weights, "layers.1.mlp.up_proj.weight");
   experiment.write_recipe(kQuantize, "{path: weights/export/hf, dtype: float32}");
   require_user_error(experiment.run("quantize"), {"model.layers.1.mlp.up_proj", "NaN"});
+  experiment.write_recipe(
+      "quantize:\n  method: omniquant\n  group_size: 32\n  omniquant: {epochs: 1}\n"
+      "  calibration: {kind: text, path: data/text_heldout.txt, samples: 2, length: 32}\n",
+      "{path: weights/export/hf, dtype: float32}");
+  require_user_error(experiment.run("quantize"), {"decoder block 1", "model.layers.1.mlp.up_proj"});
 
   experiment.write_recipe(kTune, "{path: weights/export/hf, dtype: float32}");
   const ProgramResult result = experiment.run("tune");
