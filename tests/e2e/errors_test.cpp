@@ -351,7 +351,7 @@ TEST_CASE("an output that cannot be written is no success, and the reason is nam
       // The limit is not that of `cat`.
       const std::string limit = reason == EFBIG ? "ulimit -f 0; " : "";
       const std::string command = "(" + limit + "\"" QSLAW_PROGRAM "\" " + arguments + " " + output +
-                                  ") 2> >(cat >" + err.string() + "); code=$?; wait $!; exit $code";
+                                  " 2>&3) 3>&1 | cat >" + err.string() + "; exit ${PIPESTATUS[0]}";
       const int status = std::system(("bash -c '" + command + "'").c_str());
       CHECK(WEXITSTATUS(status) == 2);
       const std::string said = file_bytes(err);
