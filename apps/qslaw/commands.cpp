@@ -92,12 +92,11 @@ void write_page(const Experiment& experiment) {
 }
 
 // The stages to run, with everything looked at that could stop one of them; `only` as in preflight.h.
-std::vector<std::string> checked_stages(const Experiment& experiment, const std::string& only) {
+std::vector<StageStatus> checked_stages(const Experiment& experiment, const std::string& only) {
   const KeptQuestions by_inputs_and_checks;
-  const LlavaConfig config = check_before_start(experiment, only);
-  const std::vector<std::string> stages = chosen_stages(experiment, only);
-  check_needs(experiment, stages, config);
-  return stages;
+  const Preflight found = check_before_start(experiment, only);
+  check_needs(experiment, found.stages, found.config);
+  return found.stages;
 }
 
 }  // namespace
@@ -117,11 +116,11 @@ void command_stage(const CommandOptions& options, const std::string& stage) {
 void command_run(const CommandOptions& options) {
   const Experiment experiment = open_experiment(options);
   nlohmann::json all = nlohmann::json::object();
-  for (const std::string& stage : checked_stages(experiment, "")) {
-    const StageOutcome outcome = run_stage(experiment, stage);
-    all[stage] = report_json(outcome.report);
+  for (const StageStatus& status : checked_stages(experiment, "")) {
+    const StageOutcome outcome = run_stage(experiment, status.stage);
+    all[status.stage] = report_json(outcome.report);
     // What was complete already has been shown before, but the results are what a run is for.
-    if (!options.json && (outcome.ran || stage == "eval")) print_report(outcome.report);
+    if (!options.json && (outcome.ran || status.stage == "eval")) print_report(outcome.report);
   }
   write_page(experiment);
   if (options.json) std::cout << all.dump() << std::endl;

@@ -76,14 +76,13 @@ void print_plan(const std::string& recipe, const std::vector<Table>& tables) {
 void command_dry_run(const CommandOptions& options, const std::string& only) {
   const Experiment experiment = open_experiment(options);
   const KeptQuestions by_inputs_and_checks;
-  const LlavaConfig config = check_before_start(experiment, only);
-  const std::vector<StageStatus> statuses = stage_statuses(experiment, chosen_stages(experiment, only));
-  const std::vector<StageNeeds> needs = find_needs(experiment, statuses, config);
+  const Preflight found = check_before_start(experiment, only);
+  const std::vector<StageNeeds> needs = find_needs(experiment, found.stages, found.config);
   // What does not fit only warns: the recipe may be meant for another machine.
   for (const NeedsProblem& problem : needs_problems(experiment, needs))
     log_warning(problem.text);
   const Table estimates = estimate_table(experiment, needs);
-  const Table status = status_table(statuses);
+  const Table status = status_table(found.stages);
   const std::string recipe = recipe_yaml(experiment.recipe);
   if (options.json) {
     std::cout << nlohmann::json{{"recipe", recipe},
@@ -94,7 +93,7 @@ void command_dry_run(const CommandOptions& options, const std::string& only) {
   } else {
     print_plan(recipe, {status, estimates});
   }
-  require_no_problem(statuses);
+  require_no_problem(found.stages);
 }
 
 }  // namespace qslaw

@@ -31,15 +31,6 @@ at::Device resolve_device(const std::string& name) {
 
 }  // namespace
 
-const std::vector<std::string>& stage_names() {
-  static const std::vector<std::string> names = {"quantize", "warmup", "tune", "eval", "export"};
-  return names;
-}
-
-bool leaves_model(const std::string& stage) {
-  return stage == "quantize" || stage == "warmup" || stage == "tune";
-}
-
 bool puts_adapter_on(const std::string& stage) {
   return stage == "tune" || stage == "eval" || stage == "export";
 }

@@ -9,13 +9,9 @@
 
 #include "command_options.h"
 #include "recipe/recipe.h"
+#include "report/stage_report.h"
 
 namespace qslaw {
-
-/// The stages in the order in which `run` does them.
-const std::vector<std::string>& stage_names();
-/// Those that later ones build on.
-bool leaves_model(const std::string& stage);
 
 /// Those that model.adapter is put on the model for.
 bool puts_adapter_on(const std::string& stage);

@@ -15,7 +15,6 @@
 #include "recipe/paths.h"
 #include "stage_checks.h"
 #include "stage_locks.h"
-#include "stage_status.h"
 
 namespace fs = std::filesystem;
 
@@ -60,16 +59,7 @@ LlavaConfig check_model(const Experiment& experiment, const std::string& only) {
   return config;
 }
 
-}  // namespace
-
-fs::path existing_part(const fs::path& path) {
-  std::error_code ignored;
-  fs::path existing = path;
-  while (!fs::exists(existing, ignored) && existing.has_relative_path())
-    existing = existing.parent_path();
-  return existing;
-}
-
+// The recipe's stages in their order, or `only` that one.
 std::vector<std::string> chosen_stages(const Experiment& experiment, const std::string& only) {
   std::vector<std::string> stages;
   for (const std::string& stage : stage_names()) {
@@ -83,24 +73,36 @@ std::vector<std::string> chosen_stages(const Experiment& experiment, const std::
   return stages;
 }
 
+}  // namespace
+
+fs::path existing_part(const fs::path& path) {
+  std::error_code ignored;
+  fs::path existing = path;
+  while (!fs::exists(existing, ignored) && existing.has_relative_path())
+    existing = existing.parent_path();
+  return existing;
+}
+
 bool needs_model(const Experiment& experiment, const std::vector<std::string>& stages) {
   return std::any_of(stages.begin(), stages.end(), [&](const std::string& stage) {
     return stage != "eval" || needs_model(*experiment.recipe.eval);
   });
 }
 
-LlavaConfig check_before_start(const Experiment& experiment, const std::string& only) {
+Preflight check_before_start(const Experiment& experiment, const std::string& only) {
   const std::vector<std::string> stages = chosen_stages(experiment, only);
   for (const std::string& stage : stages)
     require_can_be_made(experiment.folder(stage));
   require_paths_exist(experiment.recipe, stages);
   if (!experiment.options.dry_run) require_no_other_process(experiment, stages);
-  if (needs_model(experiment, stages)) require_paths_exist(experiment.recipe, {"model"});
-  if (!experiment.options.dry_run) require_no_problem(stage_statuses(experiment, stages));
-  if (!needs_model(experiment, stages)) return {};
-  const LlavaConfig config = check_model(experiment, only);
-  warn_of_positions(experiment.recipe, stages, config.language);
-  return config;
+  const bool with_model = needs_model(experiment, stages);
+  if (with_model) require_paths_exist(experiment.recipe, {"model"});
+  Preflight found{stage_statuses(experiment, stages), {}};
+  if (!experiment.options.dry_run) require_no_problem(found.stages);
+  if (!with_model) return found;
+  found.config = check_model(experiment, only);
+  warn_of_positions(experiment.recipe, stages, found.config.language);
+  return found;
 }
 
 }  // namespace qslaw

@@ -82,9 +82,9 @@ std::vector<NeedsProblem> needs_problems(const Experiment& experiment, const std
   return problems;
 }
 
-void check_needs(const Experiment& experiment, const std::vector<std::string>& stages,
+void check_needs(const Experiment& experiment, const std::vector<StageStatus>& statuses,
                  const LlavaConfig& config) {
-  const auto needs = find_needs(experiment, stage_statuses(experiment, stages), config);
+  const auto needs = find_needs(experiment, statuses, config);
   for (const NeedsProblem& problem : needs_problems(experiment, needs)) {
     if (problem.certain) throw UserError(problem.text);
     log_warning(problem.text);

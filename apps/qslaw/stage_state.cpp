@@ -73,8 +73,7 @@ bool goes_on(const Experiment& experiment, const std::string& stage, const std::
   const bool has_checkpoint = find_checkpoint(folder).has_value();
   require(has_checkpoint || !has_steps(folder), stage,
           "expected the checkpoint of the unfinished run, got none beside its metrics.jsonl; put it back, or "
-          "start "
-          "over with --restart (",
+          "start over with --restart (",
           folder.string(), ")");
   return resume && has_checkpoint && changed_inputs(folder, inputs).what.empty();
 }

@@ -41,53 +41,52 @@ JsonFault malformed(std::string_view text, const json::parse_error& problem) {
   return {offset, fault_at(text.substr(0, end), offset, problem)};
 }
 
-[[noreturn]] void fail_malformed(std::string_view text, const json::parse_error& problem,
-                                 const std::string& where, const std::string& place, size_t first_line) {
-  const JsonFault fault = malformed(text, problem);
+enum class FaultKind { malformed, number, depth };
+
+struct Parsed {
+  json value;
+  std::optional<JsonFault> fault;
+  FaultKind kind = FaultKind::malformed;
+};
+
+// `keep`: as parse_json's.
+Parsed parse(std::string_view text, const json::parser_callback_t& keep) {
+  const auto visit = [&keep](int depth, json::parse_event_t event, json& value) {
+    const bool opens =
+        event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
+    if (opens && depth >= kMaxLevels) throw TooDeep();
+    return !keep || keep(depth, event, value);
+  };
+  try {
+    return {json::parse(text.begin(), text.end(), visit), std::nullopt};
+  } catch (const json::parse_error& problem) {
+    return {nullptr, malformed(text, problem), FaultKind::malformed};
+  } catch (const json::out_of_range& problem) {
+    return {nullptr, JsonFault{0, "a number out of range: " + quoted_part(problem)}, FaultKind::number};
+  } catch (const TooDeep&) {
+    return {nullptr, JsonFault{0, concat("more than ", kMaxLevels, " levels")}, FaultKind::depth};
+  }
+}
+
+std::string place_of(std::string_view text, const JsonFault& fault, size_t first_line) {
   const bool blank = text.find_first_not_of(kBlank) == text.npos;
-  fail(where, "expected valid JSON in ", place, ", got ", fault.what,
-       blank ? concat(" (line ", first_line, ")")
-             : concat(" at ", text_position(text, fault.offset, first_line)));
+  return blank ? concat(" (line ", first_line, ")") : " at " + text_position(text, fault.offset, first_line);
 }
 
 }  // namespace
 
 json parse_json(std::string_view text, const std::string& where, const std::string& place, size_t first_line,
                 const json::parser_callback_t& keep) {
-  const auto keep_within = [&](int depth, json::parse_event_t event, json& value) {
-    const bool opens =
-        event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
-    require(!opens || depth < kMaxLevels, where, "expected at most ", kMaxLevels, " levels of JSON in ",
-            place, ", got more");
-    return !keep || keep(depth, event, value);
-  };
-  try {
-    return json::parse(text.begin(), text.end(), keep_within);
-  } catch (const json::parse_error& problem) {
-    fail_malformed(text, problem, where, place, first_line);
-  } catch (const json::out_of_range& problem) {
-    fail(where, "expected valid JSON in ", place, ", got a number out of range: ", quoted_part(problem));
-  }
+  Parsed parsed = parse(text, keep);
+  if (!parsed.fault) return std::move(parsed.value);
+  require(parsed.kind != FaultKind::depth, where, "expected at most ", kMaxLevels, " levels of JSON in ",
+          place, ", got more");
+  fail(where, "expected valid JSON in ", place, ", got ", parsed.fault->what,
+       parsed.kind == FaultKind::malformed ? place_of(text, *parsed.fault, first_line) : "");
 }
 
 std::optional<JsonFault> find_json_fault(std::string_view text) {
-  std::optional<JsonFault> fault;
-  const auto drop = [](int depth, json::parse_event_t event, json&) {
-    const bool opens =
-        event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
-    if (opens && depth >= kMaxLevels) throw TooDeep();
-    return false;
-  };
-  try {
-    [[maybe_unused]] const json nothing = json::parse(text.begin(), text.end(), drop);
-  } catch (const json::parse_error& problem) {
-    fault = malformed(text, problem);
-  } catch (const json::out_of_range& problem) {
-    fault = {0, "a number out of range: " + quoted_part(problem)};
-  } catch (const TooDeep&) {
-    fault = {0, concat("more than ", kMaxLevels, " levels")};
-  }
-  return fault;
+  return parse(text, [](int, json::parse_event_t, json&) { return false; }).fault;
 }
 
 std::string unexpected_at(std::string_view text, size_t offset) {

@@ -23,13 +23,6 @@ TensorFile open_as(const fs::path& path) {
   return opened;
 }
 
-std::string shape_text(const std::vector<int64_t>& shape) {
-  std::vector<std::string> parts;
-  for (int64_t extent : shape)
-    parts.push_back(concat(extent));
-  return "[" + join(parts) + "]";
-}
-
 }  // namespace
 
 bool is_torch_file(const fs::path& path) {
@@ -44,8 +37,8 @@ TensorFile open_tensor_file(const fs::path& path) {
 void require_weight(const TensorFile& file, const std::string& name, const std::vector<int64_t>& shape,
                     const std::string& where) {
   const std::vector<int64_t>& stored = file.shapes.at(name);
-  require(stored == shape, where, "tensor ", name, ": expected shape ", shape_text(shape), ", got ",
-          shape_text(stored), " (", file.path.string(), ")");
+  require(stored == shape, where, "tensor ", name, ": expected shape ", at::IntArrayRef(shape), ", got ",
+          at::IntArrayRef(stored), " (", file.path.string(), ")");
   const at::ScalarType dtype = file.dtypes.at(name);
   require(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf, where, "tensor ", name,
           ": expected float32, bfloat16 or float16, got ", dtype_name(dtype), " (", file.path.string(), ")");

@@ -25,10 +25,6 @@ TensorFile open_at_key(const std::filesystem::path& path, const std::string& key
   return file;
 }
 
-std::string shape_text(const std::vector<int64_t>& shape) {
-  return concat(at::IntArrayRef(shape));
-}
-
 // What other group size a tensor of this many numbers would fit; empty: none.
 std::string other_groups(const LinearSpec& spec, const std::vector<int64_t>& shape) {
   int64_t count = shape.empty() ? 0 : 1;
@@ -78,8 +74,8 @@ void GroupValues::require_tensor(const LinearSpec& spec, const std::string& leaf
   const std::vector<int64_t>& shape = file_.shapes.at(name);
   const std::vector<int64_t> column = {spec.rows * groups, 1}, matrix = {spec.rows, groups};
   if (shape != column && shape != matrix) {
-    refuse(concat("tensor ", name, ": expected shape ", shape_text(column), " for groups of ", group_size_,
-                  ", got ", shape_text(shape), other_groups(spec, shape)));
+    refuse(concat("tensor ", name, ": expected shape ", at::IntArrayRef(column), " for groups of ",
+                  group_size_, ", got ", at::IntArrayRef(shape), other_groups(spec, shape)));
   }
   if (!at::isFloatingType(file_.dtypes.at(name)))
     refuse(concat("tensor ", name, ": expected floating-point numbers, got ",

@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "quant/packed_linear.h"
+#include "quant/quantized_product.h"
 
 namespace qslaw {
 namespace {
@@ -17,8 +18,7 @@ struct ScaledProduct : torch::autograd::Function<ScaledProduct> {
                             int64_t bits) {
     context->save_for_backward({x, gamma, weight_NK, scale, zero});
     context->saved_data["bits"] = bits;
-    return at::linear(
-        x, scratch_fake_quantize(weight_NK, {scale, zero}, gamma, static_cast<int>(bits), x.scalar_type()));
+    return quantized_product(x, weight_NK, {scale, zero}, gamma, static_cast<int>(bits));
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -26,13 +26,8 @@ struct ScaledProduct : torch::autograd::Function<ScaledProduct> {
     const at::Tensor &x = saved[0], &gamma = saved[1], &weight_NK = saved[2];
     const GroupGrid grid{saved[3], saved[4]};
     const int bits = static_cast<int>(context->saved_data["bits"].toInt());
-    const at::Tensor dY_MN = gradients[0].reshape({-1, gradients[0].size(-1)});
-    const at::Tensor dX =
-        at::mm(dY_MN, scratch_fake_quantize(weight_NK, grid, gamma, bits, x.scalar_type())).view(x.sizes());
-    const at::Tensor x_MK = x.reshape({-1, x.size(-1)});
-    const at::Tensor dW_NK = at::mm(dY_MN.t(), x_MK).to(at::kFloat).contiguous();
-    const at::Tensor dGamma = gamma_gradient(weight_NK, grid, gamma, dW_NK, bits);
-    return {dX, dGamma, {}, {}, {}, {}};
+    const ProductGradients d = product_gradients(gradients[0], x, weight_NK, grid, gamma, bits);
+    return {d.x, gamma_gradient(weight_NK, grid, gamma, d.weight_NK, bits), {}, {}, {}, {}};
   }
 };
 

@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/quant_math.h"
+#include "quant/quantized_product.h"
 
 namespace qslaw {
 namespace {
@@ -21,8 +22,7 @@ struct ClippedProduct : torch::autograd::Function<ClippedProduct> {
                             const at::Tensor& zero, const at::Tensor& weight_NK, int64_t bits) {
     context->save_for_backward({x, scale, zero, weight_NK});
     context->saved_data["bits"] = bits;
-    return at::linear(
-        x, scratch_fake_quantize(weight_NK, {scale, zero}, {}, static_cast<int>(bits), x.scalar_type()));
+    return quantized_product(x, weight_NK, {scale, zero}, {}, static_cast<int>(bits));
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -30,11 +30,8 @@ struct ClippedProduct : torch::autograd::Function<ClippedProduct> {
     const at::Tensor &x = saved[0], &weight_NK = saved[3];
     const GroupGrid grid{saved[1], saved[2]};
     const int bits = static_cast<int>(context->saved_data["bits"].toInt());
-    const at::Tensor dY_MN = gradients[0].reshape({-1, gradients[0].size(-1)});
-    const at::Tensor dX =
-        at::mm(dY_MN, scratch_fake_quantize(weight_NK, grid, {}, bits, x.scalar_type())).view(x.sizes());
-    const at::Tensor dW_NK = at::mm(dY_MN.t(), x.reshape({-1, x.size(-1)})).to(at::kFloat).contiguous();
-    return {dX, scale_gradient(weight_NK, grid, dW_NK, bits), {}, {}, {}};
+    const ProductGradients d = product_gradients(gradients[0], x, weight_NK, grid, {}, bits);
+    return {d.x, scale_gradient(weight_NK, grid, d.weight_NK, bits), {}, {}, {}};
   }
 
   static at::Tensor scale_gradient(const at::Tensor& weight_NK, const GroupGrid& grid,

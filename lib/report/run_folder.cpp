@@ -16,8 +16,6 @@ using nlohmann::json;
 namespace qslaw {
 namespace {
 
-const std::vector<std::string> kStages = {"quantize", "warmup", "tune", "eval", "export"};
-
 std::string folder_name(const fs::path& path) {
   const fs::path clean = fs::absolute(path).lexically_normal();
   return (clean.has_filename() ? clean : clean.parent_path()).filename().string();
@@ -73,10 +71,6 @@ void describe_quantization(const RunFolder& run, RunHeadline& head) {
   if (find_stage(run, "warmup")) head.method += " + QSLAW warm-up";
 }
 
-bool leaves_model(const RunStage& stage) {
-  return stage.name != "eval" && stage.name != "export";
-}
-
 // A finished stage's inputs name the files that it was made from with their hashes (docs/formats.md).
 bool is_made_from(const RunStage& base, const std::string& inputs) {
   if (!base.report) return false;
@@ -89,13 +83,13 @@ const RunStage* other_base(const std::vector<RunStage>& before, const RunStage& 
   if (!fs::exists(stage.folder / "inputs.txt")) return nullptr;
   const std::string inputs = read_file(stage.folder / "inputs.txt");
   const auto found = std::find_if(before.begin(), before.end(), [&](const RunStage& base) {
-    return leaves_model(base) && !is_made_from(base, inputs);
+    return leaves_model(base.name) && !is_made_from(base, inputs);
   });
   return found == before.end() ? nullptr : &*found;
 }
 
 void load_stages(RunFolder& run) {
-  for (const std::string& name : kStages) {
+  for (const std::string& name : stage_names()) {
     auto stage = load_stage(run.path / name, name);
     if (!stage) continue;
     if (stage->report && run.name.empty()) run.name = stage->report->name;
@@ -135,7 +129,7 @@ RunFolder load_run(const fs::path& path) {
   } catch (const fs::filesystem_error& problem) {  // of a stage's folder that the system does not let us see
     fail("report", "cannot read ", problem.path1().string(), ": ", problem.code().message());
   }
-  require(!run.stages.empty(), "report", "expected a stage's folder (", join(kStages),
+  require(!run.stages.empty(), "report", "expected a stage's folder (", join(stage_names()),
           ") with report.json or metrics.jsonl, got none in ", path.string());
   if (run.name.empty()) run.name = folder_name(path);
   return run;

@@ -22,7 +22,33 @@ LayerBox gamma_box(const json& layer) {
           value("max")};
 }
 
-// The histograms of all layers, added up over common bins: each count is spread evenly over its own bin.
+// A count spread evenly from `begin` to `end`, added to equal bins of the range.
+void add_spread(double begin, double end, double count, const ValueRange& range, std::vector<double>& bins) {
+  const double width = (range.high - range.low) / static_cast<double>(bins.size());
+  for (size_t b = 0; b < bins.size(); ++b) {
+    const double left = range.low + static_cast<double>(b) * width;
+    const double overlap = std::min(end, left + width) - std::max(begin, left);
+    if (overlap > 0) bins[b] += count * overlap / (end - begin);
+  }
+}
+
+// Returns the sum of the histogram's counts.
+double add_histogram(const json& histogram, const ValueRange& range, std::vector<double>& bins) {
+  const json& counts = member_at(histogram, "counts");
+  const auto low = number_at(histogram, "low"), high = number_at(histogram, "high");
+  if (!counts.is_array() || counts.empty() || !low || !high || *high <= *low) return 0;
+  const double width = (*high - *low) / static_cast<double>(counts.size());
+  double total = 0;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (!counts[i].is_number()) continue;
+    const double begin = *low + static_cast<double>(i) * width, count = counts[i].get<double>();
+    add_spread(begin, begin + width, count, range, bins);
+    total += count;
+  }
+  return total;
+}
+
+// The histograms of all layers, added up over common bins.
 std::vector<ChartPoint> total_histogram(const json& gamma) {
   constexpr size_t kBins = 80;
   ValueRange range;
@@ -32,31 +58,15 @@ std::vector<ChartPoint> total_histogram(const json& gamma) {
       range.include(number_at(histogram, key).value_or(std::nan("")));
   }
   if (range.empty || range.high <= range.low) return {};
-  std::vector<double> shares(kBins, 0.0);
-  const double width = (range.high - range.low) / kBins;
+  std::vector<double> bins(kBins, 0.0);
   double total = 0;
-  for (const json& layer : gamma) {
-    const json& histogram = member_at(layer, "histogram");
-    const json& counts = member_at(histogram, "counts");
-    const auto low = number_at(histogram, "low"), high = number_at(histogram, "high");
-    if (!counts.is_array() || counts.empty() || !low || !high || *high <= *low) continue;
-    const double own_width = (*high - *low) / static_cast<double>(counts.size());
-    for (size_t i = 0; i < counts.size(); ++i) {
-      if (!counts[i].is_number()) continue;
-      const double from = *low + static_cast<double>(i) * own_width, count = counts[i].get<double>();
-      total += count;
-      for (size_t b = 0; b < kBins; ++b) {
-        const double left = range.low + static_cast<double>(b) * width;
-        const double overlap = std::min(from + own_width, left + width) - std::max(from, left);
-        if (overlap > 0) shares[b] += count * overlap / own_width;
-      }
-    }
-  }
+  for (const json& layer : gamma)
+    total += add_histogram(member_at(layer, "histogram"), range, bins);
+  const double width = (range.high - range.low) / kBins;
   std::vector<ChartPoint> points;
-  for (size_t b = 0; b < kBins; ++b) {
+  for (size_t b = 0; b < kBins; ++b)
     points.push_back(
-        {range.low + (static_cast<double>(b) + 0.5) * width, total > 0 ? 100 * shares[b] / total : 0});
-  }
+        {range.low + (static_cast<double>(b) + 0.5) * width, total > 0 ? 100 * bins[b] / total : 0});
   return points;
 }
 

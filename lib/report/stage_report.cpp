@@ -162,6 +162,15 @@ StageReport read_stage_report(const fs::path& folder) {
   return report;
 }
 
+const std::vector<std::string>& stage_names() {
+  static const std::vector<std::string> names = {"quantize", "warmup", "tune", "eval", "export"};
+  return names;
+}
+
+bool leaves_model(const std::string& stage) {
+  return stage == "quantize" || stage == "warmup" || stage == "tune";
+}
+
 bool is_stage_complete(const fs::path& folder) {
   return fs::exists(folder / "report.json") && read_stage_report(folder).status == "complete";
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 namespace qslaw {
 
@@ -49,6 +50,11 @@ void write_stage_report(const std::filesystem::path& folder, const StageReport& 
 
 /// Reads `folder`/report.json. UserError naming the file and the key when it is missing or malformed.
 StageReport read_stage_report(const std::filesystem::path& folder);
+
+/// The stages in the order in which `run` does them.
+const std::vector<std::string>& stage_names();
+/// Those that later ones build on.
+bool leaves_model(const std::string& stage);
 
 /// True when `folder`/report.json is there and says "complete".
 bool is_stage_complete(const std::filesystem::path& folder);

@@ -52,14 +52,14 @@ FULL = {"7b": [Case("7B, quantize rtn", "quantize", MODEL + QUANTIZE, 0.0),
         "blocks": [Case("{layers} blocks of 7B, quantize omniquant, {samples} x 2,048 tokens", "quantize", MODEL + OMNIQUANT, 10e9)]}
 
 
-def measure(case, recipe, o):
-    """What the dry run says, then the stage itself."""
-    command = [o.program, case.stage, recipe, "--device", "cpu", "--threads", o.threads]
+def measure(stage, recipe, limit, o, *more):
+    """What the dry run says, then the stage itself, as a process of its own."""
+    command = [o.program, stage, recipe, "--device", "cpu", "--threads", o.threads, *more]
     rows = json.loads(run([*command, "--dry-run", "--json"], o.threads).stdout)["estimate"]["rows"]
-    estimate = next(row for row in rows if row["stage"] == case.stage)
+    estimate = next(row for row in rows if row["stage"] == stage)
     done = run([*command, "-q"], o.threads)
     return {"estimate_bytes": estimate["peak"], "estimate_seconds": estimate["time"], "peak_bytes": done.peak_bytes,
-            "seconds": done.seconds, "limit_bytes": case.limit}
+            "seconds": done.seconds, "limit_bytes": limit}
 
 
 def packed_limit(out):
@@ -74,12 +74,12 @@ def measure_size(size, o):
     model = make_model(folder / "model", "llava", ["--size", "7b" if size == "blocks" else size, *layers])
     out, recipe, results = folder / "out", folder / "recipe.yaml", {}
     shutil.rmtree(out, ignore_errors=True)
-    values = {"out": out.resolve(), "model": model.resolve(), "text": make_text(o.out / "text.txt", lines=4 * o.samples + 400).resolve(),
+    values = {"out": out.resolve(), "model": model.resolve(), "text": make_text(o.out / f"text_{o.samples}.txt", lines=4 * o.samples + 400).resolve(),
               "demo": ROOT / "recipes/demo/data", "samples": o.samples, "epochs": o.epochs}
     for case in FULL[size]:
         recipe.write_text(case.recipe.format(**values))
         name = case.name.format(layers=o.layers, samples=o.samples)
-        results[name] = measure(case, recipe, o)
+        results[name] = measure(case.stage, recipe, case.limit, o)
         print(name, results[name], flush=True)
         if size == "7b" and case.stage == "quantize":
             results[name]["limit_bytes"] = packed_limit(out)
@@ -89,17 +89,11 @@ def measure_size(size, o):
 
 
 def demo(o):
-    """The small model: all stages of the demo's recipe, each as a process of its own."""
-    out, recipe, results = o.out / "demo", "recipes/demo/w4.yaml", {}
+    """The small model: the stages of the demo's recipe."""
+    out, recipe = o.out / "demo", "recipes/demo/w4.yaml"
     shutil.rmtree(out, ignore_errors=True)
-    for stage in ("quantize", "warmup", "tune", "eval"):
-        command = [o.program, stage, ROOT / recipe, "--out", out.resolve(), "--device", "cpu", "--threads", o.threads]
-        rows = json.loads(run([*command, "--dry-run", "--json"], o.threads).stdout)["estimate"]["rows"]
-        estimate = next(row for row in rows if row["stage"] == stage)
-        done = run([*command, "-q"], o.threads)
-        results[f"{recipe}, {stage}"] = {"estimate_bytes": estimate["peak"], "estimate_seconds": estimate["time"],
-                                         "peak_bytes": done.peak_bytes, "seconds": done.seconds, "limit_bytes": 1e9}
-    return results
+    return {f"{recipe}, {stage}": measure(stage, ROOT / recipe, 1e9, o, "--out", out.resolve())
+            for stage in ("quantize", "warmup", "tune", "eval")}
 
 
 def gigabytes(count):

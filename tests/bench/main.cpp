@@ -9,6 +9,7 @@
 #include "core/cpu.h"
 #include "core/error.h"
 #include "kernels/cuda_table.h"
+#include "tool_main.h"
 
 using namespace qslaw;
 
@@ -48,13 +49,5 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    return run({argv + 1, argv + argc});
-  } catch (const UserError& error) {
-    std::cerr << "error: " << error.what() << "\n";
-    return 2;
-  } catch (const std::exception& error) {
-    std::cerr << "error: [internal] " << error.what() << "\n";
-    return 1;
-  }
+  return tool_main(argc, argv, run);
 }

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "data/dataset.h"
+#include "tool_main.h"
 
 using namespace qslaw;
 using Clock = std::chrono::steady_clock;
@@ -37,10 +38,5 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    return run({argv + 1, argv + argc});
-  } catch (const UserError& error) {
-    std::cerr << "error: " << error.what() << "\n";
-    return 2;
-  }
+  return tool_main(argc, argv, run);
 }
