@@ -82,14 +82,12 @@ void require_packed_of_base(const Artifacts& artifacts) {
 
 // `run` has just looked at every stage before, or done it anew. Another device is fine: a model may be tuned
 // on a GPU and measured on the CPU.
-void require_present_inputs(const Experiment& experiment, const std::string& stage, const std::string& before,
-                            const StageReport& report) {
+void require_present_inputs(const Experiment& experiment, const std::string& stage,
+                            const std::string& before) {
   if (experiment.options.command == "run") return;
-  const std::string inputs = stage_inputs(experiment, before);
-  if (report.fingerprint == sha256(inputs)) return;
   const fs::path folder = experiment.folder(before);
-  const InputChange change = changed_inputs(folder, inputs);
-  if (change.only_device) return;
+  const InputChange change = changed_inputs(folder, stage_inputs(experiment, before));
+  if (change.what.empty() || change.only_device) return;
   fail(stage, "expected the recipe's ", before,
        " stage to be made of the present inputs, got one made of others (", change.what,
        "); `qslaw run` does it anew; or set that back, or name ", folder.string(),
@@ -138,7 +136,7 @@ Artifacts collect_artifacts(const Experiment& experiment, const std::string& sta
     require(is_stage_complete(folder), stage, "expected the recipe's ", before,
             " stage to be complete, got no report in ", folder.string(), "; run `qslaw ", before, "` first");
     const StageReport report = read_stage_report(folder);
-    require_present_inputs(experiment, stage, before, report);
+    require_present_inputs(experiment, stage, before);
     require_stage_files(folder, report, restart_remedy(before));
     add_stage(artifacts, folder, report, restart_remedy(before));
   }

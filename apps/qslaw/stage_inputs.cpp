@@ -13,6 +13,7 @@
 #include "data/picture_names.h"
 #include "eval/options.h"
 #include "eval/question_kinds.h"
+#include "input_lines.h"
 #include "model/original_layout.h"
 #include "quant/calibration.h"
 #include "recipe/paths.h"
@@ -26,15 +27,9 @@ namespace {
 // Of one data set. Sizes and times of so many take a second where nothing of them is cached.
 constexpr int64_t kMostPictures = 10000;
 const char* const kDevice = "device ";
-const char* const kMissing = " is missing";
 
-// "path size time".
 void describe_file(const fs::path& path, std::string& out) {
-  std::error_code missing;
-  const auto size = fs::file_size(path, missing);
-  const auto time = missing ? fs::file_time_type() : fs::last_write_time(path, missing);
-  out += missing ? path.string() + kMissing + "\n"
-                 : concat(path.string(), " ", size, " ", time.time_since_epoch().count(), "\n");
+  out += input_line(path) + "\n";
 }
 
 // A file, or every file directly in a folder.
@@ -140,22 +135,18 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-bool is_file(const std::string& line) {
-  return line.starts_with("/");
-}
-
-// A line of stage_inputs as a message names it: a file without its size and time.
+// A line of stage_inputs as a message names it.
 std::string input_name(const std::string& line) {
-  if (is_file(line)) return line.substr(0, line.rfind(' ', line.rfind(' ') - 1));
+  if (is_input_line(line)) return input_path(line);
   return line.substr(std::min(line.find_first_not_of(" -"), line.size()));
 }
 
 // `was` and `is` are the first lines that differ.
 std::string describe_change(const std::string& was, const std::string& is, const std::string& now) {
-  const bool gone = is_file(was) && now.find("\n" + input_name(was) + " ") == std::string::npos;
-  if (gone || is.ends_with(kMissing)) return "the missing file " + input_name(gone ? was : is);
-  if (is_file(is)) return "the changed file " + input_name(is);
-  return input_name(is) + " for " + (is_file(was) ? "the file " : "") + input_name(was);
+  const bool gone = is_input_line(was) && now.find("\n" + input_name(was) + " ") == std::string::npos;
+  if (gone || is_missing(is)) return "the missing file " + input_name(gone ? was : is);
+  if (is_input_line(is)) return "the changed file " + input_name(is);
+  return input_name(is) + " for " + (is_input_line(was) ? "the file " : "") + input_name(was);
 }
 
 // All but what the stages before it leave.
@@ -181,7 +172,7 @@ const std::string& known_own_inputs(const Experiment& experiment, const std::str
 // A line of describe_stage: a name and a SHA-256.
 bool is_artifact(const std::string& line) {
   constexpr size_t kDigits = 64;
-  if (is_file(line) || line.size() <= kDigits || line[line.size() - kDigits - 1] != ' ') return false;
+  if (is_input_line(line) || line.size() <= kDigits || line[line.size() - kDigits - 1] != ' ') return false;
   return line.find_first_not_of("0123456789abcdef", line.size() - kDigits) == std::string::npos;
 }
 
@@ -210,7 +201,7 @@ InputChange compare_inputs(const std::string& begun, const std::string& now) {
   InputChange change;
   for (size_t i = 0; i < std::max(was.size(), is.size()); ++i) {
     const std::string before = at(was, i), after = at(is, i);
-    if (before == after) continue;
+    if (is_same_input(before, after)) continue;
     change.only_device = before.starts_with(kDevice) && after.starts_with(kDevice);
     change.what = describe_change(before, after, now);
     if (!change.only_device) break;

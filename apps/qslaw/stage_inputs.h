@@ -12,8 +12,9 @@ inline constexpr const char* kInputsFile = "inputs.txt";
 
 /// Everything that decides a stage's result, one thing per line: its resolved section, the model section,
 /// seed, the sizes and times of the files they name, those of up to 10,000 pictures that each of its data
-/// sets names, and what the stages before it left. Its SHA-256 is the stage's fingerprint. Data and pictures
-/// are looked at by the first call for a stage; what the stages before it left, by every one.
+/// sets names, and what the stages before it left. Data and pictures are looked at by the first call for a
+/// stage; what the stages before it left, by every one. Kept with a digest of each file (input_lines.h), it
+/// is what a later start is compared with; its SHA-256 is the stage's fingerprint.
 std::string stage_inputs(const Experiment& experiment, const std::string& stage);
 
 /// How the present inputs differ from those that a stage began with.

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "input_lines.h"
 #include "stage_locks.h"
 #include "train/checkpoint.h"
 
@@ -98,7 +99,7 @@ StageState find_state(const Experiment& experiment, const std::string& stage, co
   if (!is_stage_complete(folder))
     return goes_on(experiment, stage, inputs) ? StageState::resumed : StageState::fresh;
   const StageReport report = read_stage_report(folder);
-  if (report.fingerprint != sha256(inputs)) {
+  if (!changed_inputs(folder, inputs).what.empty()) {
     require_same_device(stage, folder, inputs);
     require_room_aside(experiment, stage);
     return StageState::fresh;
@@ -124,7 +125,7 @@ void prepare_fresh(const Experiment& experiment, const std::string& stage, const
   for (const char* file : kResultFiles)
     fs::remove(folder / file);
   remove_checkpoints(folder);
-  write_file_atomic(folder / kInputsFile, inputs);
+  write_file_atomic(folder / kInputsFile, with_digests(inputs));
   write_file_atomic(folder / "recipe.yaml", recipe_yaml(experiment.recipe));
 }
 

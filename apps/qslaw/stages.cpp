@@ -84,7 +84,9 @@ StageOutcome run_stage(const Experiment& experiment, const std::string& stage) {
   }
   if (needs_model(experiment, {stage})) verify_artifacts(collect_artifacts(experiment, stage), stage);
   if (state == StageState::fresh) prepare_fresh(experiment, stage, inputs);
-  return {do_stage(experiment, stage, sha256(inputs), state == StageState::resumed), true};
+  // Of what it began with: the same content may have another time now.
+  const std::string fingerprint = sha256(read_file(folder / kInputsFile));
+  return {do_stage(experiment, stage, fingerprint, state == StageState::resumed), true};
 }
 
 void add_file_hashes(StageReport& report, const std::filesystem::path& folder,

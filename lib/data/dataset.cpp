@@ -4,7 +4,6 @@
 #include <array>
 
 #include "core/error.h"
-#include "core/files.h"
 
 namespace qslaw {
 
@@ -117,23 +116,6 @@ void require_supervised(const Sample& sample, const Tokenizer& tokenizer, const 
   }
   fail(where, "expected at least one token to learn, got none of ", sample.ids.size(),
        " (too long a question, or an empty answer?): ", describe_mask(sample, tokenizer));
-}
-
-std::string pictures_fingerprint(const Dataset& dataset, int64_t samples) {
-  namespace fs = std::filesystem;
-  std::string all;
-  const int64_t step = std::max<int64_t>(1, dataset.size() / std::max<int64_t>(1, samples));
-  for (int64_t i = 0; i < dataset.size(); i += step) {
-    try {
-      for (const fs::path& picture : dataset.at(i).pictures) {
-        all += concat(picture.string(), " ", fs::file_size(picture), " ",
-                      fs::last_write_time(picture).time_since_epoch().count(), "\n");
-      }
-    } catch (const UserError&) {
-      all += "bad\n";
-    }
-  }
-  return sha256(all);
 }
 
 }  // namespace qslaw

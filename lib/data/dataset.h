@@ -77,9 +77,4 @@ void cut_to_length(Sample& sample, int64_t max_length, int64_t tokens_per_pictur
 /// UserError showing the mask unless at least one label can be learned.
 void require_supervised(const Sample& sample, const Tokenizer& tokenizer, const std::string& where);
 
-/// Hash of sizes and times of the pictures of up to `samples` evenly spread samples: enough to notice that a
-/// folder of pictures was made anew, without looking at hundreds of thousands of files. Samples that are bad
-/// count as such.
-std::string pictures_fingerprint(const Dataset& dataset, int64_t samples = 1000);
-
 }  // namespace qslaw

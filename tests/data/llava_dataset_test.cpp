@@ -172,18 +172,6 @@ TEST_CASE("llava data: lengths are words, negative without a picture") {
   CHECK(files.open()->modality_lengths() == Ids{6, -2, -2, -3, 4, -1, -1, 1, 3});
 }
 
-TEST_CASE("llava data: the pictures' fingerprint follows their sizes and names, and counts bad samples") {
-  Files files(array_of({kGood, with_image("\"a.png\""), with_image("\"b.png\"")}));
-  const std::string before = pictures_fingerprint(*files.open());
-  CHECK(before == pictures_fingerprint(*files.open()));
-  files.folder.write("images/b.png", "another");
-  const std::string changed = pictures_fingerprint(*files.open());
-  CHECK(changed != before);
-  CHECK(pictures_fingerprint(*files.open(), 1) != changed);  // only the first sample: no picture
-  std::filesystem::remove(files.folder.path() / "images/b.png");
-  CHECK(pictures_fingerprint(*files.open()) != changed);
-}
-
 TEST_CASE("llava data: a bad sample's error names file, index, id and reason") {
   const auto sample = [](const std::string& fields) {
     return array_of({kGood, "{\"id\": \"bad7\", " + fields + "}"});

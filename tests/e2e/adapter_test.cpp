@@ -51,7 +51,9 @@ TEST_CASE("a LoRA folder is measured, exported and tuned on as the adapter it ca
   CHECK(results_of(second / "tune").at("heldout").at("before") ==
         results_of(first / "tune").at("heldout").at("after"));
   CHECK(results_of(second / "eval").at("loss") != results_of(first / "eval").at("loss"));  // the tuned one
-  touch(first / "export" / "peft" / "adapter_model.safetensors");
+  const fs::path weights = first / "export" / "peft" / "adapter_model.safetensors";
+  flip_bit(weights);
+  touch(weights);  // whatever the clock's resolution
   const ProgramResult changed = experiment.run("run", {"--dry-run", "--json"});
   require_success(changed);
   const json stages = json::parse(changed.out).at("stages").at("rows");

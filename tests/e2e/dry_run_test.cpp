@@ -208,7 +208,7 @@ TEST_CASE("a dry run says which stages are done anew whatever those before them 
   experiment.write_recipe(kQuantize + kTune + benchmark("kind: loss, " + kHeldout) + kExport);
   require_success(experiment.run("run"));
   fs::remove(experiment.output() / "export" / "hf" / "config.json");
-  touch(experiment.data("heldout.json"));
+  change(experiment.data("heldout.json"));
   const ProgramResult result = dry_run(experiment, "run", {"--set", "quantize.bits=3"});
   require_success(result);
   const json stages = json::parse(result.out).at("stages").at("rows");

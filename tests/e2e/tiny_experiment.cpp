@@ -176,6 +176,17 @@ void touch(const fs::path& path) {
   fs::last_write_time(path, fs::last_write_time(path) + std::chrono::seconds(10));
 }
 
+void flip_bit(const fs::path& path, size_t position) {
+  std::string bytes = file_bytes(path);
+  char& byte = bytes.at(bytes.size() - position);
+  byte = static_cast<char>(byte ^ 1);
+  write_text(path, bytes);
+}
+
+void change(const fs::path& path) {
+  write_text(path, file_bytes(path) + "\n");
+}
+
 std::vector<json> repeatable_metrics(const fs::path& stage) {
   std::vector<json> lines;
   std::istringstream in(file_bytes(stage / "metrics.jsonl"));

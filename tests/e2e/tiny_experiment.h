@@ -52,6 +52,10 @@ nlohmann::json json_file(const std::filesystem::path& path);
 void cut_picture(const std::filesystem::path& picture);
 /// Makes its time of last change ten seconds later.
 void touch(const std::filesystem::path& path);
+/// Flips one bit of the byte at `position`, counted from the end.
+void flip_bit(const std::filesystem::path& path, size_t position = 1);
+/// Appends a line's end, which neither JSON nor a picture minds.
+void change(const std::filesystem::path& path);
 
 /// The lines of a stage's metrics.jsonl without what a clock or the memory decides.
 std::vector<nlohmann::json> repeatable_metrics(const std::filesystem::path& stage);
