@@ -1,9 +1,12 @@
 #include "io/tensor_file.h"
 
+#include <ATen/ATen.h>
+
 #include <memory>
 
 #include "core/error.h"
 #include "io/dtypes.h"
+#include "io/mapped_file.h"
 #include "io/safetensors.h"
 #include "io/torch_file.h"
 
@@ -24,6 +27,12 @@ TensorFile open_as(const fs::path& path) {
 }
 
 }  // namespace
+
+at::Tensor copy_from_file(const at::Tensor& tensor, at::Device device, at::ScalarType dtype) {
+  at::Tensor copy = tensor.to(device, dtype, /*non_blocking=*/false, /*copy=*/true);
+  if (tensor.is_contiguous()) release_mapped_pages(tensor.const_data_ptr(), tensor.nbytes());
+  return copy;
+}
 
 bool is_torch_file(const fs::path& path) {
   const std::string ending = path.extension().string();

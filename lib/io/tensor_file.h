@@ -25,6 +25,10 @@ TensorFile open_tensor_file(const std::filesystem::path& path);
 void require_weight(const TensorFile& file, const std::string& name, const std::vector<int64_t>& shape,
                     const std::string& where);
 
+/// A copy of a tensor that may alias a mapped file, whose pages then leave this process' memory: a model is
+/// loaded within its own size.
+at::Tensor copy_from_file(const at::Tensor& tensor, at::Device device, at::ScalarType dtype);
+
 /// True for names of torch.save's files.
 bool is_torch_file(const std::filesystem::path& path);
 

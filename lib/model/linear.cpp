@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "io/tensor_file.h"
 #include "kernels/dense_product.h"
 
 namespace qslaw {
@@ -24,8 +25,7 @@ int64_t DenseLinear::weight_bytes() const {
 
 LinearMaker dense_maker(at::ScalarType dtype, at::Device device) {
   return [=](const LinearSpec&, const std::function<at::Tensor()>& read_weight) {
-    // copy=true: the mapping of the file must not be written to, nor pinned for the model's life.
-    return std::make_unique<DenseLinear>(read_weight().to(device, dtype, false, true));
+    return std::make_unique<DenseLinear>(copy_from_file(read_weight(), device, dtype));
   };
 }
 

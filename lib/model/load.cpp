@@ -3,17 +3,17 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
+#include "io/tensor_file.h"
 #include "model/original_layout.h"
 #include "model/part_getters.h"
 
 namespace qslaw {
 namespace {
 
-// Copies out of the mapped file, so that no page of it stays pinned.
 struct Placement {
   at::ScalarType dtype;
   at::Device device;
-  at::Tensor operator()(const at::Tensor& tensor) const { return tensor.to(device, dtype, false, true); }
+  at::Tensor operator()(const at::Tensor& tensor) const { return copy_from_file(tensor, device, dtype); }
 };
 
 Llama load_language(const TensorGetter& get, const LanguageConfig& config, const Placement& place,

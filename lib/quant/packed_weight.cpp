@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "io/dtypes.h"
+#include "io/tensor_file.h"
 #include "quant/normal_float.h"
 
 namespace qslaw {
@@ -53,7 +54,7 @@ class PackedReader {
             name, ": expected ", dtype_name(dtype), " ", at::IntArrayRef(shape), ", got ",
             dtype_name(tensor.scalar_type()), " ", tensor.sizes(), " (", file_.path().string(), ")");
     used_.insert(name);
-    return tensor.clone();
+    return copy_from_file(tensor, at::kCPU, dtype);
   }
   void require_all_used() const {
     for (const auto& [name, entry] : file_.entries()) {

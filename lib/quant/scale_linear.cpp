@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "io/tensor_file.h"
 #include "quant/packed_linear.h"
 #include "quant/quantized_product.h"
 
@@ -77,8 +78,9 @@ LinearMaker scale_maker(const PackedLanguage& language, int64_t first_layer, at:
                     const std::function<at::Tensor()>& read_weight) -> std::unique_ptr<Linear> {
     if (spec.layer < first_layer) return packed(spec, read_weight);
     const GroupGrid& grid = language.weights.at(spec.name)->grid;
+    const at::Tensor in_file_NK = read_weight();
     auto linear =
-        std::make_unique<ScaleLinear>(spec, read_weight().to(device, false, true),
+        std::make_unique<ScaleLinear>(spec, copy_from_file(in_file_NK, device, in_file_NK.scalar_type()),
                                       GroupGrid{grid.scale.to(device), grid.zero.to(device)}, language.bits);
     made.push_back(linear.get());
     return linear;

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "quant/normal_float.h"
+#include "report/host_memory.h"
 
 using namespace qslaw;
 namespace fs = std::filesystem;
@@ -55,6 +56,36 @@ TEST_CASE("a packed language model reads back byte for byte") {
     CHECK(at::equal(read.weights.at(name)->grid.scale, weight->grid.scale));
     CHECK(at::equal(read.weights.at(name)->grid.zero, weight->grid.zero));
   }
+}
+
+TEST_CASE("reading a packed language model takes its bytes once, not the mapped file's as well") {
+  const TemporaryFolder folder;
+  const std::vector<LinearSpec> specs = {{"model.layers.0.a", 0, 8192, 8192},
+                                         {"model.layers.1.a", 1, 8192, 8192}};
+  {
+    PackedLanguage language{"rtn", 8, 64, {}};
+    for (const LinearSpec& spec : specs) {
+      auto packed = std::make_shared<PackedWeight>();
+      packed->bits = 8;
+      packed->group_size = 64;
+      packed->codes = at::zeros({spec.rows, spec.columns}, at::kByte);
+      packed->grid = {at::ones({spec.rows, spec.columns / 64}),
+                      at::zeros({spec.rows, spec.columns / 64}, at::kShort)};
+      language.weights[spec.name] = packed;
+    }
+    write_packed_language(folder.path / "a", language);
+  }
+  reset_peak_host_bytes();
+  const int64_t before = current_host_bytes();
+  if (peak_host_bytes() > before + (1 << 20)) {
+    WARN("this system does not let the peak begin anew");
+    return;
+  }
+  const PackedLanguage language = read_packed_language(folder.path / "a", specs);
+  // A tensor's pages go when it has been copied, so beside the bytes one tensor's, half of them, may be
+  // resident.
+  CHECK(static_cast<double>(peak_host_bytes() - before) < 1.6 * static_cast<double>(language.bytes()));
+  CHECK(static_cast<double>(current_host_bytes() - before) < 1.1 * static_cast<double>(language.bytes()));
 }
 
 TEST_CASE("codes are packed as the examples of docs/formats.md say") {
