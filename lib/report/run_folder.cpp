@@ -2,24 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "report/metrics.h"
 #include "report/number_text.h"
+#include "report/run_names.h"
 
 namespace fs = std::filesystem;
 using nlohmann::json;
 
 namespace qslaw {
 namespace {
-
-std::string folder_name(const fs::path& path) {
-  const fs::path clean = fs::absolute(path).lexically_normal();
-  return (clean.has_filename() ? clean : clean.parent_path()).filename().string();
-}
 
 bool is_stage_folder(const fs::path& folder) {
   const auto has = [&](const char* file) { return fs::exists(folder / file); };
@@ -29,9 +24,8 @@ bool is_stage_folder(const fs::path& folder) {
 void require_run_folder(const fs::path& path) {
   require(fs::is_directory(path), "report", "expected a run's output folder, got ", path.string());
   if (!is_stage_folder(path)) return;
-  const fs::path clean = (fs::absolute(path) / "").lexically_normal().parent_path();
   fail("report", "expected a run's output folder, got the folder of one stage: ", path.string(),
-       "; the run's is ", clean.parent_path().string());
+       "; the run's is ", clean_path(path).parent_path().string());
 }
 
 std::optional<RunStage> load_stage(const fs::path& folder, const std::string& name) {
@@ -131,7 +125,7 @@ RunFolder load_run(const fs::path& path) {
   }
   require(!run.stages.empty(), "report", "expected a stage's folder (", join(stage_names()),
           ") with report.json or metrics.jsonl, got none in ", path.string());
-  if (run.name.empty()) run.name = folder_name(path);
+  if (run.name.empty()) run.name = path_end(path, 1);
   return run;
 }
 
@@ -141,12 +135,7 @@ std::vector<RunFolder> load_runs(const std::vector<fs::path>& paths) {
     require(fs::is_directory(path), "report", "expected a run's output folder, got ", path.string());
   std::vector<RunFolder> runs =
       paths.size() > 1 ? load_readable(paths) : std::vector<RunFolder>{load_run(paths.at(0))};
-  std::multiset<std::string> names;
-  for (const RunFolder& run : runs)
-    names.insert(run.name);
-  for (RunFolder& run : runs) {
-    if (names.count(run.name) > 1) run.name += " (" + folder_name(run.path) + ")";
-  }
+  tell_apart(runs);
   return runs;
 }
 

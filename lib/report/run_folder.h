@@ -33,9 +33,9 @@ struct RunFolder {
 /// stage's folder, or a file is malformed.
 RunFolder load_run(const std::filesystem::path& path);
 
-/// The runs of several folders; runs of the same name get their folder's name appended. Of several, those
-/// that cannot be read are left out with a warning. UserError when none can be read, or a folder is not
-/// there. REQUIRES: at least one.
+/// The runs of several folders. Runs of the same name are named by their folders instead, with as many of the
+/// folders above as tell them apart. Of several, those that cannot be read are left out with a warning.
+/// UserError when none can be read, or a folder is not there. REQUIRES: at least one.
 std::vector<RunFolder> load_runs(const std::vector<std::filesystem::path>& paths);
 
 /// The stage, or null.

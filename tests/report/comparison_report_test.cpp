@@ -87,15 +87,37 @@ TEST_CASE("of several runs those that cannot be read are left out") {
     CHECK(has(refusal_of([&] { load_runs({folder->path}); }), folder->path.string()));
 }
 
-TEST_CASE("runs of one name are told apart by their folders, also the same folder twice") {
-  const ReportFolder first, second;
-  write_run(first);
-  write_run(second);
-  const auto runs = load_runs({first.path, second.path});
-  CHECK(runs[0].name == "digits_w4 (" + first.path.filename().string() + ")");
-  CHECK(runs[0].name != runs[1].name);
-  write_comparison_report({first.path, first.path}, first.path / "c.html");
-  CHECK(XmlCheck::fault(first.read("c.html")) == "");
+TEST_CASE("runs of one name are named by their folders, also the same folder twice") {
+  const ReportFolder top;
+  const auto names = [&](const std::vector<std::string>& folders) {
+    std::vector<std::filesystem::path> paths;
+    for (const std::string& folder : folders)
+      paths.push_back(top.path / folder);
+    std::vector<std::string> found;
+    for (const RunFolder& run : load_runs(paths))
+      found.push_back(run.name);
+    return found;
+  };
+  using Names = std::vector<std::string>;
+  for (const char* folder : {"a/w4", "a/w3", "b/w4", "c"}) {
+    std::filesystem::create_directories(top.path / folder);
+    const ReportFolder made;
+    write_run(made);
+    std::filesystem::copy(made.path, top.path / folder, std::filesystem::copy_options::recursive);
+  }
+  CHECK(names({"a/w4", "a/w3/", "c"}) == Names{"w4", "w3", "c"});
+  CHECK(names({"a/w4", "a/w3", "b/w4"}) == Names{"a/w4", "w3", "b/w4"});
+  CHECK(names({"a/w4", "b/../a/w4"}) == Names{"digits_w4", "digits_w4"});
+  CHECK(names({"a/w4", "a/w4", "c"}) == Names{"w4", "w4", "c"});
+  // A name that another run's folder has.
+  const ReportFolder other;
+  write_run(other, 90, "w3");
+  const auto runs = load_runs({top.path / "a/w3", top.path / "c", other.path});
+  CHECK(runs[0].name == "a/w3");
+  CHECK(runs[1].name == "c");
+  CHECK(has(runs[2].name, other.path.filename().string()));
+  write_comparison_report({top.path / "c", top.path / "c"}, top.path / "c.html");
+  CHECK(XmlCheck::fault(top.read("c.html")) == "");
 }
 
 TEST_CASE("numbers that were measured differently are marked, none of them is the best") {
