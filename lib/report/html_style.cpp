@@ -104,6 +104,8 @@ td:first-child { font-weight: 600; min-width: 6em; }
 .sample { display: flex; flex-direction: column; min-width: 0; background: var(--surface); border: 1px solid var(--line);
   border-radius: 10px; overflow: hidden; }
 .sample img { display: block; width: 100%; height: 190px; object-fit: contain; background: var(--soft); }
+.absent { display: grid; place-items: center; height: 190px; padding: 16px; background: var(--soft); color: var(--muted);
+  font-size: 14px; text-align: center; }
 .sample .body { padding: 12px 16px 14px; display: flex; flex-direction: column; gap: 8px; min-width: 0; flex: 1; }
 .verdict { font-size: 13px; font-weight: 650; }
 .right .verdict { color: var(--good); }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
+#include <set>
 #include <string_view>
 
 #include "core/error.h"
@@ -78,49 +80,64 @@ std::vector<json> picture_lines(const fs::path& path) {
   return lines;
 }
 
-std::string find_picture(const RunFolder& run, const std::string& name) {
-  const fs::path path(name);
-  if (path.is_absolute()) return picture_data_uri(path);
-  const std::string in_eval = picture_data_uri(run.path / "eval" / path);
-  return in_eval.empty() ? picture_data_uri(run.path / path) : in_eval;
+bool is_there(const fs::path& path) {
+  std::error_code ignored;  // of a name that no file can have, or a folder that is closed to us
+  return fs::exists(path, ignored);
 }
 
-// `wanted` of the lines with `correct`, evenly spread. Where a picture cannot be read, the next lines are
-// tried.
-std::vector<PictureSample> pick(const RunFolder& run, const std::string& benchmark,
-                                const std::vector<json>& lines, bool correct, size_t wanted) {
-  std::vector<const json*> matching;
-  for (const json& line : lines) {
-    if (line["correct"].get<bool>() == correct) matching.push_back(&line);
-  }
-  std::vector<PictureSample> picked;
-  size_t next = 0;
-  for (size_t k = 0; k < wanted; ++k) {
-    for (next = std::max(next, k * matching.size() / wanted); next < matching.size(); ++next) {
-      PictureSample sample = to_sample(benchmark, *matching[next]);
-      sample.data_uri = find_picture(run, text_at(*matching[next], "picture"));
-      if (sample.data_uri.empty()) continue;
-      picked.push_back(std::move(sample));
-      ++next;
-      break;
+fs::path picture_path(const RunFolder& run, const std::string& name) {
+  const fs::path path(name), in_eval = run.path / "eval" / path;  // an absolute path stays itself
+  return is_there(in_eval) ? in_eval : run.path / path;
+}
+
+PictureSample read_sample(const RunFolder& run, const std::string& benchmark, const json& line) {
+  PictureSample sample = to_sample(benchmark, line);
+  const fs::path path = picture_path(run, text_at(line, "picture"));
+  sample.data_uri = picture_data_uri(path);
+  sample.has_picture = is_there(path);
+  return sample;
+}
+
+using Lines = std::vector<const json*>;
+
+// Of the lines [begin, end), the first whose picture can be shown and has not been, else one that can be
+// shown, else the first.
+PictureSample best_sample(const RunFolder& run, const std::string& benchmark, const Lines& lines,
+                          size_t begin, size_t end, std::set<std::string>& shown) {
+  std::optional<PictureSample> shown_before;
+  for (size_t i = begin; i < end; ++i) {
+    const std::string picture = text_at(*lines[i], "picture");
+    const bool is_new = shown.count(picture) == 0;
+    if (!is_new && shown_before) continue;
+    PictureSample sample = read_sample(run, benchmark, *lines[i]);
+    if (sample.data_uri.empty()) continue;
+    if (is_new) {
+      shown.insert(picture);
+      return sample;
     }
+    shown_before = std::move(sample);
   }
-  return picked;
+  return shown_before ? *shown_before : read_sample(run, benchmark, *lines[begin]);
 }
 
-std::vector<PictureSample> mixed(std::vector<PictureSample> wrong, std::vector<PictureSample> right,
-                                 size_t most) {
-  // Half of each; what one side lacks the other may fill.
+// Half of each; what one side lacks the other may fill. Spread evenly, in turn.
+void add_mixed(const RunFolder& run, const std::string& benchmark, const std::vector<json>& all, size_t most,
+               std::set<std::string>& shown, std::vector<PictureSample>& out) {
+  Lines right, wrong;
+  for (const json& line : all)
+    (line["correct"].get<bool>() ? right : wrong).push_back(&line);
   const size_t right_count =
       std::min(right.size(), std::max(most - most / 2, most - std::min(most, wrong.size())));
-  wrong.resize(std::min(wrong.size(), most - right_count));
-  right.resize(right_count);
-  std::vector<PictureSample> out;
-  for (size_t i = 0; i < std::max(wrong.size(), right.size()); ++i) {
-    if (i < right.size()) out.push_back(std::move(right[i]));
-    if (i < wrong.size()) out.push_back(std::move(wrong[i]));
+  const size_t wrong_count = std::min(wrong.size(), most - right_count);
+  const auto add = [&](const Lines& lines, size_t k, size_t count) {
+    if (k >= count) return;
+    out.push_back(
+        best_sample(run, benchmark, lines, k * lines.size() / count, (k + 1) * lines.size() / count, shown));
+  };
+  for (size_t k = 0; k < std::max(right_count, wrong_count); ++k) {
+    add(right, k, right_count);
+    add(wrong, k, wrong_count);
   }
-  return out;
 }
 
 std::vector<fs::path> prediction_files(const RunFolder& run) {
@@ -132,24 +149,6 @@ std::vector<fs::path> prediction_files(const RunFolder& run) {
   }
   std::sort(files.begin(), files.end());
   return files;
-}
-
-Html html_sample(const PictureSample& sample) {
-  Html verdict = html_text(sample.correct ? "\xE2\x9C\x93 Right " : "\xE2\x9C\x97 Wrong ");
-  verdict += html_element("span", "id", html_text(sample.benchmark + " " + sample.id));
-  Html answers = html_element("dt", "", html_text("Model"));
-  answers += html_element("dd", "", html_text(sample.text.empty() ? "(nothing)" : sample.text));
-  answers += html_element("dt", "", html_text("Read as"));
-  answers += html_element("dd", "", html_text(sample.parsed.empty() ? "no answer found" : sample.parsed));
-  answers += html_element("dt", "", html_text("Correct"));
-  answers += html_element("dd", "", html_text(sample.answer));
-  Html body = html_element("p", "verdict", verdict);
-  body += html_element("p", "question", html_text(sample.question));
-  body += html_element("dl", "", answers);
-  Html out{"<img alt=\"" + escape_markup("Picture of sample " + sample.id) + "\" src=\"" + sample.data_uri +
-           "\"/>"};
-  out += html_element("div", "body", body);
-  return html_element("article", sample.correct ? "sample right" : "sample wrong", out);
 }
 
 }  // namespace
@@ -164,6 +163,7 @@ std::string picture_data_uri(const fs::path& path) {
 
 std::vector<PictureSample> choose_samples(const RunFolder& run, size_t most) {
   std::vector<PictureSample> samples;
+  std::set<std::string> shown;
   std::vector<std::pair<std::string, std::vector<json>>> benchmarks;
   for (const fs::path& file : prediction_files(run)) {
     auto lines = picture_lines(file);
@@ -172,19 +172,9 @@ std::vector<PictureSample> choose_samples(const RunFolder& run, size_t most) {
   for (size_t b = 0; b < benchmarks.size(); ++b) {
     const auto& [name, lines] = benchmarks[b];
     const size_t share = most * (b + 1) / benchmarks.size() - most * b / benchmarks.size();
-    for (auto& sample :
-         mixed(pick(run, name, lines, false, share), pick(run, name, lines, true, share), share)) {
-      samples.push_back(std::move(sample));
-    }
+    add_mixed(run, name, lines, share, shown, samples);
   }
   return samples;
-}
-
-Html html_samples(const std::vector<PictureSample>& samples) {
-  Html out;
-  for (const PictureSample& sample : samples)
-    out += html_sample(sample);
-  return html_element("div", "samples", out);
 }
 
 }  // namespace qslaw

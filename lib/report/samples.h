@@ -18,16 +18,17 @@ struct PictureSample {
   std::string parsed;    // what was read from it; empty: nothing could be read
   std::string answer;    // the correct one
   bool correct = false;
-  std::string data_uri;  // the picture itself
+  std::string data_uri;      // the picture itself; empty where it cannot be shown
+  bool has_picture = false;  // there is such a file
 };
 
 /// The picture as a data URI; empty when the file is missing, larger than a mebibyte, or not a JPEG, PNG,
 /// GIF, WebP or BMP by its first bytes.
 std::string picture_data_uri(const std::filesystem::path& path);
 
-/// Up to `most` samples with a readable picture, right and wrong ones in turn, spread evenly over each
-/// benchmark. A relative `picture` is looked up in the eval folder, then in the run's. Lines that are not
-/// JSON are passed over.
+/// Up to `most` samples with a picture, right and wrong ones in turn, spread evenly over each benchmark.
+/// Those whose picture can be shown come first, and of these pictures that no sample before has. A relative
+/// `picture` is looked up in the eval folder, then in the run's. Lines that are not JSON are passed over.
 std::vector<PictureSample> choose_samples(const RunFolder& run, size_t most);
 
 /// The samples as a grid of pictures, each with question, the model's answer and the correct one.

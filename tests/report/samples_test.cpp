@@ -1,5 +1,7 @@
 #include "report/samples.h"
 
+#include <set>
+
 #include "report/fabricated_run.h"
 #include "report/markup.h"
 #include "report/run_folder.h"
@@ -46,6 +48,48 @@ TEST_CASE("a sample of an older file has its prompt for a question") {
   const auto samples = choose_samples(load_run(folder.path), 12);
   REQUIRE(samples.size() == 1);
   CHECK(samples[0].question == "A chat. USER: \nWhich <one>? ASSISTANT:");
+}
+
+TEST_CASE("samples show different pictures where there are enough, spread over the whole test set") {
+  const ReportFolder folder;
+  write_stage(folder, "eval", eval_results(50));
+  // Four questions on each of forty pictures, every second answered right; two benchmarks on the same ones.
+  std::string lines;
+  for (int i = 0; i < 160; ++i) {
+    const std::string picture = "pictures/" + std::to_string(i / 4) + ".png";
+    lines += prediction(i, i % 2 == 0, picture).dump() + "\n";
+    folder.write(picture, kPng + std::to_string(i / 4));
+  }
+  folder.write("eval/predictions/a.jsonl", lines);
+  folder.write("eval/predictions/b.jsonl", lines);
+  const auto samples = choose_samples(load_run(folder.path), 12);
+  REQUIRE(samples.size() == 12);
+  std::set<std::string> pictures;
+  int last = 0;
+  for (const PictureSample& sample : samples) {
+    pictures.insert(sample.data_uri);
+    last = std::max(last, std::stoi(sample.id));
+  }
+  CHECK(pictures.size() == 12);
+  CHECK(last >= 100);  // of a third of the right or wrong lines at their end
+}
+
+TEST_CASE("where a picture is gone the page says so, and others come first") {
+  const ReportFolder folder;
+  write_stage(folder, "eval", eval_results(50));
+  write_predictions(folder, 1, 1);
+  CHECK_FALSE(has(report_of(folder), "Picture not"));
+  std::filesystem::remove(folder.path / "pictures/p.png");
+  CHECK(occurrences(report_of(folder), "Picture not found") == 2);
+  folder.write("pictures/p.png", "no picture");
+  CHECK(occurrences(report_of(folder), "Picture not shown: over 1 MiB, or of another kind") == 2);
+
+  folder.write("eval/predictions/scienceqa.jsonl", prediction(1, true, "absent.png").dump() + "\n" +
+                                                       prediction(2, true, "present.png").dump() + "\n");
+  folder.write("present.png", kPng);
+  const auto samples = choose_samples(load_run(folder.path), 1);
+  REQUIRE(samples.size() == 1);
+  CHECK(samples[0].id == "2");
 }
 
 TEST_CASE("only pictures are embedded") {
