@@ -75,13 +75,15 @@ std::vector<std::string> nested_keys(const std::vector<json>& metrics, const std
 std::vector<std::pair<double, std::string>> phase_marks(const std::vector<json>& metrics) {
   auto marks = phase_starts(metrics);
   if (!marks.empty()) marks.erase(marks.begin());
+  for (auto& [step, name] : marks)
+    step -= 1;
   return marks;
 }
 
 std::vector<double> phase_borders(const std::vector<json>& metrics) {
   std::vector<double> borders;
-  for (const auto& [step, name] : phase_marks(metrics))
-    borders.push_back(step);
+  for (const auto& [done, name] : phase_marks(metrics))
+    borders.push_back(done + 1);
   return borders;
 }
 

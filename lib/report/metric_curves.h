@@ -21,10 +21,10 @@ std::vector<ChartPoint> nested_curve(const std::vector<nlohmann::json>& metrics,
 /// The keys found in `group` of any line, in alphabetical order.
 std::vector<std::string> nested_keys(const std::vector<nlohmann::json>& metrics, const std::string& group);
 
-/// Where each phase but the first begins: (step, "phase 2").
+/// Where each phase but the first begins, in steps done: (20, "phase 2") where its first step is the 21st.
 std::vector<std::pair<double, std::string>> phase_marks(const std::vector<nlohmann::json>& metrics);
 
-/// The steps of phase_marks: a curve's borders.
+/// The first step of each phase but the first: a curve's borders.
 std::vector<double> phase_borders(const std::vector<nlohmann::json>& metrics);
 
 /// What a curve begins and ends with in each phase, one row per phase: its name, its steps ("1 to 20"), the

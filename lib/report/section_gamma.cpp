@@ -79,7 +79,7 @@ Html histogram_figure(std::vector<ChartPoint> points) {
   chart.smooth = false;
   chart.last_values = false;
   chart.y_axis = ValueAxis::kLinear;
-  chart.marks = {{1.0, "start"}};
+  chart.marks = {{1.0, "as quantized"}};
   chart.series = {{"all layers", std::move(points), 1, 0}};
   return html_figure("Gamma over all layers", line_chart(chart));
 }
@@ -99,7 +99,7 @@ OptionalSection gamma_section(const RunFolder& run) {
     chart.boxes.push_back(gamma_box(layer));
   std::vector<Html> figures = {
       html_figure("Gamma by layer", box_chart(chart),
-                  "Line: lowest to highest; box: 5 % to 95 %; tick: median; dashed: 1, no change.")};
+                  "Line: lowest to highest; box: 5 % to 95 %; tick: median; dashed: 1, as quantized.")};
   auto histogram = total_histogram(gamma);
   if (!histogram.empty()) figures.push_back(histogram_figure(std::move(histogram)));
   return PageSection{"gamma", "Gamma", "One learned number per group of weights, which moves their codes.",

@@ -74,12 +74,20 @@ void add_rates(const Metrics& metrics, std::vector<Html>& figures) {
   figures.push_back(html_figure("Learning rate", line_chart(chart)));
 }
 
-void add_single(const Metrics& metrics, const std::string& key, const std::string& title,
-                const std::string& unit, std::vector<Html>& figures) {
-  LineChart chart = step_chart(metrics, title, unit);
-  add_series(chart, title, step_curve(metrics, key), 3, 0);
+void add_norm(const Metrics& metrics, std::vector<Html>& figures) {
+  LineChart chart = step_chart(metrics, "Gradient norm over steps", "");
+  add_series(chart, "gradient norm", step_curve(metrics, "grad_norm"), 3, 0);
   break_at_phases(chart, metrics);
-  figures.push_back(html_figure(title, line_chart(chart)));
+  figures.push_back(html_figure("Gradient norm", line_chart(chart)));
+}
+
+void add_speed(const Metrics& metrics, std::vector<Html>& figures) {
+  LineChart chart = step_chart(metrics, "Tokens per second over steps", "");
+  chart.from_zero = true;
+  add_series(chart, "tokens per second", step_curve(metrics, "tokens_per_second"), 3, 0);
+  break_at_phases(chart, metrics);
+  figures.push_back(html_figure("Tokens per second", line_chart(chart),
+                                "Of single steps, without checkpoints and held-out measurements."));
 }
 
 Html heldout_table(const json& heldout) {
@@ -143,8 +151,8 @@ OptionalSection training_section(const RunFolder& run, const std::string& stage)
   add_heldout(found->metrics, "text_perplexity", "Held-out text perplexity", "", 2, figures);
   add_heldout(found->metrics, "picture_loss", "Held-out picture loss", "nats per answer token", 1, figures);
   add_rates(found->metrics, figures);
-  add_single(found->metrics, "grad_norm", "Gradient norm", "", figures);
-  add_single(found->metrics, "tokens_per_second", "Tokens per second", "", figures);
+  add_norm(found->metrics, figures);
+  add_speed(found->metrics, figures);
   Html body = stage_facts(results, *found);
   body += html_figures(figures);
   body += phase_losses(found->metrics);

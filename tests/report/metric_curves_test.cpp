@@ -28,8 +28,9 @@ TEST_CASE("losses are compared within a phase") {
         "phase 1  1 to 2          0.0005    0.00025\n"
         "phase 2  4 to 1,005         1.5       0.75\n"
         "phase 3  1,006              2.5        2.5\n");
+  // After two steps: the held-out measurement of step 2 is the second phase's start.
   CHECK(phase_marks(metrics) ==
-        std::vector<std::pair<double, std::string>>{{3, "phase 2"}, {1006, "phase 3"}});
+        std::vector<std::pair<double, std::string>>{{2, "phase 2"}, {1005, "phase 3"}});
   CHECK(phase_borders(metrics) == std::vector<double>{3, 1006});
   CHECK(phase_borders({step(1, 0, 1), step(2, 0, 1)}).empty());
   CHECK(phase_table({}, "loss", "loss").rows.empty());

@@ -46,6 +46,26 @@ TEST_CASE("what clipping gained is a share of the error, also where there is no 
   CHECK_FALSE(has(report_of(folder), "What learning the clipping gained"));
 }
 
+TEST_CASE("gamma's 1 is called what it is wherever the warm-up began") {
+  const ReportFolder folder;
+  write_stage(folder, "warmup", warmup_results());
+  const std::string page = report_of(folder);
+  CHECK(has(page, ">as quantized</text>"));
+  CHECK_FALSE(has(page, ">start</text>"));
+}
+
+TEST_CASE("speed is drawn from zero, the distance from which is what counts") {
+  const ReportFolder folder;
+  std::string lines;
+  for (int step = 1; step <= 10; ++step)
+    lines += json{{"step", step}, {"loss", 1.0}, {"tokens_per_second", 5000 + step}}.dump() + "\n";
+  folder.write("tune/metrics.jsonl", lines);
+  const std::string page = report_of(folder), label = "aria-label=\"Tokens per second over steps\"";
+  const std::string chart = page.substr(page.find(label), page.rfind("</svg>") - page.find(label));
+  CHECK(has(chart, "text-anchor=\"end\">0</text>"));
+  CHECK(has(chart, "text-anchor=\"end\">4,000</text>"));
+}
+
 TEST_CASE("the peak of a device that was not there is no fact") {
   const ReportFolder folder;
   write_stage(folder, "eval", {{"speed", {{"peak_device_bytes", 0}, {"peak_host_bytes", 2048}}}});
