@@ -8,8 +8,9 @@
 #include "eval/question_kinds.h"
 #include "preflight.h"
 #include "report/layer_errors.h"
+#include "report/metrics.h"
 #include "report/run_report.h"
-#include "report/table.h"
+#include "report/stage_table.h"
 #include "stage_needs.h"
 #include "stages.h"
 
@@ -50,19 +51,6 @@ std::vector<Table> eval_tables(const nlohmann::json& results) {
   return tables;
 }
 
-Table flat_table(const StageReport& report) {
-  Table table{report.stage, {"what", "value"}, {}};
-  table.add_row({cell("time"), seconds_cell(report.seconds)});
-  table.add_row({cell("peak host memory"), bytes_cell(report.peak_host_bytes)});
-  for (const auto& [key, value] : report.results.items()) {
-    if (value.is_number()) table.add_row({cell(key), metric_cell(key, value)});
-    if (value.is_string()) table.add_row({cell(key), cell(value.get<std::string>())});
-    if (value.is_object() && value.contains("path"))
-      table.add_row({cell(key), cell(value["path"].get<std::string>())});
-  }
-  return table;
-}
-
 nlohmann::json report_json(const StageReport& report) {
   return {{"stage", report.stage},
           {"seconds", report.seconds},
@@ -72,7 +60,8 @@ nlohmann::json report_json(const StageReport& report) {
           {"files", report.files}};
 }
 
-void print_report(const StageReport& report) {
+// `folder`: the stage's.
+void print_report(const StageReport& report, const std::filesystem::path& folder) {
   if (report.stage == "eval") {
     for (const Table& table : eval_tables(report.results))
       std::cout << table_text(table) << "\n";
@@ -82,7 +71,7 @@ void print_report(const StageReport& report) {
     const auto errors = linear_errors(report.results);
     std::cout << table_text(kind_error_table("Relative error by kind of linear", errors)) << "\n";
   }
-  std::cout << table_text(flat_table(report)) << std::endl;
+  std::cout << table_text(stage_table(report, read_metrics(folder / "metrics.jsonl"))) << std::endl;
 }
 
 void write_page(const Experiment& experiment) {
@@ -109,7 +98,7 @@ void command_stage(const CommandOptions& options, const std::string& stage) {
   if (options.json) {
     std::cout << report_json(report).dump() << std::endl;
   } else {
-    print_report(report);
+    print_report(report, experiment.folder(stage));
   }
 }
 
@@ -120,7 +109,8 @@ void command_run(const CommandOptions& options) {
     const StageOutcome outcome = run_stage(experiment, status.stage);
     all[status.stage] = report_json(outcome.report);
     // What was complete already has been shown before, but the results are what a run is for.
-    if (!options.json && (outcome.ran || status.stage == "eval")) print_report(outcome.report);
+    if (!options.json && (outcome.ran || status.stage == "eval"))
+      print_report(outcome.report, experiment.folder(status.stage));
   }
   write_page(experiment);
   if (options.json) std::cout << all.dump() << std::endl;

@@ -7,7 +7,7 @@
 namespace qslaw {
 namespace {
 
-Table stage_table(const RunFolder& run) {
+Table memory_table(const RunFolder& run) {
   Table table{"", {"stage", "time", "tokens per second", "peak on device", "peak on host", "device"}, {}};
   for (const RunStage& stage : run.stages) {
     if (!stage.report) continue;
@@ -67,7 +67,7 @@ std::vector<BarPart> memory_parts(const StageReport& report) {
 }
 
 OptionalSection memory_section(const RunFolder& run) {
-  const Table table = stage_table(run);
+  const Table table = memory_table(run);
   if (table.rows.empty()) return std::nullopt;
   Html body =
       html_figures({html_figure("Peak memory by kind", bar_chart(memory_chart(run)),
