@@ -6,6 +6,7 @@
 #include "report/comparison_sections.h"
 #include "report/missing_predictions.h"
 #include "report/number_text.h"
+#include "report/recipe_differences.h"
 #include "report/run_report.h"
 
 namespace fs = std::filesystem;
@@ -66,6 +67,13 @@ void warn(const Runs& runs) {
   }
 }
 
+OptionalSection differences_section(const Runs& runs) {
+  const Table table = recipe_differences(runs);
+  if (table.rows.empty()) return std::nullopt;
+  return PageSection{"differences", "What differs", "The recipes' keys whose values are not the same.",
+                     html_panel("", html_table(table))};
+}
+
 }  // namespace
 
 Table comparison_table(const Runs& runs) {
@@ -102,7 +110,8 @@ void write_comparison_report(const std::vector<fs::path>& output_folders, const 
   page.summary = best_cards(runs);
   page.footer = concat("qslaw ", program_version(), ", commit ", program_git());
   page.sections.push_back({"runs", "Runs", "", html_panel("", html_table(comparison_table(runs)))});
-  for (OptionalSection section : {scores_section(runs), curves_section(runs), costs_section(runs)}) {
+  for (OptionalSection section :
+       {differences_section(runs), scores_section(runs), curves_section(runs), costs_section(runs)}) {
     if (section) page.sections.push_back(std::move(*section));
   }
   write_file_atomic(html, html_page(page));

@@ -1,6 +1,7 @@
 #include "report/html_page.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "core/text.h"
 #include "report/html_style.h"
@@ -28,12 +29,16 @@ Html contents(const Page& page) {
   return html_element("nav", "", html_element("ul", "", items));
 }
 
-// Long names may be broken after an underscore or slash, not in the middle of a word.
+// Long names may be broken after an underscore, slash or dot, not in the middle of a word or number.
 Html breakable(const std::string& text) {
+  const std::string escaped = escape_markup(text);
   std::string out;
-  for (char c : escape_markup(text)) {
+  for (size_t i = 0; i < escaped.size(); ++i) {
+    const char c = escaped[i];
+    const bool before_letter =
+        i + 1 < escaped.size() && std::isalpha(static_cast<unsigned char>(escaped[i + 1]));
     out += c;
-    if (c == '_' || c == '/') out += "<wbr/>";
+    if (c == '_' || c == '/' || (c == '.' && before_letter)) out += "<wbr/>";
   }
   return {out};
 }

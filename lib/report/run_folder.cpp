@@ -151,6 +151,13 @@ const json& stage_results(const RunFolder& run, const std::string& stage) {
   return found && found->report ? found->report->results : null;
 }
 
+std::string run_recipe(const RunFolder& run) {
+  std::string recipe;
+  for (const RunStage& stage : run.stages)
+    recipe = stage.recipe.empty() ? recipe : stage.recipe;
+  return recipe;
+}
+
 std::vector<BenchmarkScore> benchmark_scores(const RunFolder& run) {
   std::vector<BenchmarkScore> scores;
   for (const auto& [benchmark, metrics] : stage_results(run, "eval").items()) {

@@ -44,6 +44,9 @@ const RunStage* find_stage(const RunFolder& run, const std::string& stage);
 /// The `results` of a finished stage, or JSON null.
 const nlohmann::json& stage_results(const RunFolder& run, const std::string& stage);
 
+/// The resolved recipe of the last stage that has one; "" without.
+std::string run_recipe(const RunFolder& run);
+
 /// A benchmark's main number.
 struct BenchmarkScore {
   std::string benchmark;

@@ -56,9 +56,7 @@ Html recipe_html(const std::string& recipe) {
 }  // namespace
 
 OptionalSection recipe_section(const RunFolder& run) {
-  std::string recipe;
-  for (const RunStage& stage : run.stages)
-    recipe = stage.recipe.empty() ? recipe : stage.recipe;
+  const std::string recipe = run_recipe(run);
   if (recipe.empty()) return std::nullopt;
   return PageSection{"recipe", "Recipe", "Complete: every default is written out.",
                      html_panel("", recipe_html(recipe))};

@@ -36,7 +36,9 @@ TEST_CASE("a column that is empty in all rows is left out") {
 TEST_CASE("long names in tables may be broken between their words") {
   Table table{"", {"new_pictures accuracy"}, {}};
   table.add_row({cell("export/hf_base")});
+  table.add_row({cell("tune.max_steps: 2.5")});
   const std::string code = html_table(table).code;
   CHECK(occurrences(code, "new_<wbr/>pictures accuracy") == 1);
   CHECK(occurrences(code, "export/<wbr/>hf_<wbr/>base") == 1);
+  CHECK(occurrences(code, "tune.<wbr/>max_<wbr/>steps: 2.5") == 1);
 }

@@ -1,0 +1,114 @@
+#include "report/recipe_differences.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "core/text.h"
+#include "report/markup.h"
+
+namespace qslaw {
+namespace {
+
+constexpr int kLongestList = 40;  // terminal cells
+
+// A run's value under a key; none where it has not even the section.
+using Value = std::optional<YAML::Node>;
+
+bool is_section(const YAML::Node& node) {
+  const auto is_map = [](const YAML::Node& item) { return item.IsMap(); };
+  return node.IsMap() ||
+         (node.IsSequence() && node.size() > 0 && std::all_of(node.begin(), node.end(), is_map));
+}
+
+std::vector<std::pair<std::string, YAML::Node>> entries(const YAML::Node& section) {
+  std::vector<std::pair<std::string, YAML::Node>> out;
+  if (section.IsMap()) {
+    for (const auto& entry : section)
+      out.emplace_back(entry.first.Scalar(), entry.second);
+    return out;
+  }
+  for (const auto& item : section) {
+    const auto name = item["name"];
+    out.emplace_back(name ? name.Scalar() : std::to_string(out.size()), item);
+  }
+  return out;
+}
+
+std::string value_text(const YAML::Node& node) {
+  if (node.IsNull()) return "none";
+  if (is_section(node)) return "given";
+  if (node.IsSequence()) return YAML::Dump(node);
+  return node.Scalar().empty() ? "\"\"" : node.Scalar();
+}
+
+TableCell value_cell(const Value& value) {
+  if (!value) return empty_cell();
+  const std::string text = value_text(*value);
+  return cell(value->IsSequence() ? shorten(text, kLongestList) : text);
+}
+
+// Those of all runs, each once; one that the runs before do not have stands behind its neighbor.
+std::vector<std::string> keys_below(const std::vector<Value>& values) {
+  std::vector<std::string> keys;
+  for (const Value& value : values) {
+    if (!value || !is_section(*value)) continue;
+    auto place = keys.begin();
+    for (const auto& [key, node] : entries(*value)) {
+      const auto known = std::find(keys.begin(), keys.end(), key);
+      place = (known == keys.end() ? keys.insert(place, key) : known) + 1;
+    }
+  }
+  return keys;
+}
+
+Value value_below(const Value& value, const std::string& key) {
+  if (!value || !is_section(*value)) return std::nullopt;
+  for (const auto& [name, node] : entries(*value)) {
+    if (name == key) return node;
+  }
+  return YAML::Node(YAML::NodeType::Null);
+}
+
+void add_differences(const std::string& key, const std::vector<Value>& values, Table& table) {
+  std::set<std::string> texts;
+  std::vector<TableCell> row = {cell(key)};
+  for (const Value& value : values) {
+    if (value) texts.insert(value_text(*value));
+    row.push_back(value_cell(value));
+  }
+  if (texts.size() > 1) table.add_row(std::move(row));
+  for (const std::string& name : keys_below(values)) {
+    if (key.empty() && (name == "name" || name == "output")) continue;
+    std::vector<Value> below;
+    for (const Value& value : values)
+      below.push_back(value_below(value, name));
+    add_differences(key.empty() ? name : concat(key, ".", name), below, table);
+  }
+}
+
+Value read_recipe(const RunFolder& run) {
+  try {
+    const YAML::Node recipe = YAML::Load(run_recipe(run));
+    if (recipe.IsMap()) return recipe;
+  } catch (const YAML::Exception&) {  // the rest of the page needs no recipe
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Table recipe_differences(const std::vector<RunFolder>& runs) {
+  Table table{"", {"key"}, {}};
+  std::vector<Value> recipes;
+  for (const RunFolder& run : runs) {
+    table.columns.push_back(run.name);
+    recipes.push_back(read_recipe(run));
+  }
+  add_differences("", recipes, table);
+  return table;
+}
+
+}  // namespace qslaw

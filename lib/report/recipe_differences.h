@@ -1,0 +1,16 @@
+// Where the recipes of several runs differ.
+#pragma once
+#include <vector>
+
+#include "report/run_folder.h"
+#include "report/table.h"
+
+namespace qslaw {
+
+/// The recipe keys whose values are not the same in all runs, `name` and `output` left out: a row per key
+/// ("tune.optimizer.lr"; items of lists by their name or number), a column per run. A section or value that a
+/// run does without is "none", a section beside that "given"; keys in a section that a run does without, and
+/// all keys of a run without a readable recipe, are empty. Long lists are shortened.
+Table recipe_differences(const std::vector<RunFolder>& runs);
+
+}  // namespace qslaw
