@@ -45,9 +45,12 @@ Html time_figure(const Runs& runs) {
 }  // namespace
 
 OptionalSection costs_section(const Runs& runs) {
-  const Html body = html_figures({memory_figure(runs), time_figure(runs)});
+  Html body = html_figures({memory_figure(runs), time_figure(runs)});
   if (body.code.empty()) return std::nullopt;
-  return PageSection{"memory", "Memory and time", "", body};
+  body += html_panel("Training and generation", html_table(speed_table(runs)));
+  return PageSection{"memory", "Memory, time and speed",
+                     "Of training, seconds per step and tokens per second are the median of its steps.",
+                     body};
 }
 
 }  // namespace qslaw

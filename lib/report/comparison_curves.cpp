@@ -14,6 +14,7 @@ void add_overlay(const Runs& runs, const std::string& stage, const std::string& 
   LineChart chart;
   chart.description = title;
   chart.x_title = "step";
+  chart.names_lone = true;
   for (size_t i = 0; i < runs.size(); ++i) {
     const RunStage* found = find_stage(runs[i], stage);
     std::vector<ChartPoint> points = found ? curve(found->metrics) : std::vector<ChartPoint>{};

@@ -52,6 +52,7 @@ Html score_figure(const Runs& runs, const BenchmarkScore& kind) {
   chart.description = score_title(kind) + " by method and bits";
   if (kind.metric == "accuracy") chart.maximum = 100;
   bool has_intervals = false;
+  size_t bars = 0;
   const bool by_method = are_methods_unique(runs);
   for (const auto& [bits, members] : by_bits(runs)) {
     BarGroup group{bits, {}};
@@ -60,10 +61,13 @@ Html score_figure(const Runs& runs, const BenchmarkScore& kind) {
       const BenchmarkScore* score = find_score(scores, kind);
       if (!score) continue;
       has_intervals = has_intervals || score->interval;
+      ++bars;
       group.bars.push_back(score_bar(*score, by_method ? method_label(runs[i]) : runs[i].name, i));
     }
     if (!group.bars.empty()) chart.groups.push_back(std::move(group));
   }
+  // One bar compares nothing: the number stands in the table of the runs.
+  if (bars < 2) return {};
   const bool lower = kind.metric == "loss" || kind.metric == "perplexity";
   std::string caption = has_intervals ? "Whiskers: 95 % intervals." : (lower ? "Lower is better." : "");
   const std::string difference = measured_differently(runs, kind.benchmark);
@@ -74,7 +78,7 @@ Html score_figure(const Runs& runs, const BenchmarkScore& kind) {
   return html_figure(score_title(kind), bar_chart(chart), caption);
 }
 
-// Every number of a benchmark, one row per run, where a benchmark has more than its main one.
+// Every number of a benchmark, one row per run that has it, where a benchmark has more than its main one.
 Table detail_table(const Runs& runs, const std::string& benchmark) {
   const std::vector<std::string> order = {"NAT", "SOC",  "LAN",   "TXT",     "IMG",
                                           "NO",  "G1-6", "G7-12", "accuracy"};
@@ -89,6 +93,7 @@ Table detail_table(const Runs& runs, const std::string& benchmark) {
   table.columns.insert(table.columns.end(), keys.begin(), keys.end());
   for (const RunFolder& run : runs) {
     const json& metrics = member_at(stage_results(run, "eval"), benchmark);
+    if (metrics.is_null()) continue;
     std::vector<TableCell> row = {cell(run.name)};
     for (const std::string& key : keys) {
       const auto value = number_at(metrics, key);
@@ -109,9 +114,9 @@ OptionalSection scores_section(const Runs& runs) {
     const Table table = detail_table(runs, kind.benchmark);
     if (table.columns.size() > 2) details += html_panel(table.title, html_table(table));
   }
-  if (figures.empty()) return std::nullopt;
   Html body = html_figures(figures);
   body += details;
+  if (body.code.empty()) return std::nullopt;
   return PageSection{"accuracy", "Accuracy by method and bits", "", body};
 }
 

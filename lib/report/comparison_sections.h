@@ -13,8 +13,12 @@ using Runs = std::vector<RunFolder>;
 Html best_cards(const Runs& runs);
 OptionalSection scores_section(const Runs& runs);
 OptionalSection curves_section(const Runs& runs);
-/// Peak memory by kind, and time.
+/// Peak memory by kind, time and speed.
 OptionalSection costs_section(const Runs& runs);
+
+/// One row per run: time, peak memory and speed of the stages that train, and what speed benchmarks measured.
+/// No rows where nothing of this was measured.
+Table speed_table(const Runs& runs);
 
 /// A run keeps its color and dash in all charts of the page.
 int run_color(size_t index);

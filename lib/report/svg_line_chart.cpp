@@ -134,8 +134,9 @@ Html legend(const LineChart& chart, const DrawnChart& drawn) {
     for (const ChartPoint& point : one.line)
       last = is_plottable(point.y) ? point.y : last;
     Html item = swatch(one.series.color, one.series.dash);
-    // The title names a lone curve.
-    item += html_element("span", "", html_text(drawn.series.size() == 1 ? "at the end" : one.series.name));
+    // The title may name a lone curve already.
+    const bool named = drawn.series.size() > 1 || chart.names_lone;
+    item += html_element("span", "", html_text(named ? one.series.name : "at the end"));
     if (chart.last_values) item += html_element("b", "", html_text(format_short(last)));
     items += html_element("li", "", item);
   }

@@ -26,7 +26,8 @@ struct LineChart {
   ValueAxis y_axis = ValueAxis::kAuto;
   bool whole_x = true;      // no ticks between whole numbers
   bool smooth = true;       // long curves; false draws the values as they are
-  bool last_values = true;  // of each curve, in the legend: beside its name, or "at the end" of a lone one
+  bool last_values = true;  // of each curve, in the legend
+  bool names_lone = false;  // a lone curve by its name there, not as "at the end"
   bool from_zero = false;   // the y axis includes 0, where the distance from it is what counts
   /// Vertical lines: where something begins, and its name.
   std::vector<std::pair<double, std::string>> marks;

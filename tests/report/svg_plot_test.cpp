@@ -157,6 +157,16 @@ TEST_CASE("averages and lines start anew at a border") {
   CHECK(occurrences(line, "L") == 4);
 }
 
+TEST_CASE("a lone curve is called by its name where the title does not say it") {
+  LineChart chart;
+  chart.series = {{"run a", {{1, 2}, {2, 3}}, 1, 0}};
+  CHECK(occurrences(line_chart(chart).code, "<span>at the end</span><b>3</b>") == 1);
+  CHECK(occurrences(line_chart(chart).code, "<span>run a</span>") == 0);
+  chart.names_lone = true;
+  CHECK(occurrences(line_chart(chart).code, "<span>at the end</span>") == 0);
+  CHECK(occurrences(line_chart(chart).code, "<span>run a</span><b>3</b>") == 1);
+}
+
 TEST_CASE("the names of marks stand above every curve") {
   LineChart chart = line_of({{0, 0}, {10, 5}, {20, 10}});
   chart.marks = {{10, "phase 2"}, {20, "phase 3"}};
