@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
-#include <tuple>
 
 #include "assemble.h"
 #include "core/error.h"
@@ -53,9 +52,7 @@ void look_at_draws_if_asked(const StageRun& run, const std::vector<const Dataset
                             std::vector<Draw> plan, CheckOptions& options) {
   options.log_bad = run.experiment.options.dry_run;
   if (!asked_scrutiny(run)) return;
-  std::sort(plan.begin(), plan.end(), [](const Draw& a, const Draw& b) {
-    return std::tie(a.source, a.index) < std::tie(b.source, b.index);
-  });
+  std::sort(plan.begin(), plan.end());
   plan.erase(std::unique(plan.begin(), plan.end()), plan.end());
   const auto sample = [&](int64_t i) {
     const Draw& draw = plan[static_cast<size_t>(i)];

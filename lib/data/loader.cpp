@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -23,10 +24,11 @@ struct Passed {
   bool is_long = false;
 };
 
-/// What a worker made of one draw: a sample, none where it was left out, or the error that `next` throws when
-/// the draw's turn comes.
+/// What a worker made of one draw: a sample and which one it is, none where it was left out, or the error
+/// that `next` throws when the draw's turn comes.
 struct Outcome {
   std::optional<LoadedSample> loaded;
+  Draw draw;
   std::vector<Passed> passed;
   std::exception_ptr error;
 };
@@ -46,9 +48,9 @@ struct Loader::State {
   LoaderOptions options;
 
   // Only `next` and the getters use these.
-  std::set<std::pair<int32_t, int64_t>> logged;
-  int64_t skipped = 0, skipped_long = 0, cut = 0;
-  bool named_left_out = false;
+  std::set<Draw> logged;
+  NotedSamples noted;
+  bool named_cut = false, named_left_out = false;
   double waited_s = 0;
 
   // All below is guarded by the mutex. Invariant: deliver <= begin <= deliver + ahead; `done` holds positions
@@ -68,7 +70,7 @@ struct Loader::State {
   void work();
   Outcome take();
   void note_passed(const std::vector<Passed>& passed);
-  void note_changes(const Sample& sample);
+  void note_changes(const Sample& sample, const Draw& draw);
 };
 
 /// The draw's sample or, where bad ones are skipped, the first good one after it or none.
@@ -78,6 +80,7 @@ Outcome Loader::State::load(Draw draw) const {
   for (int64_t tried = 1;; ++tried) {
     try {
       outcome.loaded = load_sample(source, draw.index, transform);
+      outcome.draw = draw;
       return outcome;
     } catch (const UserError& error) {
       if (!is_skipped(error, options.on_bad_sample)) throw;
@@ -95,7 +98,7 @@ Outcome Loader::State::load_or_catch(Draw draw) const {
   try {
     return load(draw);
   } catch (...) {
-    return {std::nullopt, {}, std::current_exception()};
+    return {std::nullopt, draw, {}, std::current_exception()};
   }
 }
 
@@ -126,25 +129,25 @@ Outcome Loader::State::take() {
   return outcome;
 }
 
-/// Counts every one, logs each one once however many epochs meet it.
+/// Notes every one, logs each one once however many epochs meet it.
 void Loader::State::note_passed(const std::vector<Passed>& passed) {
   for (const auto& [draw, reason, is_long] : passed) {
-    ++skipped;
-    skipped_long += is_long;
+    noted.skipped.push_back(draw);
+    if (is_long) noted.skipped_long.push_back(draw);
     const char* kind = is_long ? "long" : "bad";
-    if (logged.emplace(draw.source, draw.index).second)
-      log_warning(concat("skipped a ", kind, " sample: ", reason));
+    if (logged.insert(draw).second) log_warning(concat("skipped a ", kind, " sample: ", reason));
   }
 }
 
 /// What of a sample is not as its file has it. Many may be so, so that only the first is named.
-void Loader::State::note_changes(const Sample& sample) {
-  if (sample.turn_left_out && !named_left_out) {
-    named_left_out = true;
+void Loader::State::note_changes(const Sample& sample, const Draw& draw) {
+  if (sample.turn_left_out && !std::exchange(named_left_out, true)) {
     log_warning(concat("left out a first turn of \"gpt\", as LLaVA does and as of all that begin so: [",
                        sample.where, "]"));
   }
-  if (sample.cut_from == 0 || ++cut > 1) return;
+  if (sample.cut_from == 0) return;
+  noted.cut.push_back(draw);
+  if (std::exchange(named_cut, true)) return;
   log_warning(concat("cut a long sample, as all that follow: [", sample.where, "] has ", sample.cut_from,
                      " tokens, pictures expanded"));
 }
@@ -185,7 +188,7 @@ std::vector<LoadedSample> Loader::next(int64_t count) {
     Outcome outcome = state_->take();
     state_->note_passed(outcome.passed);
     if (!outcome.loaded) continue;
-    state_->note_changes(outcome.loaded->sample);
+    state_->note_changes(outcome.loaded->sample, outcome.draw);
     samples.push_back(std::move(*outcome.loaded));
   }
   return samples;
@@ -195,16 +198,8 @@ int64_t Loader::position() const {
   return state_->deliver;  // no worker writes it
 }
 
-int64_t Loader::skipped() const {
-  return state_->skipped;
-}
-
-int64_t Loader::skipped_long() const {
-  return state_->skipped_long;
-}
-
-int64_t Loader::cut() const {
-  return state_->cut;
+NotedSamples Loader::take_noted() {
+  return std::exchange(state_->noted, {});
 }
 
 double Loader::waited_s() const {

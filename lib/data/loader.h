@@ -19,6 +19,13 @@ struct LoaderOptions {
   bool replace_skipped = true;
 };
 
+/// Samples that were not used as their file has them. One that was drawn again stands there again.
+struct NotedSamples {
+  std::vector<Draw> skipped;       // replaced or left out, bad ones and long ones
+  std::vector<Draw> skipped_long;  // of these, long ones (LongSample)
+  std::vector<Draw> cut;           // longer than their data set's max_length
+};
+
 class Loader {
  public:
   /// Delivers plan[start], plan[start + 1], ... The data sets are not owned and outlive the loader.
@@ -29,20 +36,16 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
 
   /// The next `count` samples of the plan (fewer at its end). A bad or long sample that is skipped
-  /// (is_skipped) is counted and logged, and replaced by the next good one of the same source in index order,
+  /// (is_skipped) is noted and logged, and replaced by the next good one of the same source in index order,
   /// or left out unless `replace_skipped`; otherwise its UserError is thrown here, and again by every later
-  /// call. Samples that were cut are counted, the first is logged; so is
+  /// call. Samples that were cut are noted, the first is logged; so is
   /// the first that lost a first turn.
   std::vector<LoadedSample> next(int64_t count);
 
   /// Of the plan, where the next `next` begins.
   int64_t position() const;
-  /// Samples replaced or left out so far, bad ones and long ones.
-  int64_t skipped() const;
-  /// Of these, long ones (LongSample).
-  int64_t skipped_long() const;
-  /// Samples so far that were longer than their data set's max_length and are cut.
-  int64_t cut() const;
+  /// What `next` met since the last call.
+  NotedSamples take_noted();
   /// Seconds that `next` waited for the workers.
   double waited_s() const;
 

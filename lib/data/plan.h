@@ -1,5 +1,6 @@
 // Which sample comes when: pure functions of the seed, so that any position can be reached at once on resume.
 #pragma once
+#include <compare>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -12,7 +13,7 @@ namespace qslaw {
 struct Draw {
   int32_t source = 0;
   int64_t index = 0;
-  bool operator==(const Draw&) const = default;
+  auto operator<=>(const Draw&) const = default;
 };
 
 /// (progress 0..1, probability of a text sample), linear in between, constant outside the first and last

@@ -72,10 +72,11 @@ DatasetLoss dataset_loss(const Llava& model, const Dataset& dataset, const Image
   DatasetLoss total;
   for (const MeasuredBatch& batch : options.measured)
     total.samples.insert(total.samples.end(), batch.samples.begin(), batch.samples.end());
+  total.skipped = before.skipped;
   for (;;) {
     if (stop_requested()) throw Stopped("stopped while measuring; --resume goes on with it");
     const auto samples = loader.next(options.batch_size);
-    total.skipped = before.skipped + loader.skipped();
+    total.skipped += static_cast<int64_t>(loader.take_noted().skipped.size());
     if (samples.empty()) break;
     const MeasuredBatch batch{measure(model, samples), loader.position(), total.skipped};
     total.samples.insert(total.samples.end(), batch.samples.begin(), batch.samples.end());

@@ -17,13 +17,19 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Position, step, phase, phase_step, skipped, s
 namespace {
 
 // Raised whenever a key changes its meaning or is no longer there.
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 
 void require_format(const json& state, const std::string& file) {
   const json found = state.is_object() ? state.value("format", json()) : json();
   require(found == kFormat, "resume", "expected a checkpoint of format ", kFormat, ", got ",
           found.is_null() ? "none" : found.dump(), "; go on with the version that wrote it, or start over ",
           "with --restart (", file, ")");
+}
+
+// A pair of numbers, as a SampleSet holds them.
+bool is_sample(const json& value) {
+  return value.is_array() && value.size() == 2 && value[0].is_number_unsigned() &&
+         value[1].is_number_unsigned();
 }
 
 // What a key of state.json must hold, by the value that a new run has there; null: anything.
@@ -33,6 +39,7 @@ bool is_like(const json& value, const json& example) {
   if (example.is_object())
     return value.is_object() &&
            std::all_of(value.begin(), value.end(), [](const json& v) { return v.is_string(); });
+  if (example.is_array()) return value.is_array() && std::all_of(value.begin(), value.end(), is_sample);
   return example.is_null() || value.type() == example.type();
 }
 
@@ -40,6 +47,7 @@ std::string kind_of(const json& example) {
   if (example.is_number_float()) return "a number";
   if (example.is_number()) return "a whole number from 0";
   if (example.is_object()) return "an object of texts";
+  if (example.is_array()) return "a list of pairs of whole numbers";
   return example.is_boolean() ? "true or false" : "a text";
 }
 

@@ -4,16 +4,22 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
+#include <utility>
 
 namespace qslaw {
+
+/// Different samples, each by the number of its data set and its own. Phases whose data sets have the same
+/// fingerprint have the same numbers.
+using SampleSet = std::set<std::pair<size_t, int64_t>>;
 
 struct Position {
   int64_t step = 0;  // optimizer steps over all phases
   size_t phase = 0;
-  int64_t phase_step = 0;                          // steps done in the phase
-  int64_t skipped = 0, skipped_long = 0, cut = 0;  // samples, as the loader counts them
-  double seconds = 0.0;                            // spent by processes that ended at this checkpoint
+  int64_t phase_step = 0;                // steps done in the phase
+  SampleSet skipped, skipped_long, cut;  // as the loader notes them
+  double seconds = 0.0;                  // spent by processes that ended at this checkpoint
   int64_t tokens = 0;
   int64_t peak_host_bytes = 0;  // of the same processes
   double first_loss = 0.0;

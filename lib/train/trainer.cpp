@@ -31,8 +31,10 @@ class Trainer {
  public:
   Trainer(const TrainTask& task, bool resume)
       : task_(task), began_(Clock::now()), optimizers_(make_optimizers(task)) {
-    for (const TrainPhase& phase : task.phases)
+    for (const TrainPhase& phase : task.phases) {
       total_steps_ += phase.steps;
+      number_data(phase);
+    }
     const auto checkpoint = resume ? find_checkpoint(task.folder) : std::nullopt;
     if (!checkpoint || !goes_on(*checkpoint)) start_fresh();
     metrics_ = std::make_unique<MetricsWriter>(task.folder / "metrics.jsonl", position_.step);
@@ -53,6 +55,19 @@ class Trainer {
   }
 
  private:
+  void number_data(const TrainPhase& phase) {
+    for (const Dataset* data : phase.sources)
+      data_numbers_.emplace(data->fingerprint(), data_numbers_.size());
+  }
+
+  // However often a sample is met, in epochs, phases, or again after a resume, it is one.
+  void note(const std::vector<Draw>& draws, const TrainPhase& phase, SampleSet& samples) const {
+    for (const Draw& draw : draws) {
+      const Dataset& data = *phase.sources[static_cast<size_t>(draw.source)];
+      samples.emplace(data_numbers_.at(data.fingerprint()), draw.index);
+    }
+  }
+
   void start_fresh() {
     remove_checkpoints(task_.folder);
     position_.initial_hashes = hash_tensors(task_.groups);
@@ -102,12 +117,12 @@ class Trainer {
     loading.on_bad_sample = phase.on_bad_sample;
     Loader loader(phase.sources, phase.plan, position_.phase_step * phase.batch_size, task_.transform,
                   loading);
-    const int64_t skipped = position_.skipped, skipped_long = position_.skipped_long, cut = position_.cut;
     while (position_.phase_step < phase.steps) {
       run_step(phase, loader);
-      position_.skipped = skipped + loader.skipped();
-      position_.skipped_long = skipped_long + loader.skipped_long();
-      position_.cut = cut + loader.cut();
+      const NotedSamples noted = loader.take_noted();
+      note(noted.skipped, phase, position_.skipped);
+      note(noted.skipped_long, phase, position_.skipped_long);
+      note(noted.cut, phase, position_.cut);
       progress.update(position_.step, concat("loss ", format_fixed(position_.last_loss, 4)));
       after_step();
     }
@@ -199,9 +214,9 @@ class Trainer {
     result.seconds = position_.seconds + seconds_since(began_);
     result.first_loss = position_.first_loss;
     result.last_loss = position_.last_loss;
-    result.skipped_samples = position_.skipped;
-    result.skipped_long_samples = position_.skipped_long;
-    result.cut_samples = position_.cut;
+    result.skipped_samples = std::ssize(position_.skipped);
+    result.skipped_long_samples = std::ssize(position_.skipped_long);
+    result.cut_samples = std::ssize(position_.cut);
     result.gradient_bytes = gradient_bytes_;
     for (AdamW& optimizer : optimizers_)
       result.optimizer_bytes += optimizer.state_bytes();
@@ -212,6 +227,7 @@ class Trainer {
   Clock::time_point began_;
   int64_t total_steps_ = 0;
   int64_t resumed_step_ = -1;
+  std::map<std::string, size_t> data_numbers_;  // by fingerprint
   Position position_;
   std::vector<AdamW> optimizers_;
   std::unique_ptr<MetricsWriter> metrics_;

@@ -56,6 +56,7 @@ struct TrainResult {
   double last_loss = 0.0;
   nlohmann::json heldout_before;
   nlohmann::json heldout_after;
+  // Different samples of a data set, however often they were drawn.
   int64_t skipped_samples = 0;       // bad ones and long ones
   int64_t skipped_long_samples = 0;  // of these, long ones
   int64_t cut_samples = 0;

@@ -79,11 +79,15 @@ std::vector<int64_t> run_plan(const FakeDataset& data, const std::vector<Draw>& 
   return all;
 }
 
-std::vector<int64_t> plan_indices(const std::vector<Draw>& plan) {
+std::vector<int64_t> indices_of(const std::vector<Draw>& draws) {
   std::vector<int64_t> out;
-  for (const Draw& draw : plan)
+  for (const Draw& draw : draws)
     out.push_back(draw.index);
   return out;
+}
+
+std::vector<int64_t> skipped_indices(Loader& loader) {
+  return indices_of(loader.take_noted().skipped);
 }
 
 }  // namespace
@@ -94,7 +98,7 @@ TEST_CASE("loader: the plan's order whatever the threads, the read-ahead and the
   for (int threads : {1, 2, 5}) {
     for (int64_t ahead : {1, 3, 64}) {
       INFO(threads << " threads, " << ahead << " ahead");
-      CHECK(run_plan(data, plan, {.threads = threads, .ahead = ahead}, ahead + 2) == plan_indices(plan));
+      CHECK(run_plan(data, plan, {.threads = threads, .ahead = ahead}, ahead + 2) == indices_of(plan));
     }
   }
 }
@@ -132,7 +136,7 @@ TEST_CASE("loader: a bad sample's error comes in its turn and stays") {
   CHECK(next_indices(loader, 4) == std::vector<int64_t>{0, 1, 2, 3});
   CHECK_THROWS_WITH(loader.next(1), Catch::Contains("got index 4"));
   CHECK_THROWS_AS(loader.next(1), UserError);
-  CHECK(loader.skipped() == 0);
+  CHECK(skipped_indices(loader).empty());
 }
 
 TEST_CASE("loader: skipping takes the next good index of the same source, the same with any threads") {
@@ -143,9 +147,10 @@ TEST_CASE("loader: skipping takes the next good index of the same source, the sa
   }
   Loader loader({&data}, in_order(6), 0, {}, kSkip);
   next_indices(loader, 2);
-  CHECK(loader.skipped() == 2);  // draw 1 met the bad samples 1 and 2
+  CHECK(skipped_indices(loader) == std::vector<int64_t>{1, 2});  // draw 1 met both
   next_indices(loader, 4);
-  CHECK(loader.skipped() == 4);
+  CHECK(skipped_indices(loader) == std::vector<int64_t>{2, 5});
+  CHECK(skipped_indices(loader).empty());
 }
 
 TEST_CASE("loader: left out, a bad sample has no other in its place") {
@@ -159,13 +164,13 @@ TEST_CASE("loader: left out, a bad sample has no other in its place") {
   }
   Loader loader({&data}, in_order(7), 0, {}, {3, 8, BadSamplePolicy::skip, false});
   CHECK(next_indices(loader, 2) == std::vector<int64_t>{0, 3});
-  CHECK(loader.skipped() == 2);
+  CHECK(skipped_indices(loader) == std::vector<int64_t>{1, 2});
   next_indices(loader, 5);
-  CHECK(loader.skipped() == 3);
+  CHECK(skipped_indices(loader) == std::vector<int64_t>{6});
   const FakeDataset bad(3, {0, 1, 2});
   Loader nothing({&bad}, in_order(3), 0, {}, {3, 8, BadSamplePolicy::skip, false});
   CHECK(nothing.next(2).empty());
-  CHECK(nothing.skipped() == 3);
+  CHECK(skipped_indices(nothing) == std::vector<int64_t>{0, 1, 2});
 }
 
 TEST_CASE("loader: a skipped sample is logged once, however often it is met") {
@@ -185,14 +190,16 @@ TEST_CASE("loader: long samples are skipped as their data set says, whatever bec
   data.too_long = {1, 2};
   Loader loader({&data}, in_order(6), 0, {}, {.threads = 3, .ahead = 8});
   CHECK(next_indices(loader, 4) == std::vector<int64_t>{0, 3, 3, 3});
-  CHECK(loader.skipped() == 3);  // draw 1 met both
-  CHECK(loader.skipped_long() == 3);
+  const NotedSamples noted = loader.take_noted();
+  CHECK(indices_of(noted.skipped) == std::vector<int64_t>{1, 2, 2});  // draw 1 met both
+  CHECK(indices_of(noted.skipped_long) == std::vector<int64_t>{1, 2, 2});
   CHECK_THROWS_WITH(loader.next(1), Catch::Contains("got index 4"));
 
   Loader skipping({&data}, in_order(6), 0, {}, kSkip);
   CHECK(next_indices(skipping, 6) == std::vector<int64_t>{0, 3, 3, 3, 5, 5});
-  CHECK(skipping.skipped() == 4);
-  CHECK(skipping.skipped_long() == 3);
+  const NotedSamples both = skipping.take_noted();
+  CHECK(indices_of(both.skipped) == std::vector<int64_t>{1, 2, 2, 4});
+  CHECK(indices_of(both.skipped_long) == std::vector<int64_t>{1, 2, 2});
 
   data.long_is_skipped = false;
   Loader stopping({&data}, in_order(6), 0, {}, kSkip);
@@ -200,7 +207,7 @@ TEST_CASE("loader: long samples are skipped as their data set says, whatever bec
   CHECK_THROWS_WITH(stopping.next(1), "index 1 is too long");
 }
 
-TEST_CASE("loader: cut samples are counted, the first is named") {
+TEST_CASE("loader: cut samples are noted, the first is named") {
   const auto path = std::filesystem::temp_directory_path() / concat("qslaw_loader_cut_", ::getpid());
   FakeDataset data(6);
   data.cut = {1, 3, 4};
@@ -209,10 +216,11 @@ TEST_CASE("loader: cut samples are counted, the first is named") {
     const LogFile log(path.string());
     Loader loader({&data}, in_order(6), 0, {}, {});
     next_indices(loader, 1);
-    CHECK(loader.cut() == 0);
+    CHECK(loader.take_noted().cut.empty());
     next_indices(loader, 5);
-    CHECK(loader.cut() == 3);
-    CHECK(loader.skipped() == 0);
+    const NotedSamples noted = loader.take_noted();
+    CHECK(indices_of(noted.cut) == std::vector<int64_t>{1, 3, 4});
+    CHECK(noted.skipped.empty());
   }
   const std::string lines = read_file(path);
   std::filesystem::remove(path);

@@ -196,15 +196,15 @@ TEST_CASE("a state that is damaged or of another format is refused, naming the f
   }
   const fs::path file = folder.path() / "checkpoint-2" / "state.json";
   nlohmann::json state = nlohmann::json::parse(std::ifstream(file));
-  REQUIRE(state.at("format") == 1);
+  REQUIRE(state.at("format") == 2);
   std::string says;
   SECTION("another format") {
-    state["format"] = 2;
-    says = "expected a checkpoint of format 1, got 2";
+    state["format"] = 1;
+    says = "expected a checkpoint of format 2, got 1";
   }
   SECTION("no format") {
     state.erase("format");
-    says = "expected a checkpoint of format 1, got none";
+    says = "expected a checkpoint of format 2, got none";
   }
   SECTION("no object") {
     state = nlohmann::json::array();
@@ -221,6 +221,7 @@ TEST_CASE("a state that is damaged or of another format is refused, naming the f
                                                   {"phase_step", "a whole number from 0"},
                                                   {"seconds", "a number"},
                                                   {"measuring", "true or false"},
+                                                  {"skipped", "a list of pairs of whole numbers"},
                                                   {"initial_hashes", "an object of texts"}}));
     state[key] = nlohmann::json::array({1});
     says = "expected " + expected + ", got [1] (" + file.string() + ", key " + key + ")";
@@ -235,6 +236,30 @@ TEST_CASE("a state that is damaged or of another format is refused, naming the f
   CHECK_THROWS_AS(train(resumed.task, true), UserError);
   CHECK_THROWS_WITH(train(resumed.task, true), Catch::StartsWith("[resume] ") && Catch::Contains(says) &&
                                                    Catch::Contains(file.string()));
+}
+
+TEST_CASE("a bad or cut sample counts once, however often epochs, phases and resumed runs draw it") {
+  const TemporaryFolder folder;
+  const auto prepare = [](Run& run) {
+    run.data.broken = 5;
+    run.data.cut = 7;
+    run.task.phases = {phase_in_order(run.data, 6, 4), phase_in_order(run.data, 3, 4)};
+    for (TrainPhase& phase : run.task.phases)
+      phase.on_bad_sample = BadSamplePolicy::skip;
+  };
+  {
+    Run run(folder.path());
+    prepare(run);
+    run.stop_behind = 4;  // within the second pass; both were drawn in the first
+    CHECK_THROWS_AS(train(run.task, false), Stopped);
+    request_stop(false);
+  }
+  Run resumed(folder.path());
+  prepare(resumed);
+  const TrainResult result = train(resumed.task, true);
+  CHECK(result.skipped_samples == 1);
+  CHECK(result.skipped_long_samples == 0);
+  CHECK(result.cut_samples == 1);
 }
 
 TEST_CASE("where no step was done another fingerprint starts over") {

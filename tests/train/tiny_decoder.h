@@ -50,18 +50,21 @@ inline Llava tiny_decoder(uint64_t seed) {
   return model;
 }
 
-/// Samples as given. Reading number `broken`, when that is not negative, fails.
+/// Samples as given. Reading number `broken`, when that is not negative, fails; number `cut` says that it was
+/// cut.
 class ListDataset final : public Dataset {
  public:
   explicit ListDataset(std::vector<Sample> samples) : samples_(std::move(samples)) {}
   int64_t size() const override { return static_cast<int64_t>(samples_.size()); }
   Sample at(int64_t index) const override {
     if (index == broken) fail("data", "expected a sound sample, got number ", index);
-    return samples_[static_cast<size_t>(index)];
+    Sample sample = samples_[static_cast<size_t>(index)];
+    sample.cut_from = index == cut ? 99 : 0;
+    return sample;
   }
   std::string fingerprint() const override { return "list"; }
 
-  int64_t broken = -1;
+  int64_t broken = -1, cut = -1;
 
  private:
   std::vector<Sample> samples_;
