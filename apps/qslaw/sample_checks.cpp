@@ -77,11 +77,20 @@ void log_shorn(const CheckOptions& options, const Findings& found) {
                      found.first_shorn));
 }
 
+void log_empty(const CheckOptions& options, const Findings& found) {
+  if (found.empty == 0) return;
+  log_warning(
+      concat("[", options.stage, "] ", found.empty, " of ", found.looked_at,
+             " samples looked at have an empty answer: nothing is learned of it (template plain: a line ",
+             "break), as in LLaVA, first: ", found.first_empty));
+}
+
 void require_sound(const CheckOptions& options, const Findings& found) {
   if (options.log_bad) {
     log_problems(without_repeats(found.problems));
     log_long(options, found);
     log_shorn(options, found);
+    log_empty(options, found);
   }
   const bool any_sound = found.sound() > 0, any_bad = !found.problems.empty();
   if (found.looked_at == 0) return;

@@ -30,8 +30,8 @@ struct CheckedSamples {
 using SampleSource = std::function<Sample(int64_t)>;
 
 /// Looks at samples 0..count-1. Bad ones are logged, once each and the first 20, and how many are longer than
-/// allowed or begin with a turn that is left out; UserError with the first bad one unless they are skipped
-/// and some are sound.
+/// allowed, begin with a turn that is left out or have an empty answer; UserError with the first bad one
+/// unless they are skipped and some are sound.
 CheckedSamples check_samples(const CheckOptions& options, int64_t count, const SampleSource& sample);
 
 /// How closely, and at how many: 0 < share <= 1, evenly spread.

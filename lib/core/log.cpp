@@ -5,6 +5,8 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
+#include <mutex>
+#include <set>
 
 #include "core/error.h"
 #include "core/progress.h"
@@ -37,6 +39,13 @@ void log_info(const std::string& message) {
 void log_warning(const std::string& message) {
   clear_progress_line();
   logger().warn("{}", message);
+}
+
+void log_warning_once(const std::string& message) {
+  static std::mutex mutex;
+  static std::set<std::string> said;
+  const std::lock_guard lock(mutex);
+  if (said.insert(message).second) log_warning(message);
 }
 
 void set_quiet(bool quiet) {

@@ -7,6 +7,8 @@ namespace qslaw {
 
 void log_info(const std::string& message);
 void log_warning(const std::string& message);
+/// Nothing when this process has said the same before.
+void log_warning_once(const std::string& message);
 
 /// Show warnings only on stderr (`--quiet`); a LogFile gets every line all the same.
 void set_quiet(bool quiet);

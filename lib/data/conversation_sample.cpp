@@ -26,6 +26,11 @@ std::vector<Turn> before_answer(const std::vector<Turn>& turns) {
   return {turns.begin(), answer == turns.end() ? answer - 1 : answer};
 }
 
+bool has_empty_answer(const std::vector<Turn>& turns) {
+  return std::any_of(turns.begin(), turns.end(),
+                     [](const Turn& turn) { return turn.role == Role::assistant && turn.text.empty(); });
+}
+
 void require_picture(const std::filesystem::path& picture, const std::string& where) {
   std::error_code reason;
   const auto status = std::filesystem::status(picture, reason);
@@ -77,7 +82,9 @@ Sample encode_sample(const ConversationSample& conversation, const EncodingConte
                 where};
   if (options.on_long_sample != LongSamplePolicy::cut) require_fitting(sample, context, options);
   cut_to_length(sample, options.max_length, context.tokens_per_picture);
-  if (context.supervised) require_supervised(sample, *context.tokenizer, where);
+  if (!context.supervised) return sample;
+  require_supervised(sample, *context.tokenizer, where);
+  sample.answer_empty = has_empty_answer(conversation.turns);
   return sample;
 }
 

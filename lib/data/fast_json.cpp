@@ -48,6 +48,15 @@ bool FastJson::accepts(std::string_view text) {
   return parser_->parser.parse(text.data(), text.size()).error() == simdjson::SUCCESS;
 }
 
+std::optional<size_t> FastJson::id_hash() const {
+  const auto id = parser_->parser.doc.root()["id"];
+  std::string_view text;
+  int64_t number = 0;
+  if (id.get(text) == simdjson::SUCCESS && !text.empty()) return std::hash<std::string_view>{}(text);
+  if (id.get(number) == simdjson::SUCCESS) return std::hash<std::string>{}(std::to_string(number));
+  return std::nullopt;
+}
+
 std::optional<SampleSize> FastJson::sample_size(std::string_view text) {
   element sample;
   if (parser_->parser.parse(text.data(), text.size()).get(sample) != simdjson::SUCCESS) return std::nullopt;

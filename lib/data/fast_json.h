@@ -22,6 +22,8 @@ class FastJson {
   /// True only of valid JSON; false of anything else and of some valid texts: deep ones, whole numbers beyond
   /// 64 bits, 4 GiB.
   bool accepts(std::string_view text);
+  /// A hash of the "id", a text or a whole number, of the sample accepted last; none of one that has no id.
+  std::optional<size_t> id_hash() const;
   /// Of what a sample has of these keys in their form; none of a text that is not accepted.
   std::optional<SampleSize> sample_size(std::string_view text);
 

@@ -18,6 +18,23 @@ namespace {
 
 constexpr size_t kMostBytes = std::numeric_limits<uint32_t>::max();  // of a sample
 
+// A sample's number behind the hash of its id.
+using NumberedIds = std::vector<std::pair<size_t, int64_t>>;
+
+RepeatedIds find_repeated(NumberedIds ids) {
+  std::sort(ids.begin(), ids.end());
+  RepeatedIds repeated;
+  for (size_t i = 1; i < ids.size(); ++i) {
+    if (ids[i].first != ids[i - 1].first) continue;
+    if (repeated.count == 0 || ids[i].second < repeated.first) {
+      repeated.first = ids[i].second;
+      repeated.as = ids[i - 1].second;
+    }
+    repeated.count += 1;
+  }
+  return repeated;
+}
+
 }  // namespace
 
 /// Goes through the mapped file from its beginning to its end.
@@ -30,7 +47,7 @@ class InstructionFile::Indexer {
         text_(without_mark(mapped_.bytes(), path)),
         limit_(limit > 0 ? static_cast<size_t>(limit) : std::numeric_limits<size_t>::max()) {}
 
-  std::vector<Range> find() {
+  std::vector<Range> find(RepeatedIds& repeated) {
     const size_t first = skip_blanks(text_, 0);
     const bool empty = first == text_.size();
     require(!empty && (text_[first] == '[' || text_[first] == '{'), "data",
@@ -38,6 +55,7 @@ class InstructionFile::Indexer {
             empty ? "an empty file" : "something else");
     text_[first] == '[' ? find_in_array(first + 1) : find_in_lines();
     require(!samples_.empty(), "data", "expected at least one sample in ", path_.string(), ", got none");
+    repeated = find_repeated(std::move(ids_));
     return std::move(samples_);
   }
 
@@ -74,7 +92,11 @@ class InstructionFile::Indexer {
   // The sample from `begin` to `end` - 1; a text that ends within it, where `end` is behind the text.
   void add(size_t begin, size_t end, size_t line) {
     const std::string_view sample = text_.substr(begin, end - begin);
-    if (end > text_.size() || !json_.accepts(sample)) require_sound(begin, sample, line);
+    if (end > text_.size() || !json_.accepts(sample)) {
+      require_sound(begin, sample, line);
+    } else if (const auto id = json_.id_hash()) {
+      ids_.emplace_back(*id, samples_.size());
+    }
     require(sample.size() <= kMostBytes && line <= kMostBytes, "data",
             "expected samples and lines below 4 GiB in ", path_.string(), ", got more");
     samples_.push_back({begin + static_cast<size_t>(text_.data() - mapped_.data()),
@@ -104,11 +126,12 @@ class InstructionFile::Indexer {
   std::string_view text_;
   size_t limit_;
   FastJson json_;
+  NumberedIds ids_;
   std::vector<Range> samples_;
 };
 
 InstructionFile::InstructionFile(const fs::path& path, int64_t limit)
-    : file_(path), samples_(Indexer(path, limit).find()) {}
+    : file_(path), samples_(Indexer(path, limit).find(repeated_ids_)) {}
 
 std::string InstructionFile::read(int64_t index) const {
   QSLAW_CHECK(index >= 0 && index < size());

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json_text.h"
+#include "core/log.h"
 #include "core/whitespace.h"
 #include "data/conversation_sample.h"
 #include "data/fast_json.h"
@@ -25,6 +26,7 @@ class LlavaDataset : public Dataset {
   LlavaDataset(const DataOptions& options, const EncodingContext& context)
       : options_(options), context_(context), file_(options.path, options.limit) {
     require_some_sound();
+    warn_of_repeated_ids();
     fingerprint_ = sha256(concat("llava ", sha256_file(options.path), " ", options.limit, " ",
                                  options.max_length, " ", template_name(context.template_kind), " ",
                                  context.tokens_per_picture, " ", static_cast<int>(options.on_long_sample)));
@@ -74,6 +76,16 @@ class LlavaDataset : public Dataset {
     for (int64_t i = 1; !sound && i < size(); ++i)
       sound = read_sample(i).problem.empty();
     if (!sound) fail(place(0, first.id), first.problem);
+  }
+
+  // No error: ids are not unique in some published files.
+  void warn_of_repeated_ids() const {
+    const RepeatedIds& repeated = file_.repeated_ids();
+    if (repeated.count == 0) return;
+    const std::string where = place(repeated.first, read_sample(repeated.first).id);
+    log_warning_once(concat("[data] ", repeated.count, " of ", size(),
+                            " samples have the id of one before them, ", "first: [", where,
+                            "] that of sample ", repeated.as));
   }
 
   std::string place(int64_t index, const std::string& id) const {

@@ -50,7 +50,7 @@ struct Loader::State {
   // Only `next` and the getters use these.
   std::set<Draw> logged;
   NotedSamples noted;
-  bool named_cut = false, named_left_out = false;
+  bool named_cut = false, named_left_out = false, named_empty = false;
   double waited_s = 0;
 
   // All below is guarded by the mutex. Invariant: deliver <= begin <= deliver + ahead; `done` holds positions
@@ -144,6 +144,11 @@ void Loader::State::note_changes(const Sample& sample, const Draw& draw) {
   if (sample.turn_left_out && !std::exchange(named_left_out, true)) {
     log_warning(concat("left out a first turn of \"gpt\", as LLaVA does and as of all that begin so: [",
                        sample.where, "]"));
+  }
+  if (sample.answer_empty && !std::exchange(named_empty, true)) {
+    log_warning(
+        concat("learned nothing of an empty answer (template plain: a line break), as LLaVA does and as ",
+               "of all that follow: [", sample.where, "]"));
   }
   if (sample.cut_from == 0) return;
   noted.cut.push_back(draw);

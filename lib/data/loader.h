@@ -39,7 +39,7 @@ class Loader {
   /// (is_skipped) is noted and logged, and replaced by the next good one of the same source in index order,
   /// or left out unless `replace_skipped`; otherwise its UserError is thrown here, and again by every later
   /// call. Samples that were cut are noted, the first is logged; so is
-  /// the first that lost a first turn.
+  /// the first that lost a first turn, and the first with an empty answer.
   std::vector<LoadedSample> next(int64_t count);
 
   /// Of the plan, where the next `next` begins.

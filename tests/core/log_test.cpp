@@ -32,6 +32,20 @@ class CapturedStderr {
 
 }  // namespace
 
+TEST_CASE("a warning that is said once is said once, whoever says it") {
+  const TemporaryFolder folder;
+  const std::string path = (folder.path() / "log.txt").string();
+  {
+    const LogFile log(path);
+    for (const char* text : {"ids repeat in a", "ids repeat in b", "ids repeat in a"})
+      log_warning_once(text);
+  }
+  const std::string said = read_file(path);
+  CHECK(said.find("ids repeat in a\n") != said.npos);
+  CHECK(said.find("ids repeat in a\n") == said.rfind("ids repeat in a\n"));
+  CHECK(said.find("ids repeat in b\n") != said.npos);
+}
+
 TEST_CASE("quiet hides information from stderr, not from the log file") {
   const TemporaryFolder folder;
   {

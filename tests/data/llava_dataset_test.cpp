@@ -1,3 +1,5 @@
+#include "core/files.h"
+#include "core/log.h"
 #include "data_files.h"
 
 using namespace qslaw;
@@ -133,6 +135,52 @@ TEST_CASE("llava data: a sample knows what is asked before its first answer") {
   const Files caption(array_of(
       {R"({"image": "a.png", "conversations": [{"from": "human", "value": "<image>"}, {"from": "gpt", "value": ""}]})"}));
   CHECK(caption.open(TemplateKind::plain)->at(0).asked.size() == 1);
+}
+
+TEST_CASE("llava data: a sample knows whether one of its answers is empty") {
+  const auto talk = [](const std::string& first, const std::string& second) {
+    return R"({"conversations": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": ")" + first +
+           R"("}, {"from": "human", "value": "R"}, {"from": "gpt", "value": ")" + second + "\"}]}";
+  };
+  const Files files(array_of({talk("A", "B"), talk("", "B"), talk("A", ""), talk("A", " "), talk("", "")}));
+  for (const auto kind : {TemplateKind::vicuna_v1, TemplateKind::llama_2}) {
+    const auto dataset = files.open(kind);
+    for (const auto& [index, is_empty] : {std::pair{0, false}, {1, true}, {2, true}, {3, false}})
+      CHECK(dataset->at(index).answer_empty == is_empty);
+    CHECK_THAT(error_of([&] { dataset->at(4); }), Contains("expected at least one token to learn, got none"));
+  }
+  // Where nothing is learned anyway it is nothing to tell of.
+  const EncodingContext context{&data_files::tokenizer(), TemplateKind::vicuna_v1, 16, false};
+  CHECK_FALSE(make_dataset(files.options, context)->at(1).answer_empty);
+}
+
+TEST_CASE("llava data: ids that several samples have are told once") {
+  const auto sample = [](const std::string& id) {
+    return "{" + id + R"("conversations": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]})";
+  };
+  const auto with = [&](const std::string& id) { return sample("\"id\": " + id + ", "); };
+  const auto opened = [](const Files& files) {
+    const auto path = files.folder.path() / "log.txt";
+    {
+      const LogFile log(path.string());
+      files.open();
+      files.open();
+    }
+    return read_file(path);
+  };
+  const Files repeated(
+      array_of({with("\"b\""), with("\"7\""), with("\"b\""), with("7"), with("\"c\""), with("\"b\"")}));
+  const std::string said = opened(repeated);
+  CHECK_THAT(said, Contains("[data] 3 of 6 samples have the id of one before them, first: [" +
+                            repeated.options.path.string() + ", sample 2 (id b)] that of sample 0"));
+  CHECK(said.find("3 of 6") == said.rfind("3 of 6"));
+  // A sample without an id has no other's.
+  CHECK(opened(Files(array_of({with("\"a\""), with("1.5"), with("\"\""), with("\"\""), with("null"),
+                               with("null"), sample(""), sample("")})))
+            .empty());
+  Files first(array_of({with("\"a\""), with("\"b\""), with("\"a\"")}));
+  first.options.limit = 2;
+  CHECK(opened(first).empty());
 }
 
 TEST_CASE("llava data: the template plain shows one picture, so two are refused") {

@@ -36,6 +36,7 @@ class FakeDataset : public Dataset {
     if (!picture.empty()) sample.pictures = {picture};
     sample.where = where;
     sample.turn_left_out = shorn.count(index) > 0;
+    sample.answer_empty = unanswered.count(index) > 0;
     sample.cut_from = cut.count(index) > 0 ? 9 : 0;
     return sample;
   }
@@ -43,7 +44,7 @@ class FakeDataset : public Dataset {
   std::filesystem::path picture;  // of every sample, when set
   std::string where;
   bool broken_code = false;
-  std::set<int64_t> too_long, cut, shorn;
+  std::set<int64_t> too_long, cut, shorn, unanswered;
   bool long_is_skipped = true;
   mutable std::atomic<int64_t> calls{0};
 
@@ -230,10 +231,11 @@ TEST_CASE("loader: cut samples are noted, the first is named") {
   CHECK(lines.find("cut a long") == lines.rfind("cut a long"));
 }
 
-TEST_CASE("loader: of samples without their first turn the first is named") {
+TEST_CASE("loader: of samples without their first turn or with an empty answer the first is named") {
   const auto path = std::filesystem::temp_directory_path() / concat("qslaw_loader_turn_", ::getpid());
   FakeDataset data(6);
   data.shorn = {1, 3};
+  data.unanswered = {1, 2};
   data.where = "train.json, sample 1 (id a)";
   {
     const LogFile log(path.string());
@@ -242,10 +244,12 @@ TEST_CASE("loader: of samples without their first turn the first is named") {
   }
   const std::string lines = read_file(path);
   std::filesystem::remove(path);
-  const std::string said = "left out a first turn of \"gpt\"";
   CHECK(lines.find("begin so: [train.json, sample 1 (id a)]") != std::string::npos);
-  CHECK(lines.find(said) != std::string::npos);
-  CHECK(lines.find(said) == lines.rfind(said));
+  CHECK(lines.find("all that follow: [train.json, sample 1 (id a)]") != std::string::npos);
+  for (const char* said : {"left out a first turn of \"gpt\"", "learned nothing of an empty answer"}) {
+    CHECK(lines.find(said) != std::string::npos);
+    CHECK(lines.find(said) == lines.rfind(said));
+  }
 }
 
 TEST_CASE("loader: skipping ends with an error when every sample is bad") {

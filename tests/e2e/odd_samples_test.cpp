@@ -1,0 +1,71 @@
+// Oddities of samples that LLaVA takes, and that are said: a first turn of "gpt", empty answers, repeated
+// ids.
+#include "dry_run.h"
+
+using namespace qslaw;
+using nlohmann::json;
+
+TEST_CASE("samples whose first turn is left out are counted, and the first is named") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune + "  heldout: {pictures: {kind: llava, " + kHeldout + ", max_length: 64}}\n");
+  json samples = json_file(experiment.data("heldout.json"));
+  for (const size_t i : {1, 4}) {
+    json& turns = samples.at(i)["conversations"];
+    turns.insert(turns.begin(), json{{"from", "gpt"}, {"value", "Hello."}});
+  }
+  write_text(experiment.data("heldout.json"), samples.dump());
+  const std::string place = experiment.data("heldout.json").string() + ", sample 1 (id " +
+                            samples[1].at("id").get<std::string>() + ")";
+  const std::string said =
+      "[tune] 2 of 6 samples looked at begin with \"gpt\": that turn is left out, as LLaVA does, first: [" +
+      place + "]";
+  for (const Words& more : {Words{}, Words{"--all-samples"}}) {
+    const ProgramResult looked = dry_run(experiment, "tune", more);
+    require_success(looked);
+    CHECK_THAT(looked.err, Catch::Contains(said));
+    CHECK(looked.err.find(said) == looked.err.rfind(said));
+  }
+  const ProgramResult run = experiment.run("tune", {"--set", "tune.max_steps=4"});
+  require_success(run);
+  CHECK_THAT(run.err, Catch::Contains("begin so: [" + place + "]"));
+}
+
+TEST_CASE("samples with an empty answer among others are counted, and the first is named") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune + "  heldout: {pictures: {kind: llava, " + kHeldout +
+                          ", max_length: 128}}\n");
+  json samples = json_file(experiment.data("heldout.json"));
+  for (const size_t i : {1, 4}) {
+    samples.at(i)["conversations"].push_back({{"from", "human"}, {"value", "And?"}});
+    samples.at(i)["conversations"].push_back({{"from", "gpt"}, {"value", ""}});
+  }
+  write_text(experiment.data("heldout.json"), samples.dump());
+  const std::string place = experiment.data("heldout.json").string() + ", sample 1 (id " +
+                            samples[1].at("id").get<std::string>() + ")";
+  const std::string said = "[tune] 2 of 6 samples looked at have an empty answer: nothing is learned of it";
+  for (const Words& more : {Words{}, Words{"--all-samples"}}) {
+    const ProgramResult looked = dry_run(experiment, "tune", more);
+    require_success(looked);
+    CHECK_THAT(looked.err, Catch::Contains(said) && Catch::Contains("first: [" + place + "]"));
+    CHECK(looked.err.find(said) == looked.err.rfind(said));
+  }
+  const ProgramResult run = experiment.run("tune", {"--set", "tune.max_steps=4"});
+  require_success(run);
+  CHECK_THAT(run.err, Catch::Contains("all that follow: [" + place + "]"));
+}
+
+TEST_CASE("ids that several samples have are a warning, said once") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  json samples = json_file(experiment.data("train.json"));
+  samples.at(5)["id"] = samples.at(2).at("id");
+  write_text(experiment.data("train.json"), samples.dump());
+  const std::string said = "1 of 24 samples have the id of one before them, first: [" +
+                           experiment.data("train.json").string() + ", sample 5 (id " +
+                           samples[2].at("id").get<std::string>() + ")] that of sample 2";
+  for (const ProgramResult& result : {dry_run(experiment, "tune"), experiment.run("tune")}) {
+    require_success(result);
+    CHECK_THAT(result.err, Catch::Contains(said));
+    CHECK(result.err.find(said) == result.err.rfind(said));
+  }
+}
