@@ -1,9 +1,11 @@
 #include "data/scienceqa.h"
 
+#include <algorithm>
 #include <map>
 
 #include "core/error.h"
 #include "core/json_text.h"
+#include "core/key_error.h"
 #include "core/whitespace.h"
 #include "data/text_file.h"
 
@@ -15,6 +17,10 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kLetters = "ABCDE";
+// Those of the benchmark's table: a problem of another would count in none of its columns, without a word.
+const std::vector<std::string> kSubjects = {"natural science", "social science", "language science"};
+const std::vector<std::string> kGrades = {"grade1", "grade2", "grade3", "grade4",  "grade5",  "grade6",
+                                          "grade7", "grade8", "grade9", "grade10", "grade11", "grade12"};
 
 // Python's text.replace(from, to): one pass, matches do not overlap.
 std::string replace_all(const std::string& text, std::string_view from, std::string_view to) {
@@ -69,6 +75,14 @@ class ProblemReader {
     return absent ? "" : text(key, problem_[key]);
   }
 
+  std::string optional_name(const char* key, const std::vector<std::string>& known) const {
+    const std::string name = optional_text(key);
+    const bool is_known = std::find(known.begin(), known.end(), name) != known.end();
+    require(name.empty() || is_known, where_, "expected ", join_or(known), " as ", key, ", got \"", name,
+            "\"");
+    return name;
+  }
+
   std::vector<std::string> choices() const {
     const json& list = required("choices");
     require(list.is_array() && !list.empty() && list.size() <= kLetters.size(), where_, "expected 1 to ",
@@ -114,8 +128,8 @@ ScienceQaProblem read_problem(const std::string& id, const json& value, const st
   problem.solution = reader.optional_text("solution");
   const std::string picture = reader.optional_text("image");
   if (!picture.empty()) problem.picture = picture_path(images, id, picture);
-  problem.subject = reader.optional_text("subject");
-  problem.grade = reader.optional_text("grade");
+  problem.subject = reader.optional_name("subject", kSubjects);
+  problem.grade = reader.optional_name("grade", kGrades);
   problem.topic = reader.optional_text("topic");
   problem.category = reader.optional_text("category");
   problem.skill = reader.optional_text("skill");

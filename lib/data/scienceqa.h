@@ -16,16 +16,16 @@ struct ScienceQaProblem {
   std::string lecture;               // may be empty
   std::string solution;              // may be empty
   std::filesystem::path picture;     // empty when the problem has none
-  std::string subject;               // "natural science", "social science", "language science"
-  std::string grade;                 // "grade1" ... "grade12"
+  std::string subject;               // "natural science", "social science", "language science"; may be empty
+  std::string grade;                 // "grade1" ... "grade12"; may be empty
   std::string topic;
   std::string category;
   std::string skill;
 };
 
 /// The problems of a split ("train", "val", "test", ...) in its order; pictures are images/<id>/<name>, or
-/// images/<name> where only that exists. UserError naming file, problem and key; also for a problem that the
-/// split lists twice.
+/// images/<name> where only that exists. UserError naming file, problem and key; also for a subject or grade
+/// that the benchmark does not have, and for a problem that the split lists twice.
 std::vector<ScienceQaProblem> read_scienceqa(const std::filesystem::path& problems,
                                              const std::filesystem::path& splits, const std::string& split,
                                              const std::filesystem::path& images);

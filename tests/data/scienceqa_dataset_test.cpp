@@ -123,6 +123,27 @@ TEST_CASE("scienceqa: split, limit, fingerprint, missing picture") {
   CHECK_THAT(error_of([&] { files.open(); }), Contains("expected QCM-LEA or CQM-A as prompt_format"));
 }
 
+TEST_CASE("scienceqa: every subject and grade of the benchmark, and none") {
+  const data_files::Folder folder;
+  nlohmann::json problems;
+  std::vector<std::string> ids;
+  const char* const subjects[] = {"natural science", "social science", "language science", ""};
+  for (int i = 0; i < 13; ++i) {
+    ids.push_back(std::to_string(i));
+    problems[ids.back()] = {
+        {"question", "q"}, {"choices", {"a"}}, {"answer", 0}, {"subject", subjects[i % 4]}};
+    problems[ids.back()]["grade"] = i == 0 ? nlohmann::json(nullptr) : nlohmann::json("grade" + ids.back());
+  }
+  const auto a = folder.write("problems.json", problems.dump());
+  const auto b = folder.write("pid_splits.json", nlohmann::json{{"test", ids}}.dump());
+  const auto read = read_scienceqa(a, b, "test", folder.path());
+  REQUIRE(read.size() == ids.size());
+  for (size_t i = 0; i < read.size(); ++i) {
+    CHECK(read[i].subject == subjects[i % 4]);
+    CHECK(read[i].grade == (i == 0 ? "" : "grade" + ids[i]));
+  }
+}
+
 TEST_CASE("scienceqa: bad files") {
   const std::string good = R"({"question": "q", "choices": ["a", "b"], "answer": 0)";
   const std::vector<std::pair<std::string, std::string>> cases = {
@@ -141,6 +162,15 @@ TEST_CASE("scienceqa: bad files") {
       {R"({"1": {"question": "q", "choices": ["a"], "answer": 1}})", "expected an answer from 0 to 0, got 1"},
       {R"({"1": )" + good + R"(, "hint": 3}})", "expected a text as hint, got number"},
       {R"({"1": )" + good + R"(, "image": ["x"]}})", "expected a text as image, got array"},
+      {R"({"1": )" + good + R"(, "subject": "natural sciences"}})",
+       "problems.json, problem 1] expected natural science, social science or language science as subject, "
+       "got "
+       "\"natural sciences\""},
+      {R"({"1": )" + good + R"(, "grade": "grade13"}})",
+       "problems.json, problem 1] expected grade1, grade2, grade3, grade4, grade5, grade6, grade7, grade8, "
+       "grade9, "
+       "grade10, grade11 or grade12 as grade, got \"grade13\""},
+      {R"({"1": )" + good + R"(, "grade": "7"}})", "as grade, got \"7\""},
   };
   for (const auto& [problems, message] : cases) {
     INFO(problems);
