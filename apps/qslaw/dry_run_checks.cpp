@@ -224,11 +224,10 @@ DataShape check_eval(const StageRun& run, const LlavaConfig& config) {
   for (const BenchmarkOptions& benchmark : recipe.eval->benchmarks) {
     if (!needs_model(benchmark)) {
       if (is_question_kind(benchmark.kind)) {
-        benchmark_questions(benchmark);
+        read_predictions(benchmark.predictions, *benchmark_questions(benchmark));
       } else {
-        benchmark_problems(benchmark);
+        read_predictions(benchmark.predictions, benchmark_problems(benchmark));
       }
-      read_predictions(benchmark.predictions);
       continue;
     }
     const auto& name = benchmark.template_name.empty() ? recipe.model.template_name : benchmark.template_name;

@@ -77,12 +77,11 @@ nlohmann::json run_questions(const BenchmarkOptions& options, const EvalContext&
   const QuestionKind& kind = question_kind(options.kind);
   const auto kept = benchmark_questions(options);
   const std::vector<BenchmarkQuestion>& questions = *kept;
-  const Texts texts =
-      needs_model(options) ? run_model(questions, options, context) : read_predictions(options.predictions);
+  const Texts texts = needs_model(options) ? run_model(questions, options, context)
+                                           : read_predictions(options.predictions, questions);
   const std::vector<JudgedQuestion> judged = judge(questions, texts, kind);
   const bool any = std::any_of(judged.begin(), judged.end(), [](const auto& one) { return !one.missing; });
-  require(any, "eval", "expected answers to questions of ", options.path.string(), ", got none",
-          needs_model(options) ? "" : " (" + options.predictions.string() + ")");
+  require(any, "eval", "expected answers to questions of ", options.path.string(), ", got none");
   PredictionsFile predictions(context.predictions, result_name(options));
   for (const JudgedQuestion& one : judged)
     predictions.write(prediction_line(one, options, context));

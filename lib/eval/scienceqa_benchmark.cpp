@@ -37,13 +37,8 @@ std::map<std::string, ScienceQaAnswer> run_model(const std::vector<ScienceQaProb
 std::map<std::string, ScienceQaAnswer> read_answers(const std::vector<ScienceQaProblem>& problems,
                                                     const std::filesystem::path& path) {
   std::map<std::string, ScienceQaAnswer> answers;
-  std::map<std::string, std::string> texts = read_predictions(path);
-  for (const ScienceQaProblem& problem : problems) {
-    const auto found = texts.find(problem.id);
-    if (found != texts.end()) answers[problem.id] = {found->second, false};
-  }
-  require(!answers.empty() || problems.empty(), "eval",
-          "expected predictions for problems of the split, got none (", path.string(), ")");
+  for (const auto& [id, text] : read_predictions(path, problems))
+    answers[id] = {text, false};
   return answers;
 }
 

@@ -73,7 +73,9 @@ TEST_CASE("given answers to questions are scored without a model") {
   CHECK(result.at("accuracy").is_null());
   CHECK(read_lines(context.predictions / "vqav2.jsonl").at(0).at("correct").is_null());
   write_text(options.predictions, json_lines({{{"id", 7}, {"text", "Yes."}}}));
-  CHECK_THROWS_WITH(run_benchmark(options, context), Catch::Contains("given.jsonl"));
+  CHECK_THROWS_WITH(run_benchmark(options, context),
+                    Catch::Contains("expected answers to the benchmark's questions, got none") &&
+                        Catch::Contains("given.jsonl"));
 }
 
 TEST_CASE("pictures that are missing or no picture are bad samples") {
