@@ -4,12 +4,33 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <exception>
 #include <iostream>
+#include <new>
 
 #include "core/progress.h"
 #include "core/write_failure.h"
 
 namespace qslaw {
+namespace {
+
+std::terminate_handler other_end = nullptr;
+
+void end_process() {
+  try {
+    if (std::current_exception()) throw;
+  } catch (const std::bad_alloc&) {
+    ::_exit(complain(kHostMemory, kUserError));
+  } catch (...) {
+  }
+  other_end();
+}
+
+}  // namespace
+
+void report_refused_memory() {
+  other_end = std::set_terminate(end_process);
+}
 
 int complain(const std::string& message, int code) {
   clear_progress_line();

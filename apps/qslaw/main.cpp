@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <exception>
+#include <new>
 
 #include "command_line.h"
 #include "core/error.h"
@@ -43,6 +44,8 @@ int run(CommandOptions& options) {
     return load_program()(options, stop_flag);
   } catch (const UserError& error) {
     return complain(error.what(), kUserError);
+  } catch (const std::bad_alloc&) {
+    return complain(kHostMemory, kUserError);
   } catch (const std::exception& error) {
     return complain(std::string("[internal] ") + error.what(), kBug);
   }
@@ -54,6 +57,7 @@ int run(CommandOptions& options) {
 int main(int argc, char** argv) {
   qslaw::hold_standard_streams();
   qslaw::ignore_write_signals();
+  qslaw::report_refused_memory();
   qslaw::CommandOptions options;
   int exit_code = 0;
   if (!qslaw::read_command_line(argc, argv, options, exit_code)) return qslaw::after_output(exit_code);

@@ -9,6 +9,7 @@
 #include <iostream>
 #include <new>
 #include <string_view>
+#include <system_error>
 
 #include "commands.h"
 #include "core/cpu.h"
@@ -22,11 +23,6 @@
 
 namespace qslaw {
 namespace {
-
-constexpr const char* kHostMemory =
-    "[memory] not enough host memory; try smaller numbers in the recipe (micro_batch_size, rank), "
-    "checkpointing: true, "
-    "or fewer bits; --dry-run estimates what each stage needs";
 
 void run_command(const CommandOptions& options) {
   if (stop_requested()) throw Stopped("stopped before anything was done");
@@ -68,6 +64,12 @@ int guarded(const std::function<void()>& work) {
     return complain("[internal] " + std::string(error.what()), kBug);
   } catch (const std::filesystem::filesystem_error& error) {
     return complain("[files] cannot use " + error.path1().string() + ": " + error.code().message(),
+                    kUserError);
+  } catch (const std::system_error& error) {
+    if (error.code() != std::errc::resource_unavailable_try_again)
+      return complain("[internal] " + std::string(error.what()), kBug);
+    return complain("[memory] expected to start another thread, got: " + error.code().message() +
+                        "; there is not enough memory, or a limit (ulimit -v, ulimit -u)",
                     kUserError);
   } catch (const std::exception& error) {
     return complain("[internal] " + std::string(error.what()), kBug);

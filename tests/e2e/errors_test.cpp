@@ -306,6 +306,22 @@ TEST_CASE("numbers that no memory can hold end with one line") {
 TEST_CASE("an adapter does not go onto another base") {
   const TinyExperiment experiment;
   experiment.write_recipe(kQuantize + kTune + kEval);
+TEST_CASE("memory that is refused at any point ends with one line") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  int refused = 0;
+  // From too little to load LibTorch to enough for all.
+  for (int64_t megabytes = 100; megabytes <= 800; megabytes += 20) {
+    INFO(megabytes);
+    const ProgramResult result =
+        experiment.run("tune", {"--restart"}, {.address_bytes = megabytes * 1'000'000});
+    if (result.exit_code == 0) continue;
+    ++refused;
+    require_user_error(result, {});
+  }
+  CHECK(refused > 0);
+}
+
   require_success(experiment.run("run"));
   // Another grid of the same shapes.
   require_success(

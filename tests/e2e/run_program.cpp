@@ -41,6 +41,10 @@ std::string content(int descriptor) {
     const rlimit limit{static_cast<rlim_t>(limits.file_bytes), static_cast<rlim_t>(limits.file_bytes)};
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(126);
   }
+  if (limits.address_bytes > 0) {
+    const rlimit limit{static_cast<rlim_t>(limits.address_bytes), static_cast<rlim_t>(limits.address_bytes)};
+    if (::setrlimit(RLIMIT_AS, &limit) != 0) ::_exit(126);
+  }
   ::dup2(out, STDOUT_FILENO);
   ::dup2(err, STDERR_FILENO);
   ::execv(argv[0], argv);

@@ -17,7 +17,8 @@ struct ProgramResult {
 };
 
 struct ProgramLimits {
-  int64_t file_bytes = 0;  // no file may grow beyond this (as a full disk stops writes); 0 = no limit
+  int64_t file_bytes = 0;     // no file may grow beyond this (as a full disk stops writes); 0 = no limit
+  int64_t address_bytes = 0;  // of memory and mapped files (ulimit -v); 0 = no limit
 };
 
 /// A started program. What still runs when the object goes is killed.
