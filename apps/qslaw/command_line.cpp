@@ -1,6 +1,7 @@
 #include "command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <string>
 #include <system_error>
@@ -113,10 +114,37 @@ std::string command_problem(const std::vector<std::string>& words) {
          (near.empty() ? "" : "; did you mean \"" + near + "\"?");
 }
 
+// The flag that an unknown word is like, as a whole or, as with "--dry", as far as the word goes; "" when
+// none.
+std::string near_flag(const std::string& word, const std::vector<std::string>& flags) {
+  const std::string near = nearest_name(word, flags);
+  if (!near.empty()) return near;
+  std::vector<std::string> beginnings;
+  for (const std::string& flag : flags)
+    beginnings.push_back(flag.substr(0, word.size()));
+  const auto begins = std::find(beginnings.begin(), beginnings.end(), nearest_name(word, beginnings));
+  return begins == beginnings.end() ? "" : flags[static_cast<size_t>(begins - beginnings.begin())];
+}
+
+// "; did you mean ...?" for the first unknown flag that is like one of the command's.
+std::string flag_hint(const CLI::App& app) {
+  const auto commands = app.get_subcommands();
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : (commands.empty() ? &app : commands.front())->get_options()) {
+    for (const std::string& name : option->get_lnames())
+      flags.push_back("--" + name);
+  }
+  for (const std::string& word : app.remaining(/*recurse=*/true)) {
+    const std::string near = word.starts_with("--") ? near_flag(word.substr(0, word.find('=')), flags) : "";
+    if (!near.empty()) return "; did you mean \"" + near + "\"?";
+  }
+  return "";
+}
+
 int complain_of_command_line(const CLI::App& app, const CLI::ParseError& error) {
   const bool no_command =
       app.get_subcommands().empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
-  const std::string problem = no_command ? command_problem(app.remaining()) : error.what();
+  const std::string problem = no_command ? command_problem(app.remaining()) : error.what() + flag_hint(app);
   return complain("[command line] " + problem + " (see qslaw --help)", kUserError);
 }
 

@@ -25,8 +25,8 @@ concept HasFields = requires(KeyNames& visitor, T& value) {
   fields(visitor, value);
 };
 
-/// Fails unless `node` is a map with keys of `names` only; an unknown key is answered with the nearest known
-/// one.
+/// Fails unless `node` is a map with keys of `names` only; an unknown key is answered with where its section
+/// has one of that name, or the nearest known one.
 void require_known_keys(const YamlNode& node, const std::string& key, const std::vector<std::string>& names);
 
 /// Reads the keys of one map. A key that another key makes useless is noted in `unused` (an error's text)

@@ -67,6 +67,9 @@ TEST_CASE("mistakes in the command line and the recipe") {
   require_user_error(run_program({"--frobnicate"}), {"got \"--frobnicate\" (see"});
   require_user_error(run_program({"run"}), {"[command line]", "recipe is required"});
   require_user_error(run_program({"run", "x.yaml", "--frobnicate"}), {"[command line]", "--frobnicate"});
+  require_user_error(run_program({"run", "x.yaml", "--drry"}),
+                     {"not expected: --drry; did you mean \"--dry-run\"? (see qslaw --help)"});
+  require_user_error(run_program({"report", "out", "--jsom=1"}), {"did you mean \"--json\"?"});
   require_user_error(run_program({"run", "no/such.yaml"}), {"no/such.yaml"});
   for (const std::string number : {"0", "x", "2.5", "1025", "99999999999999999999", ""})
     require_user_error(
@@ -303,9 +306,6 @@ TEST_CASE("numbers that no memory can hold end with one line") {
                      {"samples drawn in a phase", "key warmup.phases.1.epochs"});
 }
 
-TEST_CASE("an adapter does not go onto another base") {
-  const TinyExperiment experiment;
-  experiment.write_recipe(kQuantize + kTune + kEval);
 TEST_CASE("memory that is refused at any point ends with one line") {
   const TinyExperiment experiment;
   experiment.write_recipe(kTune);
@@ -322,6 +322,9 @@ TEST_CASE("memory that is refused at any point ends with one line") {
   CHECK(refused > 0);
 }
 
+TEST_CASE("an adapter does not go onto another base") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kQuantize + kTune + kEval);
   require_success(experiment.run("run"));
   // Another grid of the same shapes.
   require_success(

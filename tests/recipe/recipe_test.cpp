@@ -70,6 +70,23 @@ TEST_CASE("unknown, repeated and missing keys name the line and the nearest key"
   CHECK(error_of(kHead + "tune:\n  data: {kind: text, path: a}\n  lora:\n    rnak: 3\n") ==
         "[recipe] expected a known key, got \"rnak\"; did you mean \"rank\"? (recipe.yaml, line 8, key "
         "tune.lora.rnak)");
+  // Keys that stand elsewhere in the section.
+  const std::string tune = kHead + "tune:\n  data: {kind: llava, path: a}\n  ";
+  CHECK(error_of(tune + "lr: 1\n") ==
+        "[recipe] expected a known key, got \"lr\"; did you mean \"tune.optimizer.lr\"? (recipe.yaml, line "
+        "7, key "
+        "tune.lr)");
+  CHECK(error_of(tune + "optimizer: {epochs: 1}\n") ==
+        "[recipe] expected a known key, got \"epochs\"; did you mean \"tune.epochs\"? (recipe.yaml, line 7, "
+        "key "
+        "tune.optimizer.epochs)");
+  CHECK_THAT(error_of(tune + "path: b\n"),
+             Catch::Contains("did you mean \"tune.data.path\" or \"tune.text.path\"? (recipe.yaml, line 7,"));
+  CHECK_THAT(error_of(kHead + "quantize: {}\nwarmup: {phases: [{text: {kind: text, path: a, epochs: 3}}]}\n"),
+             Catch::Contains("did you mean \"warmup.phases.epochs\"?"));
+  CHECK_THAT(error_of(kHead + "bits: 4\n"), Catch::Contains("did you mean \"quantize.bits\"?"));
+  CHECK_THAT(error_of(kHead + "eval: {benchmarks: [{kind: loss, path: a, max_length: 8}]}\n"),
+             !Catch::Contains("did you mean \"tune"));
   CHECK(error_of(kHead + "export: {formats: [hf], zzzzzzzzz: 1}\n") ==
         "[recipe] expected the key formats, dtype or max_shard_bytes, got \"zzzzzzzzz\" (recipe.yaml, line "
         "5, key "
