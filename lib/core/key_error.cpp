@@ -21,8 +21,8 @@ void require_at_least(const std::string& key, int64_t value, int64_t low) {
   require_key(value >= low, key, "expected at least ", low, ", got ", value);
 }
 
-void require_at_most(const std::string& key, int64_t value, int64_t high) {
-  require_key(value <= high, key, "expected at most ", high, ", got ", value);
+void require_between(const std::string& key, int64_t value, int64_t low, int64_t high) {
+  require_key(value >= low && value <= high, key, "expected ", low, " to ", high, ", got ", value);
 }
 
 void require_between(const std::string& key, double value, double low, double high) {
@@ -31,6 +31,10 @@ void require_between(const std::string& key, double value, double low, double hi
 
 void require_positive(const std::string& key, double value) {
   require_key(value > 0.0, key, "expected more than 0, got ", value);
+}
+
+void require_positive(const std::string& key, double value, double high) {
+  require_key(value > 0.0 && value <= high, key, "expected more than 0, at most ", high, ", got ", value);
 }
 
 }  // namespace qslaw

@@ -48,13 +48,19 @@ void check_at_key(const std::string& key, const Function& function) {
 /// `value` must be one of `names`; the error lists them and proposes the nearest.
 void require_one_of(const std::string& key, const std::string& value, const std::vector<std::string>& names);
 
-/// low <= value, value <= high, and low <= value <= high. Not-a-number is refused.
+/// low <= value, and low <= value <= high. Not-a-number is refused.
 void require_at_least(const std::string& key, int64_t value, int64_t low);
-void require_at_most(const std::string& key, int64_t value, int64_t high);
+void require_between(const std::string& key, int64_t value, int64_t low, int64_t high);
 void require_between(const std::string& key, double value, double low, double high);
 
-/// 0 < value.
+/// 0 < value, and 0 < value <= high.
 void require_positive(const std::string& key, double value);
+void require_positive(const std::string& key, double value, double high);
+
+/// Bounds of keys in several sections: what is beyond can only be a slip of the pen.
+inline constexpr int64_t kMaxTokens = 1 << 20;       // of a sample, window or answer
+inline constexpr int64_t kMaxBatchSize = 1'000'000;  // samples of a step or a forward pass
+inline constexpr double kMaxLearningRate = 100.0;
 
 /// "a", "a or b", "a, b or c".
 std::string join_or(const std::vector<std::string>& names);

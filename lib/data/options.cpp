@@ -25,7 +25,8 @@ void check(const DataOptions& options, const std::string& key) {
     require_path(options.path, options, key, "path");
   }
   require_at_least(key + ".limit", options.limit, 0);
-  require_at_least(key + ".max_length", options.max_length, 2);  // one token to read, one to predict
+  require_between(key + ".max_length", options.max_length, 2,
+                  kMaxTokens);  // one token to read, one to predict
   if (options.kind == "text") require_one_of(key + ".windows", options.windows, window_kinds());
 }
 

@@ -36,27 +36,27 @@ void check_annotations(const BenchmarkOptions& options, const std::string& key) 
               "expected a path beside the .jsonl of ", options.kind, ", got none");
 }
 
-void check_question_files(const BenchmarkOptions& options, const std::string& key) {
-  require_key(!options.path.empty(), key + ".path", "expected a path for kind ", options.kind, ", got none");
-  check_annotations(options, key);
-  require_at_least(key + ".limit", options.limit, 0);
+// Ahead of the checks of the data, whose kind has another name.
+void check_path(const BenchmarkOptions& options, const std::string& key) {
+  const bool has_path = is_question_kind(options.kind) || (has_data(options) && options.kind != "scienceqa");
+  require_key(!has_path || !options.path.empty(), key + ".path", "expected a path for kind ", options.kind,
+              ", got none");
 }
 
 void check_numbers(const BenchmarkOptions& options, const std::string& key) {
-  require_at_least(key + ".batch_size", options.batch_size, 1);
-  require_at_least(key + ".max_new_tokens", options.max_new_tokens, 1);
+  require_between(key + ".batch_size", options.batch_size, 1, kMaxBatchSize);
+  require_between(key + ".max_new_tokens", options.max_new_tokens, 1, kMaxTokens);
   require_between(key + ".temperature", options.temperature, 0.0, 100.0);
-  require_positive(key + ".top_p", options.top_p);
-  require_between(key + ".top_p", options.top_p, 0.0, 1.0);
+  require_positive(key + ".top_p", options.top_p, 1.0);
   const bool halves = options.windows == "llama_cpp";  // the first half and a token more do not count
-  require_at_least(key + ".context", options.context, halves ? 3 : 2);
+  require_between(key + ".context", options.context, halves ? 3 : 2, kMaxTokens);
   if (options.windows == "sliding") {
     require_at_least(key + ".stride", options.stride, 1);
     require_key(options.stride <= options.context, key + ".stride", "expected at most context, ",
                 options.context, ", got ", options.stride);
   }
-  require_at_least(key + ".prompt_tokens", options.prompt_tokens, 1);
-  require_at_least(key + ".new_tokens", options.new_tokens, 1);
+  require_between(key + ".prompt_tokens", options.prompt_tokens, 1, kMaxTokens);
+  require_between(key + ".new_tokens", options.new_tokens, 1, kMaxTokens);
 }
 
 void check_benchmark(const BenchmarkOptions& options, const std::string& key) {
@@ -67,7 +67,9 @@ void check_benchmark(const BenchmarkOptions& options, const std::string& key) {
   require_one_of(key + ".kind", options.kind, kinds);
   check_name(options.name, key + ".name");
   check_numbers(options, key);  // `context` before it is the data's max_length
-  if (is_question_kind(options.kind)) check_question_files(options, key);
+  check_path(options, key);
+  if (is_question_kind(options.kind)) check_annotations(options, key);
+  require_at_least(key + ".limit", options.limit, 0);
   if (has_data(options)) check(benchmark_data(options), key);
   if (!options.template_name.empty()) check_template(options.template_name, key + ".template");
 }

@@ -67,7 +67,6 @@ void require_not_stopped() {
 }
 
 nlohmann::json export_model(const ExportTask& task) {
-  check(task.options);
   require_exportable(task);
   nlohmann::json written = nlohmann::json::object();
   for (const std::string& name : task.options.formats) {

@@ -34,6 +34,7 @@ void require_exportable(const ModelSource& source, const LlavaConfig& config, co
 /// one, or not at all; once all are there, formats that are not asked for are removed from `task.folder`.
 /// Returns {"<format>": {"path", "bytes", and what the format reports}}. UserError when a
 /// format cannot hold the model. Throws Stopped, between two tensors, when a stop was asked for.
+/// REQUIRES: known formats and dtype (check in export/options.h).
 nlohmann::json export_model(const ExportTask& task);
 
 }  // namespace qslaw

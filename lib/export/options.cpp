@@ -6,6 +6,11 @@
 #include "core/key_error.h"
 
 namespace qslaw {
+namespace {
+
+constexpr int64_t kMinShardBytes = 1'000'000;  // below, a 7B model would be tens of thousands of files
+
+}  // namespace
 
 void check(const ExportOptions& options) {
   require_key(!options.formats.empty(), "export.formats", "expected at least one format, got none");
@@ -18,7 +23,7 @@ void check(const ExportOptions& options) {
                 options.formats[i], "\" again");
   }
   require_one_of("export.dtype", options.dtype, {"bfloat16", "float16", "float32"});
-  require_at_least("export.max_shard_bytes", options.max_shard_bytes, 1);
+  require_at_least("export.max_shard_bytes", options.max_shard_bytes, kMinShardBytes);
 }
 
 }  // namespace qslaw

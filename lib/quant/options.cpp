@@ -7,6 +7,8 @@
 namespace qslaw {
 namespace {
 
+constexpr int64_t kMaxSamples = 1'000'000, kMaxEpochs = 100'000;
+
 void require_member(const std::string& key, int64_t value, const std::vector<int64_t>& allowed,
                     const std::string& method) {
   if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return;
@@ -29,8 +31,8 @@ void check_mix(const CalibrationOptions& options, const std::string& key) {
 
 void check_calibration(const CalibrationOptions& options, const std::string& key) {
   require_one_of(key + ".kind", options.data.kind, {"text", "llava", "scienceqa", "mix"});
-  require_at_least(key + ".samples", options.samples, 1);
-  require_at_least(key + ".length", options.length, 2);
+  require_between(key + ".samples", options.samples, 1, kMaxSamples);
+  require_between(key + ".length", options.length, 2, kMaxTokens);
   if (options.data.kind == "mix") {
     check_mix(options, key);
   } else {
@@ -40,12 +42,12 @@ void check_calibration(const CalibrationOptions& options, const std::string& key
 
 void check_omniquant(const QuantizeOptions& options) {
   const bool given = !options.omniquant.start.empty();
-  require_at_least("quantize.omniquant.epochs", options.omniquant.epochs, given ? 0 : 1);
+  require_between("quantize.omniquant.epochs", options.omniquant.epochs, given ? 0 : 1, kMaxEpochs);
   if (options.omniquant.epochs == 0) return;  // nothing is learned
   require_key(options.calibration.has_value(), "quantize.calibration",
               "expected calibration samples for method omniquant, got none");
   check_calibration(*options.calibration, "quantize.calibration");
-  require_positive("quantize.omniquant.lr", options.omniquant.lr);
+  require_positive("quantize.omniquant.lr", options.omniquant.lr, kMaxLearningRate);
   require_at_least("quantize.omniquant.batch_size", options.omniquant.batch_size, 1);
   require_key(options.omniquant.batch_size <= options.calibration->samples, "quantize.omniquant.batch_size",
               "expected at most quantize.calibration.samples = ", options.calibration->samples, ", got ",

@@ -7,10 +7,13 @@
 namespace qslaw {
 namespace {
 
+constexpr int64_t kMaxThreads = 1024;  // as --threads
+constexpr double kMaxAlpha = 1e6;
+
 void check_optimizer(const OptimizerOptions& options, const std::string& key) {
-  require_positive(key + ".lr", options.lr);
-  require_between(key + ".projector_lr", options.projector_lr, 0.0, 1e3);
-  require_between(key + ".vision_lr", options.vision_lr, 0.0, 1e3);
+  require_positive(key + ".lr", options.lr, kMaxLearningRate);
+  require_between(key + ".projector_lr", options.projector_lr, 0.0, kMaxLearningRate);
+  require_between(key + ".vision_lr", options.vision_lr, 0.0, kMaxLearningRate);
   require_one_of(key + ".schedule", options.schedule, {"cosine", "constant"});
   require_between(key + ".warmup_ratio", options.warmup_ratio, 0.0, 1.0);
   require_between(key + ".weight_decay", options.weight_decay, 0.0, 1e3);
@@ -19,23 +22,21 @@ void check_optimizer(const OptimizerOptions& options, const std::string& key) {
 }
 
 void check_phase_rates(const PhaseOptions& options, const LoopOptions& loop, const std::string& key) {
-  require_at_least(key + ".batch_size", options.batch_size, 0);
-  require_at_most(key + ".batch_size", options.batch_size, kMaxBatchSize);
+  require_between(key + ".batch_size", options.batch_size, 0, kMaxBatchSize);
   require_key(options.batch_size % loop.micro_batch_size == 0, key + ".batch_size",
               "expected a multiple of micro_batch_size = ", loop.micro_batch_size, ", got ",
               options.batch_size);
-  require_between(key + ".lr", options.lr, 0.0, 1e3);
-  require_between(key + ".projector_lr", options.projector_lr, 0.0, 1e3);
+  require_between(key + ".lr", options.lr, 0.0, kMaxLearningRate);
+  require_between(key + ".projector_lr", options.projector_lr, 0.0, kMaxLearningRate);
 }
 
 void check_loop(const LoopOptions& options, const std::string& key) {
-  require_at_least(key + ".batch_size", options.batch_size, 1);
-  require_at_most(key + ".batch_size", options.batch_size, kMaxBatchSize);
+  require_between(key + ".batch_size", options.batch_size, 1, kMaxBatchSize);
   require_at_least(key + ".micro_batch_size", options.micro_batch_size, 1);
   require_key(options.batch_size % options.micro_batch_size == 0, key + ".micro_batch_size",
               "expected a divisor of batch_size = ", options.batch_size, ", got ", options.micro_batch_size);
   require_at_least(key + ".save_every", options.save_every, 1);
-  require_at_least(key + ".loader_threads", options.loader_threads, 1);
+  require_between(key + ".loader_threads", int64_t{options.loader_threads}, 1, kMaxThreads);
 }
 
 void check_pictures(const std::optional<DataOptions>& data, const std::string& key) {
@@ -119,7 +120,7 @@ void check(const TuneOptions& options) {
   require_one_of("tune.method", options.method, {"lora", "full", "projector"});
   if (options.method == "lora") {
     require_at_least("tune.lora.rank", options.lora.rank, 1);
-    require_positive("tune.lora.alpha", options.lora.alpha);
+    require_positive("tune.lora.alpha", options.lora.alpha, kMaxAlpha);
     require_between("tune.lora.dropout", options.lora.dropout, 0.0, 1.0);
     require_key(options.lora.dropout < 1.0, "tune.lora.dropout", "expected less than 1, got 1");
   }

@@ -13,9 +13,8 @@
 
 namespace qslaw {
 
-/// Samples per optimizer step, and drawn in one phase, at most. The plan of a phase takes 16 bytes per draw
+/// Samples drawn in one phase, at most. The plan of a phase takes 16 bytes per draw
 /// and is held several times, so what is beyond is a slip of the pen that would exhaust the memory.
-inline constexpr int64_t kMaxBatchSize = 1'000'000;
 inline constexpr int64_t kMaxDraws = 100'000'000;
 
 /// AdamW (betas 0.9, 0.999, eps 1e-8) with linear warm-up, then cosine to 0 (or constant).

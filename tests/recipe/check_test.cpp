@@ -38,13 +38,13 @@ TEST_CASE("check: quantize") {
       {"quantize:\n  method: omniquant\n  calibration:\n    kind: mix\n    text: {kind: text, path: a}\n",
        "a picture source for kind mix, got none (recipe.yaml, line 7, key quantize.calibration.pictures)"},
       {"quantize: {method: omniquant, calibration: {kind: text, path: a, samples: 0}}\n",
-       "at least 1, got 0 (recipe.yaml, line 5, key quantize.calibration.samples)"},
+       "1 to 1000000, got 0 (recipe.yaml, line 5, key quantize.calibration.samples)"},
       {"quantize: {method: omniquant, calibration: {kind: text}}\n",
        "a path for kind text, got none (recipe.yaml, line 5, key quantize.calibration.path)"},
       {"quantize: {method: omniquant, calibration: {kind: text, path: a}, omniquant: {lr: 0}}\n",
-       "more than 0, got 0 (recipe.yaml, line 5, key quantize.omniquant.lr)"},
+       "more than 0, at most 100, got 0 (recipe.yaml, line 5, key quantize.omniquant.lr)"},
       {"quantize: {method: omniquant, calibration: {kind: text, path: a}, omniquant: {epochs: 0}}\n",
-       "at least 1, got 0 (recipe.yaml, line 5, key quantize.omniquant.epochs)"},
+       "1 to 100000, got 0 (recipe.yaml, line 5, key quantize.omniquant.epochs)"},
       {"quantize: {method: omniquant, omniquant: {start: a.pth}}\n",
        "calibration samples for method omniquant, got none (recipe.yaml, line 5, key quantize.calibration)"},
       {"quantize:\n  method: omniquant\n  omniquant: {start: a.pth, epochs: 0}\n"
@@ -118,7 +118,7 @@ TEST_CASE("check: a phase's own batch size and rates") {
   CHECK(phase("batch_size: 24, lr: 0.1") == "no error");
   CHECK_THAT(phase("batch_size: 12"), Catch::Contains("a multiple of micro_batch_size = 8, got 12") &&
                                           Catch::Contains("key warmup.phases.0.batch_size"));
-  CHECK_THAT(phase("batch_size: 2000000"), Catch::Contains("at most 1000000, got 2000000") &&
+  CHECK_THAT(phase("batch_size: 2000000"), Catch::Contains("expected 0 to 1000000, got 2000000") &&
                                                Catch::Contains("key warmup.phases.0.batch_size"));
   // Steps are counted with the phase's own batch size; the product of these numbers would overflow.
   CHECK(phase("batch_size: 8, max_steps: 12500000") == "no error");
@@ -137,9 +137,9 @@ TEST_CASE("check: tune") {
        "tune.method)"},
       {tune + "batch_size: 6\n  micro_batch_size: 4\n",
        "a divisor of batch_size = 6, got 4 (recipe.yaml, line 8, key tune.micro_batch_size)"},
-      {tune + "batch_size: 0\n", "at least 1, got 0 (recipe.yaml, line 7, key tune.batch_size)"},
+      {tune + "batch_size: 0\n", "1 to 1000000, got 0 (recipe.yaml, line 7, key tune.batch_size)"},
       {tune + "batch_size: 2147483648\n",
-       "at most 1000000, got 2147483648 (recipe.yaml, line 7, key tune.batch_size)"},
+       "1 to 1000000, got 2147483648 (recipe.yaml, line 7, key tune.batch_size)"},
       {tune + "max_steps: 3125001\n",
        "at most 3125000 (100000000 samples, 32 per step), got 3125001 (recipe.yaml, line 7, key "
        "tune.max_steps)"},
@@ -176,7 +176,7 @@ TEST_CASE("check: eval and export") {
        "no key \"top_p\" as temperature 0 is greedy, got one (recipe.yaml, line 7, key "
        "eval.benchmarks.0.top_p)"},
       {eval + "{kind: exact_match, path: a, temperature: 1, top_p: 2}\n",
-       "0 to 1, got 2 (recipe.yaml, line 7, key eval.benchmarks.0.top_p)"},
+       "more than 0, at most 1, got 2 (recipe.yaml, line 7, key eval.benchmarks.0.top_p)"},
       {eval + "{kind: loss, path: a}\n    - {kind: scienseqa}\n",
        "exact_match, gqa, loss, mmbench, mme, pope, scienceqa, seed_bench, speed, text_perplexity, textvqa, "
        "vizwiz or "
@@ -198,9 +198,15 @@ TEST_CASE("check: eval and export") {
        "key "
        "eval.benchmarks.0.name)"},
       {eval + "{kind: text_perplexity, path: a, context: 1}\n",
-       "at least 2, got 1 (recipe.yaml, line 7, key eval.benchmarks.0.context)"},
+       "2 to 1048576, got 1 (recipe.yaml, line 7, key eval.benchmarks.0.context)"},
       {eval + "{kind: text_perplexity, path: a, windows: llama_cpp, context: 2}\n",
-       "at least 3, got 2 (recipe.yaml, line 7, key eval.benchmarks.0.context)"},
+       "3 to 1048576, got 2 (recipe.yaml, line 7, key eval.benchmarks.0.context)"},
+      {eval + "{kind: loss}\n",
+       "a path for kind loss, got none (recipe.yaml, line 7, key eval.benchmarks.0.path)"},
+      {eval + "{kind: text_perplexity}\n",
+       "a path for kind text_perplexity, got none (recipe.yaml, line 7, key eval.benchmarks.0.path)"},
+      {eval + "{kind: pope}\n",
+       "a path for kind pope, got none (recipe.yaml, line 7, key eval.benchmarks.0.path)"},
       {eval + "{kind: text_perplexity, path: a, windows: slide}\n",
        "bos, stream, sliding or llama_cpp, got \"slide\" (recipe.yaml, line 7, "
        "key "
@@ -229,6 +235,45 @@ TEST_CASE("check: eval and export") {
       {"export: {formats: [hf], dtype: bf16}\n",
        "bfloat16, float16 or float32, got \"bf16\" (recipe.yaml, line 5, key export.dtype)"},
   });
+}
+
+TEST_CASE("check: numbers that can only be a slip of the pen") {
+  const std::string tune = "tune: {" + kData + ", ", eval = "eval: {benchmarks: [{kind: ";
+  const std::string learned = "quantize: {method: omniquant, ", text = "calibration: {kind: text, path: a";
+  const std::string wide = "9223372036854775807";
+  const auto beyond = [](const std::string& sections, const std::string& range, const std::string& value,
+                         const std::string& key) {
+    INFO(sections);
+    CHECK(error_of(kHead + sections) ==
+          "[recipe] expected " + range + ", got " + value + " (recipe.yaml, line 5, key " + key + ")");
+  };
+  const std::string rate = "more than 0, at most 100", or_none = "0 to 100";
+  beyond(tune + "optimizer: {lr: 1e40}}\n", rate, "1e+40", "tune.optimizer.lr");
+  beyond(tune + "optimizer: {projector_lr: 101}}\n", or_none, "101", "tune.optimizer.projector_lr");
+  beyond(tune + "method: full, train_vision: true, optimizer: {vision_lr: 101}}\n", or_none, "101",
+         "tune.optimizer.vision_lr");
+  beyond(learned + text + "}, omniquant: {lr: 1000}}\n", rate, "1000", "quantize.omniquant.lr");
+  beyond(learned + text + "}, omniquant: {epochs: " + wide + "}}\n", "1 to 100000", wide,
+         "quantize.omniquant.epochs");
+  beyond(learned + text + ", samples: 1000001}}\n", "1 to 1000000", "1000001",
+         "quantize.calibration.samples");
+  beyond(learned + text + ", length: 1048577}}\n", "2 to 1048576", "1048577", "quantize.calibration.length");
+  beyond("tune: {data: {kind: llava, path: a, max_length: 1048577}}\n", "2 to 1048576", "1048577",
+         "tune.data.max_length");
+  beyond(tune + "lora: {alpha: 1e30}}\n", "more than 0, at most 1e+06", "1e+30", "tune.lora.alpha");
+  beyond(tune + "loader_threads: 2000}\n", "1 to 1024", "2000", "tune.loader_threads");
+  beyond(eval + "loss, path: a, context: 1000000000}]}\n", "2 to 1048576", "1000000000",
+         "eval.benchmarks.0.context");
+  beyond(eval + "loss, path: a, batch_size: " + wide + "}]}\n", "1 to 1000000", wide,
+         "eval.benchmarks.0.batch_size");
+  beyond(eval + "exact_match, path: a, max_new_tokens: " + wide + "}]}\n", "1 to 1048576", wide,
+         "eval.benchmarks.0.max_new_tokens");
+  for (const std::string key : {"prompt_tokens", "new_tokens"})
+    beyond(eval + "speed, " + key + ": " + wide + "}]}\n", "1 to 1048576", wide, "eval.benchmarks.0." + key);
+  beyond("export: {formats: [hf], max_shard_bytes: 1}\n", "at least 1000000", "1", "export.max_shard_bytes");
+  // The bounds themselves are none.
+  CHECK(error_of(kHead + tune + "optimizer: {lr: 100}}\n" + eval + "loss, path: a, context: 1048576}]}\n" +
+                 "export: {formats: [hf], max_shard_bytes: 1000000}\n") == "no error");
 }
 
 TEST_CASE("check: model") {

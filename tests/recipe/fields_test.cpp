@@ -83,7 +83,7 @@ eval:
     - {kind: vqav2, path: q.json, annotations: a.json, images: i, server_questions: all.jsonl}
     - {kind: mmbench, path: dev.tsv, split: dev, max_new_tokens: 8}
     - {kind: textvqa, path: q.jsonl, annotations: a.json}
-export: {formats: [hf], dtype: float16, max_shard_bytes: 1000}
+export: {formats: [hf], dtype: float16, max_shard_bytes: 1000000}
 )";
 
 // Nothing is learned before the adapter.
@@ -187,7 +187,7 @@ TEST_CASE("a recipe that is written and read back is the same recipe") {
   CHECK(back.eval->benchmarks.at(5).max_new_tokens == 128);
   CHECK(back.eval->benchmarks.at(6).split == "dev");
   CHECK(back.eval->benchmarks.at(6).max_new_tokens == 8);
-  CHECK(back.export_->max_shard_bytes == 1000);
+  CHECK(back.export_->max_shard_bytes == 1000000);
 }
 
 TEST_CASE("every default that is used is written") {
