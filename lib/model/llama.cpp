@@ -48,15 +48,30 @@ at::Tensor add_attended(const LlamaBlock& block, const at::Tensor& x_BTD, const 
   return x_BTD + block.o->forward(join_heads(attended_BHTS));
 }
 
+at::Tensor causal_attention(const at::Tensor& q_BHTS, const at::Tensor& k_BHTS, const at::Tensor& v_BHTS) {
+  return at::scaled_dot_product_attention(q_BHTS, k_BHTS, v_BHTS, {}, 0.0, /*is_causal=*/true);
+}
+
+// Sequence by sequence where several lie end to end: what one would see of another is not even computed.
+at::Tensor attend(const Projected& p, int64_t heads, const std::vector<int64_t>& packed) {
+  const at::Tensor k_BHTS = repeat_kv(p.k_BHTS, heads), v_BHTS = repeat_kv(p.v_BHTS, heads);
+  if (packed.empty()) return causal_attention(p.q_BHTS, k_BHTS, v_BHTS);
+  std::vector<at::Tensor> attended;
+  int64_t begin = 0;
+  for (const int64_t length : packed) {
+    const auto part = [&](const at::Tensor& x_BHTS) { return x_BHTS.narrow(2, begin, length); };
+    attended.push_back(causal_attention(part(p.q_BHTS), part(k_BHTS), part(v_BHTS)));
+    begin += length;
+  }
+  return at::cat(attended, 2);
+}
+
 // The attention half of a block over whole sequences.
 at::Tensor first_half(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD,
                       const RopeTable& rope, KvCache* cache, int64_t layer) {
   const Projected p = project(block, config, rms_norm(x_BTD, block.input_norm_D, config.rms_eps), rope);
   if (cache) cache->store_prompt(layer, p.k_BHTS, p.v_BHTS);
-  const at::Tensor attended =
-      at::scaled_dot_product_attention(p.q_BHTS, repeat_kv(p.k_BHTS, config.heads),
-                                       repeat_kv(p.v_BHTS, config.heads), {}, 0.0, /*is_causal=*/true);
-  return add_attended(block, x_BTD, attended);
+  return add_attended(block, x_BTD, attend(p, config.heads, rope.packed));
 }
 
 }  // namespace
@@ -98,8 +113,14 @@ at::Tensor block_decode(const LlamaBlock& block, const LanguageConfig& config, c
   return second_half(block, config, add_attended(block, x_B1D, attended));
 }
 
-at::Tensor llama_hidden(const Llama& model, const at::Tensor& x_BTD, Checkpointing checkpointing) {
-  const RopeTable rope = rope_table_of_length(model.rope_frequencies, x_BTD.size(1), x_BTD.scalar_type());
+RopeTable rope_table_for(const Llama& model, const at::Tensor& x_BTD, const std::vector<int64_t>& packed) {
+  return packed.empty() ? rope_table_of_length(model.rope_frequencies, x_BTD.size(1), x_BTD.scalar_type())
+                        : rope_table_of_packed(model.rope_frequencies, packed, x_BTD.scalar_type());
+}
+
+at::Tensor llama_hidden(const Llama& model, const at::Tensor& x_BTD, Checkpointing checkpointing,
+                        const std::vector<int64_t>& packed) {
+  const RopeTable rope = rope_table_for(model, x_BTD, packed);
   const LanguageConfig& config = model.config;
   at::Tensor x = x_BTD;
   for (const LlamaBlock& block : model.blocks) {

@@ -38,8 +38,9 @@ std::vector<std::pair<std::string, std::unique_ptr<Linear>*>> block_linears(Llam
 /// The spec of every linear of a decoder, block by block.
 std::vector<LinearSpec> linear_specs(const LanguageConfig& config);
 
-/// Attention of whole sequences from position 0; with a cache it also stores keys and values.
-/// Padding must be on the right: causality then hides it.
+/// Attention of whole sequences from position 0, one per row or those that the table says lie end to end in
+/// it; with a cache, which takes one per row, it also stores keys and values. Padding must be on the right:
+/// causality then hides it.
 at::Tensor block_forward(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD,
                          const RopeTable& rope, KvCache* cache = nullptr, int64_t layer = 0);
 
@@ -47,8 +48,12 @@ at::Tensor block_forward(const LlamaBlock& block, const LanguageConfig& config, 
 at::Tensor block_decode(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_B1D,
                         const RopeTable& rope, KvCache& cache, int64_t layer);
 
-/// All blocks and the final norm over x_BTD.
-at::Tensor llama_hidden(const Llama& model, const at::Tensor& x_BTD, Checkpointing checkpointing);
+/// The table for x_BTD, whose rows are one sequence each or, with lengths in `packed`, so many end to end.
+RopeTable rope_table_for(const Llama& model, const at::Tensor& x_BTD, const std::vector<int64_t>& packed);
+
+/// All blocks and the final norm over x_BTD, its rows as rope_table_for has them.
+at::Tensor llama_hidden(const Llama& model, const at::Tensor& x_BTD, Checkpointing checkpointing,
+                        const std::vector<int64_t>& packed = {});
 
 /// Logits [..., V] in float32.
 at::Tensor llama_logits(const Llama& model, const at::Tensor& hidden);

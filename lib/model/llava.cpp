@@ -14,6 +14,12 @@ at::Tensor picture_features(const Llava& model, const at::Tensor& pixels_N3SS, b
   return clip_features(model.vision, pixels);
 }
 
+// Which sample of a packed batch holds each of these columns.
+at::Tensor packed_samples(const Batch& batch, const at::Tensor& columns_M) {
+  const at::Tensor ends = batch.lengths_B.cumsum(0).to(columns_M.device());
+  return at::searchsorted(ends, columns_M, /*out_int32=*/false, /*right=*/true);
+}
+
 }  // namespace
 
 at::Tensor embed_tokens(const Llava& model, const at::Tensor& ids) {
@@ -32,20 +38,21 @@ at::Tensor embed_batch(const Llava& model, const Batch& batch, const ForwardOpti
 }
 
 TokenLosses token_losses(const Llava& model, const Batch& batch, const ForwardOptions& options) {
-  const at::Tensor hidden_BTD =
-      llama_hidden(model.language, embed_batch(model, batch, options), options.checkpointing);
+  const at::Tensor hidden_BTD = llama_hidden(model.language, embed_batch(model, batch, options),
+                                             options.checkpointing, batch.packed_lengths());
   const int64_t T = hidden_BTD.size(1);
   const at::Tensor labels = batch.labels_BT.to(model.device).narrow(1, 1, T - 1);
   const at::Tensor where_M2 = at::nonzero(labels != kIgnoreLabel);
   const at::Tensor rows_M = where_M2.select(1, 0), columns_M = where_M2.select(1, 1);
   const at::Tensor hidden_MD = hidden_BTD.flatten(0, 1).index_select(0, rows_M * T + columns_M);
   const at::Tensor targets_M = labels.index({rows_M, columns_M});
-  return {linear_cross_entropy(hidden_MD, model.language.head_VD, targets_M), rows_M};
+  return {linear_cross_entropy(hidden_MD, model.language.head_VD, targets_M),
+          batch.is_packed ? packed_samples(batch, columns_M + 1) : rows_M};
 }
 
 at::Tensor all_logits(const Llava& model, const Batch& batch) {
-  return llama_logits(model.language,
-                      llama_hidden(model.language, embed_batch(model, batch), Checkpointing::none));
+  return llama_logits(model.language, llama_hidden(model.language, embed_batch(model, batch),
+                                                   Checkpointing::none, batch.packed_lengths()));
 }
 
 }  // namespace qslaw

@@ -30,7 +30,7 @@ at::Tensor embed_tokens(const Llava& model, const at::Tensor& ids);
 /// pictures.
 at::Tensor embed_batch(const Llava& model, const Batch& batch, const ForwardOptions& options = {});
 
-/// Negative log likelihoods of a batch: one entry per learned token, in row order.
+/// Negative log likelihoods of a batch: one entry per learned token, sample by sample.
 struct TokenLosses {
   at::Tensor nll_M;   // float32, differentiable
   at::Tensor rows_M;  // int64: which sample

@@ -16,7 +16,7 @@ std::string find_nonfinite(const Llava& model, const Batch& batch) {
   }
   at::Tensor x = embed_batch(model, batch);
   if (!finite(x)) return "the embeddings";
-  const RopeTable rope = rope_table_of_length(model.language.rope_frequencies, x.size(1), x.scalar_type());
+  const RopeTable rope = rope_table_for(model.language, x, batch.packed_lengths());
   for (size_t l = 0; l < model.language.blocks.size(); ++l) {
     x = block_forward(model.language.blocks[l], model.language.config, x, rope);
     if (!finite(x)) return "decoder block " + std::to_string(l);

@@ -50,6 +50,16 @@ RopeTable rope_table_of_length(const at::Tensor& frequencies, int64_t length, at
   return make_rope_table(frequencies, at::arange(length, frequencies.options().dtype(at::kLong)), dtype);
 }
 
+RopeTable rope_table_of_packed(const at::Tensor& frequencies, const std::vector<int64_t>& lengths,
+                               at::ScalarType dtype) {
+  std::vector<at::Tensor> positions;
+  for (const int64_t length : lengths)
+    positions.push_back(at::arange(length, frequencies.options().dtype(at::kLong)));
+  RopeTable table = make_rope_table(frequencies, at::cat(positions), dtype);
+  table.packed = lengths;
+  return table;
+}
+
 at::Tensor apply_rope(const at::Tensor& x_BTN, int64_t heads, const RopeTable& table) {
   return rotate_heads(x_BTN, heads, table.cos, table.sin);
 }

@@ -46,10 +46,17 @@ double recomputed_share(const LanguageConfig& config, Checkpointing checkpointin
   return feed_forward / (feed_forward + static_cast<double>(heads * config.head_size * config.width));
 }
 
+// Rows as long as the longest sample, or that one with others of the mean length behind it.
+int64_t tokens_of_pass(const LoopOptions& loop, const DataShape& data) {
+  if (!loop.packing) return loop.micro_batch_size * data.longest;
+  return data.longest +
+         static_cast<int64_t>(static_cast<double>(loop.micro_batch_size - 1) * data.mean_tokens);
+}
+
 int64_t training_activations(const LlavaConfig& config, const LoopOptions& loop, const DataShape& data,
                              int64_t bytes) {
   const LanguageConfig& language = config.language;
-  const int64_t tokens = loop.micro_batch_size * data.longest;
+  const int64_t tokens = tokens_of_pass(loop, data);
   const int64_t block = tokens * block_activation_values(language) * bytes;
   const int64_t again = tokens * recomputed_values(language, loop.checkpointing) * bytes;
   // Logits exist for a chunk of the learned tokens (kernels/cross_entropy.h).

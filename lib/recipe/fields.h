@@ -192,6 +192,7 @@ template <class V>
 void loop_fields(V& v, LoopOptions& o, const Use& use = {}) {
   v("batch_size", o.batch_size, use);
   v("micro_batch_size", o.micro_batch_size, use);
+  v("packing", o.packing, use);
   v("checkpointing", o.checkpointing, use);
   v("save_every", o.save_every, use);
   v("loader_threads", o.loader_threads, use);

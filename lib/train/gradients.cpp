@@ -66,7 +66,8 @@ StepGradients accumulate_gradients(const TrainTask& task, int64_t step,
   const int64_t size = task.loop.micro_batch_size, micro_batches = (count + size - 1) / size;
   for (int64_t m = 0; m < micro_batches; ++m) {
     const auto begin = samples.begin() + m * size, end = samples.begin() + std::min(count, (m + 1) * size);
-    const Batch batch = collate({begin, end}, config.vision.features(), config.pad_token_id);
+    const Batch batch =
+        collate({begin, end}, config.vision.features(), config.pad_token_id, task.loop.packing);
     if (task.dropout)
       task.dropout->seed = mix_seed(task.seed, static_cast<uint64_t>(step), static_cast<uint64_t>(m)) | 1;
     const TokenLosses losses = token_losses(*task.model, batch, {task.loop.checkpointing, task.train_vision});

@@ -48,6 +48,7 @@ struct PhaseOptions {
 struct LoopOptions {
   int64_t batch_size = 32;       // samples per optimizer step
   int64_t micro_batch_size = 8;  // samples per forward pass
+  bool packing = false;          // they lie end to end in one row, instead of padded in rows
   Checkpointing checkpointing = Checkpointing::none;
   int64_t save_every = 200;  // optimizer steps between checkpoints
   int loader_threads = 2;

@@ -42,6 +42,18 @@ TEST_CASE("collate expands pictures and pads on the right") {
   CHECK(at::equal(batch.pixels_N3SS, at::full({1, 3, 2, 2}, 0.5F)));
 }
 
+TEST_CASE("collate packs samples end to end, none of which learns its first token") {
+  const std::vector<LoadedSample> samples = {make_sample("a", {1, P, 5, 6}, {1, X, X, 6}, {0.5F}),
+                                             make_sample("b", {1, 7}, {1, 7})};
+  const Batch batch = collate(samples, 3, kPad, true);
+  CHECK(at::equal(batch.ids_BT, matrix({1, P, P, P, 5, 6, 1, 7}, 8)));
+  CHECK(at::equal(batch.labels_BT, matrix({X, X, X, X, X, 6, X, 7}, 8)));
+  CHECK(at::equal(batch.lengths_B, at::tensor({6, 2}, at::kLong)));
+  CHECK(batch.packed_lengths() == std::vector<int64_t>{6, 2});
+  CHECK(batch.sample_ids == std::vector<std::string>{"a", "b"});
+  CHECK(collate(samples, 3, kPad).packed_lengths().empty());
+}
+
 TEST_CASE("collate keeps the pictures in order of appearance") {
   const Batch batch = collate({make_sample("a", {P, 4, P}, {X, 4, X}, {1, 2}),
                                make_sample("b", {8, 8}, {8, 8}), make_sample("c", {P, 3}, {X, 3}, {3})},

@@ -74,6 +74,18 @@ TEST_CASE("estimate: the keys named are those of the largest part") {
   CHECK(estimate_stage(recipe, "tune", small_config(), {}).total() > int64_t{1} << 50);
 }
 
+TEST_CASE("estimate: packed samples take the room of their own lengths") {
+  DataShape data;
+  data.longest = 1000;
+  data.mean_tokens = 100;
+  const auto activations = [&](const std::string& loop) {
+    const Recipe recipe =
+        read_text(kHead + "tune: {data: {kind: text, path: a.txt}, batch_size: 8, micro_batch_size: 8" + loop + "}\n");
+    return static_cast<double>(estimate_stage(recipe, "tune", small_config(), data).activations);
+  };
+  CHECK(activations("") / activations(", packing: true") == Approx(8000.0 / 1700.0).epsilon(1e-3));
+}
+
 TEST_CASE("estimate: warmup learns a scale for each group of the packed file") {
   const std::string warmup =
       "  stages: [a]\nwarmup: {first_layer: 0, train_projector: false, phases: "

@@ -242,6 +242,7 @@ tune:
   template: ~
   batch_size: 32
   micro_batch_size: 8
+  packing: false
   checkpointing: false
   save_every: 200
   loader_threads: 2
