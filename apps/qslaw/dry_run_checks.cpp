@@ -128,6 +128,7 @@ DataShape check_training(const StageRun& run, const LlavaConfig& config,
                          const HeldoutOptions& heldout) {
   const TrainingData data(run, config, phases, loop, {});
   DataShape shape;
+  shape.has_pictures = false;
   for (size_t number = 0; number < phases.size(); ++number) {
     const TrainPhase& phase = data.phases()[number];
     const auto draws = static_cast<int64_t>(phase.plan.size());
@@ -142,6 +143,7 @@ DataShape check_training(const StageRun& run, const LlavaConfig& config,
     });
     add_samples(shape, draws, checked.mean_tokens, checked.mean_learned);
     shape.longest = std::max(shape.longest, checked.longest);
+    shape.has_pictures |= checked.has_pictures;
     shape.steps += phase.steps;
   }
   check_heldout(run, config, heldout);

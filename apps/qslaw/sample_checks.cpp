@@ -41,6 +41,7 @@ void add_sample(CheckedSamples& checked, const Sample& sample, int64_t tokens_pe
   const int64_t tokens = expanded_length(sample, tokens_per_picture);
   checked.sound += 1;
   checked.longest = std::max(checked.longest, tokens);
+  checked.has_pictures |= !sample.is_text();
   add_to_mean(checked.mean_tokens, checked.sound, static_cast<double>(tokens));
   add_to_mean(checked.mean_learned, checked.sound,
               static_cast<double>(static_cast<int64_t>(sample.labels.size()) - unlearned));

@@ -24,6 +24,7 @@ struct CheckedSamples {
   int64_t longest = 0;
   double mean_tokens = 0.0;
   double mean_learned = 0.0;
+  bool has_pictures = false;
 };
 
 /// Gives a sample by its number, or throws UserError for a bad one.

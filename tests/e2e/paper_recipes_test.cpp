@@ -51,7 +51,9 @@ struct PaperRecipe {
     return (method == "full" ? 4 : 2) * language().linears;
   }
   double tune_weights() const {
-    const double other = language().total - language().linears;
+    // A table that is not trained stays in its file.
+    const double table = method == "full" ? 0.0 : 32000.0 * (large ? 5120 : 4096);
+    const double other = language().total - language().linears - table;
     return linear_bytes() + (method == "full" ? 4 : 2) * other + 2 * tower() + 4 * (projector() + lora());
   }
   double trained() const { return projector() + (method == "full" ? language().total : lora()); }

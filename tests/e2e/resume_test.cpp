@@ -85,7 +85,8 @@ TEST_CASE("packed rows learn what padded ones do, and a stopped run goes on to t
   require_success(experiment.run("run", {"--out", padded.string()}));
   const auto of_packed = repeatable_metrics(packed / "warmup"),
              of_padded = repeatable_metrics(padded / "warmup");
-  // Float32 sums in another order; AdamW's first steps divide by gradients near zero, so only the first is even.
+  // Float32 sums in another order; AdamW's first steps divide by gradients near zero, so only the first is
+  // even.
   for (const char* what : {"loss", "grad_norm"})
     CHECK(of_packed.at(0).at(what).get<double>() ==
           Approx(of_padded.at(0).at(what).get<double>()).epsilon(1e-4));

@@ -74,13 +74,36 @@ TEST_CASE("estimate: the keys named are those of the largest part") {
   CHECK(estimate_stage(recipe, "tune", small_config(), {}).total() > int64_t{1} << 50);
 }
 
+TEST_CASE("estimate: text alone trains no projector") {
+  DataShape data;
+  const auto optimizer = [&](const std::string& method) {
+    const Recipe recipe =
+        read_text(kHead + "tune: {method: " + method + ", data: {kind: text, path: a.txt}}\n");
+    return estimate_stage(recipe, "tune", small_config(), data).optimizer;
+  };
+  const int64_t with = optimizer("lora"), alone = optimizer("projector");
+  data.has_pictures = false;
+  CHECK(with - optimizer("lora") == alone);
+}
+
+TEST_CASE("estimate: an embedding table of its own is not read into memory unless it is trained") {
+  LlavaConfig tied = small_config();
+  tied.language.tied_head = true;
+  const auto weights_of = [](const std::string& sections, const LlavaConfig& config) {
+    return estimate_stage(read_text(kHead + sections), "tune", config, {}).weights;
+  };
+  const std::string full = "tune: {method: full, data: {kind: text, path: a.txt}}\n";
+  CHECK(weights_of(kTune, tied) == weights_of(kTune, small_config()));  // the head alone
+  CHECK(weights_of(full, small_config()) - weights_of(full, tied) == 4 * 100 * 64);
+}
+
 TEST_CASE("estimate: packed samples take the room of their own lengths") {
   DataShape data;
   data.longest = 1000;
   data.mean_tokens = 100;
   const auto activations = [&](const std::string& loop) {
-    const Recipe recipe =
-        read_text(kHead + "tune: {data: {kind: text, path: a.txt}, batch_size: 8, micro_batch_size: 8" + loop + "}\n");
+    const Recipe recipe = read_text(
+        kHead + "tune: {data: {kind: text, path: a.txt}, batch_size: 8, micro_batch_size: 8" + loop + "}\n");
     return static_cast<double>(estimate_stage(recipe, "tune", small_config(), data).activations);
   };
   CHECK(activations("") / activations(", packing: true") == Approx(8000.0 / 1700.0).epsilon(1e-3));
