@@ -22,6 +22,8 @@ namespace fs = std::filesystem;
 namespace qslaw {
 namespace {
 
+constexpr size_t kReadAtOnce = 64 << 10;  // bytes
+
 void sync_path(const fs::path& path, int flags) {
   const int descriptor = ::open(path.c_str(), flags);
   if (descriptor < 0) fail("write", "cannot open ", path.string(), " to sync it: ", std::strerror(errno));
@@ -109,7 +111,13 @@ std::string read_file(const fs::path& path) {
   if (fs::is_directory(path, told_below)) fail("read", "expected a file, got the folder ", path.string());
   std::ifstream in(path, std::ios::binary);
   if (!in) fail("read", "cannot open ", path.string(), ": ", std::strerror(errno));
-  std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  std::string bytes;
+  while (in) {
+    const size_t read = bytes.size();
+    bytes.resize(read + kReadAtOnce);
+    in.read(&bytes[read], kReadAtOnce);
+    bytes.resize(read + static_cast<size_t>(in.gcount()));
+  }
   if (in.bad()) fail("read", "cannot read ", path.string(), ": ", std::strerror(errno));
   return bytes;
 }

@@ -3,144 +3,15 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 
 #include "core/error.h"
+#include "data/resize.h"
 
 namespace qslaw {
 namespace {
 
-// The rule is written out in docs/method.md ("picture transform"); every rounding of it matters for equality.
-constexpr int kWeightBits = 22;
-constexpr int32_t kHalf = 1 << (kWeightBits - 1);
-constexpr double kSupport = 2;  // source pixels on each side at scale 1
-// Of a picture's longer side when it is padded: the square is never stored, but looked at, 10 s of it then.
+// Of a picture's longer side when it is padded: the square is never stored, but looked at, up to 2 s long.
 constexpr int kLongestPadded = 1 << 15;
-
-/// A picture on a larger canvas of one color. The canvas is never stored: rows are made as they are needed,
-/// so that a very long picture costs no square of its length.
-struct Canvas {
-  const Image& picture;
-  int width, height;  // of the canvas
-  int left, top;      // where the picture lies on it
-  std::array<uint8_t, 3> color;
-};
-
-/// The part of the resized canvas that is wanted.
-struct Window {
-  int64_t left, top;
-  int width, height;
-};
-
-/// One output pixel's source pixels along one axis: first, first + 1, ...
-struct Taps {
-  int first;
-  std::vector<int32_t> weights;  // fixed point, kWeightBits
-};
-
-/// Cubic convolution kernel with a = -0.5 (Keys 1981).
-double bicubic(double x) {
-  constexpr double a = -0.5;
-  x = std::abs(x);
-  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
-  return 0;
-}
-
-Taps make_taps(int in, double scale, int64_t position) {
-  const double stretch = std::max(scale, 1.0);  // antialiasing: the kernel widens when the picture shrinks
-  const double support = kSupport * stretch;
-  const double center = (static_cast<double>(position) + 0.5) * scale;
-  const int first = std::max(static_cast<int>(center - support + 0.5), 0);
-  const int last = std::min(static_cast<int>(center + support + 0.5), in);
-  std::vector<double> weights;
-  double sum = 0;
-  for (int i = first; i < last; ++i) {
-    weights.push_back(bicubic((i - center + 0.5) * (1.0 / stretch)));
-    sum += weights.back();
-  }
-  Taps taps{first, {}};
-  for (double weight : weights) {
-    const double fixed = weight / sum * (1 << kWeightBits);
-    taps.weights.push_back(static_cast<int32_t>(fixed < 0 ? fixed - 0.5 : fixed + 0.5));
-  }
-  return taps;
-}
-
-std::vector<Taps> make_axis(int in, int64_t out, int64_t from, int count) {
-  const double scale = static_cast<double>(in) / static_cast<double>(out);
-  std::vector<Taps> axis;
-  for (int i = 0; i < count; ++i)
-    axis.push_back(make_taps(in, scale, from + i));
-  return axis;
-}
-
-uint8_t to_byte(int32_t sum) {
-  return static_cast<uint8_t>(std::clamp(sum >> kWeightBits, 0, 255));
-}
-
-/// Row `y` of the canvas, in the picture itself or in `scratch`.
-const uint8_t* canvas_row(const Canvas& canvas, int y, std::vector<uint8_t>& scratch) {
-  const int row = y - canvas.top;
-  const bool inside = row >= 0 && row < canvas.picture.height;
-  const size_t bytes = static_cast<size_t>(canvas.picture.width) * 3;
-  const uint8_t* source = inside ? canvas.picture.rgb.data() + bytes * static_cast<size_t>(row) : nullptr;
-  if (inside && canvas.width == canvas.picture.width) return source;
-  scratch.resize(static_cast<size_t>(canvas.width) * 3);
-  for (size_t i = 0; i < scratch.size(); ++i)
-    scratch[i] = canvas.color[i % 3];
-  if (inside) std::memcpy(scratch.data() + static_cast<size_t>(canvas.left) * 3, source, bytes);
-  return scratch.data();
-}
-
-void resize_row(const uint8_t* row, const std::vector<Taps>& axis, uint8_t* out) {
-  for (const Taps& taps : axis) {
-    int32_t sums[3] = {kHalf, kHalf, kHalf};
-    const uint8_t* pixel = row + static_cast<size_t>(taps.first) * 3;
-    for (int32_t weight : taps.weights) {
-      for (int c = 0; c < 3; ++c)
-        sums[c] += weight * *pixel++;
-    }
-    for (int32_t sum : sums)
-      *out++ = to_byte(sum);
-  }
-}
-
-/// Every column of one output row: the weighted sum of the rows from `rows` on, each `bytes` long.
-void combine_rows(const uint8_t* rows, size_t bytes, const Taps& taps, std::vector<int32_t>& sums,
-                  uint8_t* out) {
-  sums.assign(bytes, kHalf);
-  for (int32_t weight : taps.weights) {
-    for (size_t i = 0; i < bytes; ++i)
-      sums[i] += weight * rows[i];
-    rows += bytes;
-  }
-  for (size_t i = 0; i < bytes; ++i)
-    out[i] = to_byte(sums[i]);
-}
-
-/// `window` of the canvas resized to width x height. Only the rows and columns that the window needs are
-/// computed.
-Image resize_window(const Canvas& canvas, int64_t width, int64_t height, const Window& window) {
-  const std::vector<Taps> columns = make_axis(canvas.width, width, window.left, window.width);
-  const std::vector<Taps> rows = make_axis(canvas.height, height, window.top, window.height);
-  const int first_row = rows.front().first;
-  const int last_row = rows.back().first + static_cast<int>(rows.back().weights.size());
-  const size_t bytes = static_cast<size_t>(window.width) * 3;
-
-  std::vector<uint8_t> scratch, middle(bytes * static_cast<size_t>(last_row - first_row));
-  for (int y = first_row; y < last_row; ++y) {
-    resize_row(canvas_row(canvas, y, scratch), columns, &middle[bytes * static_cast<size_t>(y - first_row)]);
-  }
-  Image out{window.width, window.height, std::vector<uint8_t>(bytes * static_cast<size_t>(window.height))};
-  std::vector<int32_t> sums;
-  for (size_t y = 0; y < rows.size(); ++y) {
-    const size_t offset = bytes * static_cast<size_t>(rows[y].first - first_row);
-    combine_rows(&middle[offset], bytes, rows[y], sums, &out.rgb[bytes * y]);
-  }
-  return out;
-}
 
 Canvas bare_canvas(const Image& image) {
   return {image, image.width, image.height, 0, 0, {}};
@@ -154,18 +25,28 @@ Canvas square_canvas(const Image& image, const std::array<float, 3>& mean) {
   return canvas;
 }
 
-/// Scales to 0..1 in double, then normalizes in float: the order of numpy's operations in the processor.
+/// The normalized value of each byte, scaled to 0..1 in double, then normalized in float: the order of
+/// numpy's operations in the processor.
+std::array<float, 256> normalized_bytes(float mean, float std) {
+  std::array<float, 256> values{};
+  for (size_t v = 0; v < values.size(); ++v)
+    values[v] = (static_cast<float>(static_cast<double>(v) * (1.0 / 255)) - mean) / std;
+  return values;
+}
+
 at::Tensor normalize(const Image& image, const ImageTransform& transform) {
   at::Tensor pixels_3HW = at::empty({3, image.height, image.width}, at::kFloat);
-  float* out = pixels_3HW.data_ptr<float>();
+  const size_t area = image.rgb.size() / 3;
+  std::array<std::array<float, 256>, 3> values;
+  std::array<float*, 3> out;
   for (size_t c = 0; c < 3; ++c) {
-    std::array<float, 256> values{};
-    for (size_t v = 0; v < values.size(); ++v) {
-      values[v] =
-          (static_cast<float>(static_cast<double>(v) * (1.0 / 255)) - transform.mean[c]) / transform.std[c];
-    }
-    for (size_t i = c; i < image.rgb.size(); i += 3)
-      *out++ = values[image.rgb[i]];
+    values[c] = normalized_bytes(transform.mean[c], transform.std[c]);
+    out[c] = pixels_3HW.data_ptr<float>() + c * area;
+  }
+  const uint8_t* byte = image.rgb.data();
+  for (size_t i = 0; i < area; ++i) {
+    for (size_t c = 0; c < 3; ++c)
+      out[c][i] = values[c][*byte++];
   }
   return pixels_3HW;
 }

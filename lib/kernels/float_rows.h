@@ -7,7 +7,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "kernels/clones.h"
+#include "core/clones.h"
 
 namespace qslaw::cpu {
 

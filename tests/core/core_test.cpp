@@ -95,6 +95,19 @@ TEST_CASE("a failed write leaves the old file and no temporary one") {
   fs::remove_all(folder);
 }
 
+TEST_CASE("a file is read whole, whatever its length") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "file";
+  for (size_t length : {0, 1, 65535, 65536, 65537, 200001}) {
+    INFO(length);
+    std::string bytes(length, 'x');
+    for (size_t i = 0; i < length; ++i)
+      bytes[i] = static_cast<char>(i * 7 + i / 256);
+    write_file_atomic(path, bytes);
+    CHECK(read_file(path) == bytes);
+  }
+}
+
 TEST_CASE("a link stays a link, a pipe stays a pipe") {
   const TemporaryFolder holder;
   const fs::path& folder = holder.path();
