@@ -42,7 +42,7 @@ WARMUP_COLUMNS = [  # the same of the warm-up alone
 BITS, SEEDS, PROTOCOLS = [4, 3, 2], [1, 2, 3], ["paper", "matched"]  # of the table in docs/results.md
 RESULTS = Path("docs/results.md")
 TABLES = ["demo table", "demo speed", "tune step", "decode", "scale step", "quantize speed", "full size",
-          "data open"]  # what stands between markers in it
+          "data open", "pictures"]  # what stands between markers in it
 
 
 def markers(name):

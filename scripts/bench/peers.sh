@@ -3,6 +3,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../environment.sh"
 
 peer_wheels=(bitsandbytes==0.50.2)
+torchvision_wheels=(torchvision==0.26.0)  # the one for torch 2.11
 llama_wheels=(gguf==0.19.0 diskcache==5.6.3)
 llama_source=llama-cpp-python==0.3.36
 
@@ -27,6 +28,10 @@ install_peers() {
     done
   fi
   peer_install wheels "${peer_wheels[@]}"
+}
+
+install_torchvision() {
+  peer_install torchvision-wheels "${torchvision_wheels[@]}"
 }
 
 # Built from its source for this machine's own instruction set, which takes 20 minutes on two cores; without its picture part.
