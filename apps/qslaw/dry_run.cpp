@@ -36,8 +36,10 @@ double probe_flops(const Experiment& experiment) {
 
 void add_estimate(Table& table, const StageNeeds& needs, double flops_per_second) {
   const StageEstimate& memory = needs.memory;
-  // Small products reach about half of the probe's rate.
-  const double seconds = 2.0 * memory.flops / flops_per_second;
+  // Small products reach about half of the probe's rate; weights are rounded as fast as a disk reads them.
+  constexpr double kPassedPerSecond = 500e6;
+  const double seconds =
+      2.0 * memory.flops / flops_per_second + static_cast<double>(memory.passed) / kPassedPerSecond;
   table.add_row({cell(needs.stage), bytes_cell(memory.weights), bytes_cell(memory.optimizer),
                  bytes_cell(memory.gradients), bytes_cell(memory.activations), bytes_cell(memory.total()),
                  bytes_cell(needs.disk.results), bytes_cell(needs.disk.checkpoints),

@@ -107,7 +107,7 @@ StageEstimate estimate_quantize(const Recipe& recipe, const LlavaConfig& config)
   // One linear at a time: packed, and in the file's 16 bits; of nf4 in float32 with a byte per code, too.
   estimate.weights = packed_linears(options, counts.largest_linear).bytes;
   estimate.activations = (options.method == "nf4" ? 7 : 2) * counts.largest_linear;
-  estimate.flops = 20.0 * static_cast<double>(counts.linears);
+  estimate.passed = 2 * counts.linears;
   if (!options.calibration) return estimate;
   const int64_t bytes = dtype_bytes(recipe), block = counts.linears / config.language.layers;
   const int64_t tokens = options.calibration->samples * options.calibration->length;

@@ -17,6 +17,7 @@ struct StageEstimate {
   int64_t activations = 0;  // kept for the backward pass, plus scratch
   int64_t program = 0;      // libraries and buffers of the process itself
   double flops = 0.0;       // of the whole stage
+  int64_t passed = 0;       // bytes of weights that are read, quantized and written on their way
   int64_t steps = 0;        // optimizer steps; 0 for stages without
   int64_t total() const { return weights + optimizer + gradients + activations + program; }
 };
