@@ -71,18 +71,19 @@ inline Batch single_row(const Batch& batch, int64_t b) {
 }
 
 /// The fixtures' choice: the likeliest token but never <image>.
-inline at::Tensor choose(const at::Tensor& logits_BV) {
+inline at::Tensor choose(const at::Tensor& logits_BV, int64_t image_id) {
   at::Tensor allowed = logits_BV.clone();
-  allowed.select(1, kFixtureImageId).fill_(-1e9);
+  allowed.select(1, image_id).fill_(-1e9);
   return allowed.argmax(-1);
 }
 
 /// Ids [B, steps] that follow the prompts, over the cache.
-inline at::Tensor greedy(const Llava& model, const Batch& prompts, int64_t steps) {
+inline at::Tensor greedy(const Llava& model, const Batch& prompts, int64_t steps,
+                         int64_t image_id = kFixtureImageId) {
   KvCache cache(model.language.config, prompts.ids_BT.size(0), prompts.ids_BT.size(1) + steps, at::kFloat);
-  std::vector<at::Tensor> tokens = {choose(prefill(model, prompts, cache))};
+  std::vector<at::Tensor> tokens = {choose(prefill(model, prompts, cache), image_id)};
   while (static_cast<int64_t>(tokens.size()) < steps)
-    tokens.push_back(choose(decode_step(model, tokens.back(), cache)));
+    tokens.push_back(choose(decode_step(model, tokens.back(), cache), image_id));
   return at::stack(tokens, 1);
 }
 

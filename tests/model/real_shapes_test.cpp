@@ -1,0 +1,65 @@
+// The shapes of 13B and of CLIP ViT-L/14 at 336 pixels, two blocks of each, against transformers. Needs 5 GB
+// of memory and 4 GB of disk for two minutes.
+#include <catch2/catch.hpp>
+
+#include "model_fixture.h"
+#include "project_python.h"
+#include "temporary_folder.h"
+
+using namespace qslaw;
+
+namespace {
+
+Batch batch_of(const std::map<std::string, at::Tensor>& expected) {
+  Batch batch;
+  const at::Tensor& ids = expected.at("input_ids");
+  batch.ids_BT = ids.masked_fill(ids == expected.at("image_token_id"), kImagePlaceholder);
+  batch.labels_BT = at::full_like(ids, kIgnoreLabel);
+  batch.lengths_B = at::tensor({ids.size(1)}, at::kLong);
+  batch.pixels_N3SS = expected.at("pixel_values");
+  batch.sample_ids = {"real shapes"};
+  return batch;
+}
+
+double mean_square(const at::Tensor& difference) {
+  return difference.to(at::kDouble).square().mean().item<double>();
+}
+
+// Of the positions that `like` holds, the last ones.
+at::Tensor last_logits(const Llava& model, const Batch& batch, const at::Tensor& like) {
+  const at::Tensor logits = all_logits(model, batch);
+  return logits.narrow(1, logits.size(1) - like.size(1), like.size(1));
+}
+
+}  // namespace
+
+TEST_CASE("two blocks of 13B behind CLIP-L/336 agree with transformers") {
+  at::NoGradGuard no_grad;
+  const TemporaryFolder folder;
+  if (!run_python({std::string(QSLAW_SOURCE) + "/tests/model/write_real_shapes.py", folder.path().string()}))
+    return;
+  const auto expected = read_safetensors(folder.path() / "expected.safetensors");
+  const Batch batch = batch_of(expected);
+  const at::Tensor& logits = expected.at("logits");
+  at::Tensor actual;
+  {
+    const Llava model = load_dense(source_of(folder.path() / "llava"));
+    actual = last_logits(model, batch, logits);
+    // Float32 sums over up to 13,824 products in another order.
+    CHECK(relative_error(actual, logits) < 1e-4);
+    const at::Tensor& tokens = expected.at("greedy");
+    CHECK(at::equal(greedy(model, batch, tokens.size(1), expected.at("image_token_id").item<int64_t>()),
+                    tokens));
+  }
+  {
+    // Both round to 8 bits in places of their own: neither may be much farther from float32 than the other.
+    const at::Tensor ours =
+        last_logits(load_dense(source_of(folder.path() / "llava"), at::kBFloat16), batch, logits);
+    CHECK(mean_square(ours - logits) < 1.5 * mean_square(expected.at("logits_bfloat16") - logits));
+  }
+  // LLaVA's own layout has the same weights, but for the rows of a larger vocabulary.
+  const Llava original = load_dense(source_of(folder.path() / "original"));
+  const int64_t vocabulary = original.config.language.vocab;
+  CHECK(vocabulary < logits.size(2));
+  CHECK(relative_error(last_logits(original, batch, logits), actual.narrow(2, 0, vocabulary)) < 1e-6);
+}
