@@ -67,7 +67,10 @@ has_cuda13_toolkit() {
 
 install_wheels() {
   once build-wheels pip_install "${build_wheels[@]}"
-  if [[ -n ${CMAKE_PREFIX_PATH:-} ]]; then return; fi  # the user's own LibTorch
+  if [[ -z ${CMAKE_PREFIX_PATH:-} ]]; then install_torch; fi  # else the user's own LibTorch
+}
+
+install_torch() {
   if has_cuda13_toolkit; then
     once torch pip_install --no-deps "$torch_wheel" "${toolkit_wheels[@]}"
   else
@@ -76,6 +79,7 @@ install_wheels() {
 }
 
 install_test_wheels() {
+  install_torch  # transformers and PEFT compute with it, whatever LibTorch the program has
   once test-wheels pip_install "${test_wheels[@]}"
   once test-wheels-alone pip_install --no-deps "${test_wheels_alone[@]}"
 }

@@ -67,6 +67,10 @@ def make_projectors(models):
         write_zeros(models / f"llava-v1.5-mlp2x-336px-pretrain-vicuna-{size}-v1.5/mm_projector.bin", mlp)
 
 
+# Tokens, about: what the longest samples of the published data have, which decide on a step's memory.
+FULL_LENGTH = 2048
+
+
 def make_scienceqa(folder):
     subjects = ("natural science", "social science", "language science")
     problems, splits = {}, {"train": [], "val": [], "test": []}
@@ -76,7 +80,7 @@ def make_scienceqa(folder):
         problems[key] = {"question": f"Which of these is number {i}?", "choices": ["the first", "the second", "the third"],
                          "answer": i % 3, "hint": "Count from the left." if i % 3 else "", "image": "image.png" if picture else None,
                          "task": "closed choice", "grade": f"grade{i % 12 + 1}", "subject": subjects[i % 3], "topic": "numbers",
-                         "category": "counting", "skill": "count", "lecture": "Counting begins with one. " * (i + 1),
+                         "category": "counting", "skill": "count", "lecture": "Counting begins with one. " * (i + 1 if i else FULL_LENGTH // 6),
                          "solution": f"The number is {i}.", "split": split}
         splits[split].append(key)
         if picture:
@@ -96,11 +100,11 @@ def make_captions(folder):
 
 
 def instruction(i):
-    """Every eighth sample is text only; lengths spread as in the mix that LLaVA-1.5 is tuned on (about 1.5 KB each)."""
+    """Every eighth sample is text only, one is as long as a recipe allows; lengths spread as in the mix that LLaVA-1.5 is tuned on (about 1.5 KB each)."""
     turns = []
     for turn in range(1 + i % 6):
         turns.append({"from": "human", "value": f"What is in row {turn} of the picture?"})
-        turns.append({"from": "gpt", "value": "The row is a gradient from dark to light. " * (1 + (i * 7 + turn) % 12)})
+        turns.append({"from": "gpt", "value": "The row is a gradient from dark to light. " * (1 + (i * 7 + turn) % 12 if i != 3 else FULL_LENGTH // 10)})
     sample = {"id": f"{i:012d}", "conversations": turns}
     if i % 8:
         sample["image"] = f"coco/train2017/{i % 8:012d}.png"

@@ -7,6 +7,7 @@
 #include "core/key_error.h"
 #include "core/one_line.h"
 #include "data/preprocessor.h"
+#include "export/hf_files.h"
 #include "io/weight_folder.h"
 #include "model/lora_folder.h"
 #include "model/original_layout.h"
@@ -42,11 +43,11 @@ void overlay_adapter(const fs::path& path, AssembledModel& model) {
 void overlay_given(const Artifacts& artifacts, const LlavaConfig& config, double dropout,
                    AssembledModel& model) {
   const LoraFolder folder(*artifacts.given_adapter, config);
-  if (artifacts.packed && !folder.base_sha256().empty()) {
-    require_key(folder.base_sha256() == sha256_file(*artifacts.packed), "model.adapter",
-                "expected the base that the adapter was tuned on, got another one: ",
-                artifacts.packed->string(), " below ", artifacts.given_adapter->string());
-  }
+  require_key(
+      folder.base_sha256().empty() || folder.base_sha256() == packed_base(config, artifacts), "model.adapter",
+      "expected the quantized base that the adapter was tuned on, packed or as hf_base exports it, got ",
+      artifacts.packed ? "another one: " + artifacts.packed->string() : "a 16-bit model of its own",
+      " below ", artifacts.given_adapter->string());
   model.lora = folder.options();
   model.lora.dropout = dropout;
   model.adapter = attach_lora(model.llava.language, model.lora, model.dropout, 0, model.llava.device);
@@ -103,6 +104,10 @@ void require_adapter_base(const Experiment& experiment, const Artifacts& artifac
       metadata_value(SafetensorsFile(*artifacts.adapter), "base_sha256") == base_hash(experiment, artifacts),
       "adapter", "expected the base that the adapter was tuned on, got another one (",
       artifacts.adapter->string(), ")");
+}
+
+std::string packed_base(const LlavaConfig& config, const Artifacts& artifacts) {
+  return artifacts.packed ? sha256_file(*artifacts.packed) : config.source.value(kPackedBaseKey, "");
 }
 
 std::string base_hash(const Experiment& experiment, const Artifacts& artifacts) {

@@ -41,6 +41,9 @@ AssembledModel assemble_model(const Experiment& experiment, const LlavaConfig& c
 void write_adapter(const std::filesystem::path& path, const std::vector<LoraLinear*>& layers,
                    const LoraOptions& options, const std::string& base_sha256);
 
+/// SHA-256 of the packed weights that the model computes with, or that a hf_base export made its own of; ""
+/// for any other 16-bit model.
+std::string packed_base(const LlavaConfig& config, const Artifacts& artifacts);
 /// What an adapter belongs on: SHA-256 of the packed base, or a hash of the 16-bit checkpoint's identity and
 /// of a stage that tuned it in full. As their reports say; verify_artifacts looks at the files.
 std::string base_hash(const Experiment& experiment, const Artifacts& artifacts);

@@ -80,6 +80,20 @@ void write_page(const Experiment& experiment) {
   log_info("report: " + page.string());
 }
 
+// A run that is stopped has a page of what is there; trouble with it is not what ends the run.
+StageOutcome run_with_page(const Experiment& experiment, const std::string& stage) {
+  try {
+    return run_stage(experiment, stage);
+  } catch (const Stopped&) {
+    try {
+      write_page(experiment);
+    } catch (const UserError& problem) {
+      log_warning(problem.what());
+    }
+    throw;
+  }
+}
+
 // The stages to run, with everything looked at that could stop one of them; `only` as in preflight.h.
 std::vector<StageStatus> checked_stages(const Experiment& experiment, const std::string& only) {
   const KeptQuestions by_inputs_and_checks;
@@ -93,7 +107,7 @@ std::vector<StageStatus> checked_stages(const Experiment& experiment, const std:
 void command_stage(const CommandOptions& options, const std::string& stage) {
   const Experiment experiment = open_experiment(options);
   checked_stages(experiment, stage);
-  const StageReport report = run_stage(experiment, stage).report;
+  const StageReport report = run_with_page(experiment, stage).report;
   write_page(experiment);
   if (options.json) {
     std::cout << report_json(report).dump() << std::endl;
@@ -106,7 +120,7 @@ void command_run(const CommandOptions& options) {
   const Experiment experiment = open_experiment(options);
   nlohmann::json all = nlohmann::json::object();
   for (const StageStatus& status : checked_stages(experiment, "")) {
-    const StageOutcome outcome = run_stage(experiment, status.stage);
+    const StageOutcome outcome = run_with_page(experiment, status.stage);
     all[status.stage] = report_json(outcome.report);
     // What was complete already has been shown before, but the results are what a run is for.
     if (!options.json && (outcome.ran || status.stage == "eval"))

@@ -8,6 +8,7 @@
 
 #include "assemble.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "eval/benchmark.h"
 #include "eval/predictions.h"
 #include "eval/question_kinds.h"
@@ -146,6 +147,9 @@ DataShape check_training(const StageRun& run, const LlavaConfig& config,
     shape.has_pictures |= checked.has_pictures;
     shape.steps += phase.steps;
   }
+  if (data.has_pictures() && !shape.has_pictures)
+    log_warning(concat(run.stage, ": none of the samples looked at has a picture, without which the ",
+                       "projector is not trained"));
   check_heldout(run, config, heldout);
   return shape;
 }

@@ -21,6 +21,8 @@ void on_signal(int signal) {
 StopFlag& watch_for_stop_signals() {
   for (int signal : {SIGTERM, SIGINT, SIGUSR1})
     std::signal(signal, on_signal);
+  // A lost connection; nohup has it ignored, which holds.
+  if (std::signal(SIGHUP, on_signal) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
   return *stop_flag;
 }
 

@@ -1,4 +1,4 @@
-// SIGTERM, SIGINT and SIGUSR1 ask the running stage to save and stop.
+// SIGTERM, SIGINT, SIGHUP and SIGUSR1 ask the running stage to save and stop.
 #pragma once
 #include <csignal>
 

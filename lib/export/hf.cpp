@@ -18,7 +18,9 @@ nlohmann::json write_folder(const ExportTask& task, const std::filesystem::path&
   const auto tensors = hf_tensors(task, merge_adapter, errors);
   write_shards(folder, tensors, task.options.max_shard_bytes);
   verify_shards(folder, tensors);
-  write_json(folder / "config.json", hf_config(task.model->config, task.options.dtype));
+  nlohmann::json config = hf_config(task.model->config, task.options.dtype);
+  if (!merge_adapter && !task.base_sha256.empty()) config[kPackedBaseKey] = task.base_sha256;
+  write_json(folder / "config.json", config);
   copy_companion_files(task.source, task.model->config, folder);
   write_preprocessor(task.transform, folder);
   log_info(concat("export: linears ",

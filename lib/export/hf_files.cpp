@@ -1,11 +1,14 @@
 #include "export/hf_files.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "export/hf_tensors.h"
 #include "io/json.h"
+#include "io/tokenizer.h"
+#include "model/original_layout.h"
 
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -89,11 +92,19 @@ std::vector<fs::path> companion_files(const ModelSource& source) {
   return files;
 }
 
+// Of a model whose checkpoint knows no picture token.
+std::optional<fs::path> tokenizer_folder(const ModelSource& source) {
+  if (source.path.empty()) return source.language;
+  if (has_original_layout(source)) return source.path;
+  return std::nullopt;
+}
+
 }  // namespace
 
 json hf_config(const LlavaConfig& config, const std::string& dtype) {
   json out = config.source;
   out.erase("quantization_config");
+  out.erase(kPackedBaseKey);
   out["architectures"] = {"LlavaForConditionalGeneration"};
   out["tie_word_embeddings"] = config.language.tied_head;
   set_dtype(out, dtype);
@@ -110,7 +121,17 @@ json hf_config(const LlavaConfig& config, const std::string& dtype) {
 void copy_companion_files(const ModelSource& source, const LlavaConfig& config, const fs::path& folder) {
   for (const fs::path& file : companion_files(source))
     write_file_atomic(folder / file.filename(), read_file(file));
-  if (config.image_token_id >= config.language.vocab) add_image_token(folder, config.image_token_id);
+  const auto tokens = tokenizer_folder(source);
+  if (tokens && !Tokenizer::load(*tokens).special_id("<image>"))
+    add_image_token(folder, config.image_token_id);
+}
+
+void settle_picture_token(const ModelSource& source, LlavaConfig& config) {
+  const auto folder = tokenizer_folder(source);
+  if (!folder || config.image_token_id < config.language.vocab) return;
+  const Tokenizer tokenizer = Tokenizer::load(*folder);
+  config.image_token_id = tokenizer.special_id("<image>").value_or(tokenizer.size());
+  config.source["image_token_index"] = config.image_token_id;
 }
 
 void check_companion_files(const ModelSource& source) {

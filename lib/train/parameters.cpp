@@ -28,11 +28,15 @@ void make_trainable(at::Tensor& tensor) {
 }
 
 ParameterGroup projector_group(Llava& model, double lr) {
-  return group_of("projector", lr, 0.0, projector_slots(model));
+  ParameterGroup group = group_of("projector", lr, 0.0, projector_slots(model));
+  group.of_pictures = true;
+  return group;
 }
 
 ParameterGroup vision_group(Llava& model, double lr) {
-  return group_of("vision", lr, 0.0, vision_slots(model));
+  ParameterGroup group = group_of("vision", lr, 0.0, vision_slots(model));
+  group.of_pictures = true;
+  return group;
 }
 
 std::vector<ParameterGroup> language_groups(Llava& model, double lr, double weight_decay) {

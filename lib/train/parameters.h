@@ -18,6 +18,7 @@ struct ParameterGroup {
   double lr = 0.0;
   double weight_decay = 0.0;
   std::vector<std::pair<std::string, at::Tensor>> tensors;
+  bool of_pictures = false;  // only samples with pictures reach them: "projector", "vision"
 };
 
 /// Turns the tensor into a trainable float32 leaf in place (the model computes in its own dtype on use).

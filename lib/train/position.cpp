@@ -10,9 +10,9 @@ using nlohmann::json;
 
 namespace qslaw {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Position, step, phase, phase_step, skipped, skipped_long, cut, seconds,
-                                   tokens, peak_host_bytes, first_loss, last_loss, measuring, heldout_before,
-                                   initial_hashes)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Position, step, phase, phase_step, skipped, skipped_long, cut,
+                                   saw_pictures, seconds, tokens, peak_host_bytes, first_loss, last_loss,
+                                   measuring, heldout_before, initial_hashes)
 
 namespace {
 

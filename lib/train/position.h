@@ -19,6 +19,7 @@ struct Position {
   size_t phase = 0;
   int64_t phase_step = 0;                // steps done in the phase
   SampleSet skipped, skipped_long, cut;  // as the loader notes them
+  bool saw_pictures = false;             // some sample had one
   double seconds = 0.0;                  // spent by processes that ended at this checkpoint
   int64_t tokens = 0;
   int64_t peak_host_bytes = 0;  // of the same processes

@@ -14,6 +14,7 @@ class StepMetrics {
   /// Mean NLL over all learned tokens.
   double loss() const;
   int64_t tokens() const { return tokens_; }
+  bool has_pictures() const { return picture_.samples > 0; }
   /// loss, loss_picture, loss_text, samples_picture, samples_text.
   nlohmann::json to_json() const;
 

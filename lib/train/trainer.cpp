@@ -49,7 +49,7 @@ class Trainer {
     Progress progress(task_.title, total_steps_, "steps", position_.step);
     while (position_.phase < task_.phases.size())
       run_phase(progress);
-    require_movement(task_.title, task_.groups, position_.initial_hashes, position_.step,
+    require_movement(task_.title, groups_to_move(), position_.initial_hashes, position_.step,
                      [this] { return save().string(); });
     return finish();
   }
@@ -105,6 +105,17 @@ class Trainer {
                            state_json({saved, task_.fingerprint}));
   }
 
+  // Text alone leaves the projector as it was, which costs no result unless nothing else is trained.
+  std::vector<ParameterGroup> groups_to_move() const {
+    std::vector<ParameterGroup> reached;
+    for (const ParameterGroup& group : task_.groups) {
+      if (position_.saw_pictures || !group.of_pictures) reached.push_back(group);
+    }
+    if (reached.empty() || reached.size() == task_.groups.size()) return task_.groups;
+    log_warning(concat(task_.title, ": no sample had a picture, so the projector is what it was"));
+    return reached;
+  }
+
   void metrics_sync() {
     if (metrics_) metrics_->sync();
   }
@@ -147,6 +158,7 @@ class Trainer {
     position_.last_loss = metrics.loss();
     if (position_.step == 1) position_.first_loss = position_.last_loss;
     position_.tokens += metrics.tokens();
+    position_.saw_pictures = position_.saw_pictures || metrics.has_pictures();
     const double seconds = seconds_since(step_began);
     line["step"] = position_.step;
     line["phase"] = position_.phase;

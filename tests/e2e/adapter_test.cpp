@@ -81,6 +81,17 @@ TEST_CASE("a LoRA folder that does not fit stops the dry run") {
   experiment.write_recipe(kLoss, with_adapter("model"));
   require_both_stop(experiment, {"adapter_config.json", "key model.adapter", "recipe.yaml, line 4"});
 
+  // Its base is the packed one, or what hf_base made of it, not the checkpoint that was quantized.
+  experiment.write_recipe(kLoss, adapter);
+  require_user_error(experiment.run("run"),
+                     {"expected the quantized base", "16-bit model of its own", "key model.adapter"});
+  experiment.write_recipe(kLoss, "{path: first/export/hf_base, dtype: float32, adapter: first/export/peft}");
+  require_success(experiment.run("run"));
+  // The packed base is rounded to float32 once more where it is written.
+  CHECK(results_of(experiment.output() / "eval").at("loss").at("loss").get<double>() ==
+        Approx(results_of(peft.parent_path().parent_path() / "eval").at("loss").at("loss").get<double>())
+            .epsilon(1e-5));
+
   // What the packed base will be is known once it is there.
   experiment.write_recipe(kQuantize + kLoss, adapter);
   require_user_error(experiment.run("run", {"--set", "quantize.bits=3"}),

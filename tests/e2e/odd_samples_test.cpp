@@ -69,3 +69,25 @@ TEST_CASE("ids that several samples have are a warning, said once") {
     CHECK(result.err.find(said) == result.err.rfind(said));
   }
 }
+
+TEST_CASE("samples without a picture leave the projector as it was, which is said and costs no result") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  json samples = json_file(experiment.data("train.json"));
+  for (json& sample : samples) {
+    sample.erase("image");
+    sample["conversations"] =
+        json::array({{{"from", "human"}, {"value", "1 + 1?"}}, {{"from", "gpt"}, {"value", "2"}}});
+  }
+  write_text(experiment.data("train.json"), samples.dump());
+  const ProgramResult looked = dry_run(experiment, "tune", {});
+  require_success(looked);
+  CHECK_THAT(looked.err, Catch::Contains("none of the samples looked at has a picture"));
+  const ProgramResult run = experiment.run("tune");
+  require_success(run);
+  CHECK_THAT(run.err, Catch::Contains("no sample had a picture, so the projector is what it was"));
+  // Nothing at all would be learned.
+  const ProgramResult nothing =
+      experiment.run("tune", {"--set", "tune.method=projector", "--set", "tune.lora=null", "--restart"});
+  require_user_error(nothing, {"expected every trainable tensor to have moved"});
+}

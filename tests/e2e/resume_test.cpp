@@ -55,9 +55,10 @@ TEST_CASE("a run stopped by signals in warmup and tune goes on to the same bytes
 
   // Lines of metrics: a step each, a measurement before and after every third.
   CHECK(stop_at(experiment, "warmup", 4, SIGTERM));
+  CHECK(fs::exists(experiment.output() / "report.html"));
   CHECK(stop_at(experiment, "warmup", 44, SIGUSR1));  // in the second phase
   CHECK(stop_at(experiment, "tune", 4, SIGINT));
-  CHECK(stop_at(experiment, "tune", 9, SIGTERM));
+  CHECK(stop_at(experiment, "tune", 9, SIGHUP));
   require_success(experiment.run("run", {"--resume"}));
   require_same_run(experiment.output(), expected);
 }

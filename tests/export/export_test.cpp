@@ -158,6 +158,28 @@ TEST_CASE("a file in the folder's place is refused") {
   CHECK_THROWS_WITH(StagedFolder(folder.path() / "hf"), Catch::Contains("got a file"));
 }
 
+TEST_CASE("the picture token of a joined model is its tokenizer's own, or the next that a tokenizer gives") {
+  const auto settled = [](const fs::path& tokenizer, int64_t rows) {
+    ModelSource source;
+    source.language = tokenizer;
+    LlavaConfig config;
+    config.language.vocab = rows;
+    config.image_token_id = rows;  // as reading a configuration without one leaves it
+    settle_picture_token(source, config);
+    CHECK(config.source.at("image_token_index") == config.image_token_id);
+    return config.image_token_id;
+  };
+  const fs::path known = fs::path(QSLAW_FIXTURES) / "tokenizer";  // 1,200 pieces, <image> 1200, <pad> 1201
+  CHECK(settled(known, 1264) == 1200);
+  CHECK(settled(known, 1200) == 1200);
+  const TemporaryFolder folder;
+  fs::copy_file(known / "tokenizer.model", folder.path() / "tokenizer.model");  // without added tokens
+  CHECK(settled(folder.path(), 1200) == 1200);
+  CHECK(settled(folder.path(), 1264) == 1200);
+  write_file_atomic(folder.path() / "added_tokens.json", R"({"<pad>": 1200, "<more>": 1201})");
+  CHECK(settled(folder.path(), 1264) == 1202);
+}
+
 TEST_CASE("config.json says what was written") {
   LlavaConfig config = read_config(source_of(model_fixture("rope_llama3")));
   config.source["quantization_config"] = {{"quant_method", "gptq"}};
