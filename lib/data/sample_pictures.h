@@ -9,7 +9,8 @@
 namespace qslaw {
 
 /// Calls `use` with the path of each of the sample's pictures. Its UserError is thrown again with the
-/// sample's place ("[FILE, sample N (id ID)] ...") as its own.
+/// sample's place ("[FILE, sample N (id ID)] ...") as its own, and with the key
+/// that is missing where the path is relative and leads nowhere.
 void for_each_picture(const Sample& sample, const std::function<void(const std::filesystem::path&)>& use);
 
 /// Decodes and transforms the sample's pictures; bytes of one are let go. UserError names data file, sample

@@ -77,6 +77,8 @@ void require_paths_exist(const Recipe& recipe, const std::vector<std::string>& s
       const bool is_file = fs::is_regular_file(named.path, unreachable);
       require_key(is_file || fs::is_directory(named.path, unreachable), named.key,
                   "expected a file or folder, got a pipe, socket or device: ", named.path.string());
+      require_key(!is_file || !named.key.ends_with(".images"), named.key,
+                  "expected a folder, got a file: ", named.path.string());
       require_key(!is_file || fs::file_size(named.path, unreachable) > 0, named.key,
                   "expected a file that holds something, got an empty one: ", named.path.string());
     }

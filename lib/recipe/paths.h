@@ -18,8 +18,9 @@ struct NamedPath {
 std::vector<NamedPath> section_paths(const Recipe& recipe, const std::string& section);
 
 /// KeyError naming the path unless everything that these sections ("model", "quantize", ...) read exists, and
-/// no file is empty: asked before the first of several stages computes, so that the last one's missing file
-/// costs no hours. `model.stages`, which may be folders yet to be made, are not looked at.
+/// no file is empty or in the place of a folder of pictures: asked before the first of several stages
+/// computes, so that the last one's missing file costs no hours. `model.stages`, which may be folders yet to
+/// be made, are not looked at.
 void require_paths_exist(const Recipe& recipe, const std::vector<std::string>& sections);
 
 }  // namespace qslaw

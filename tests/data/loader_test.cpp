@@ -282,6 +282,14 @@ TEST_CASE("loader: a bad picture names its path and its sample") {
   CHECK_THROWS_WITH(loader.next(1), Catch::Contains("no_such.jpg") && Catch::Contains("sample 1"));
 }
 
+TEST_CASE("loader: a picture that no folder was given for names the key") {
+  FakeDataset data(2);
+  data.picture = "no_such_folder/no_such.jpg";
+  Loader loader({&data}, {{0, 0}}, 0, {}, {});
+  CHECK_THROWS_WITH(loader.next(1), Catch::Contains("no_such_folder/no_such.jpg") &&
+                                        Catch::EndsWith(" (no images folder is given: key images)"));
+}
+
 TEST_CASE("loader: a bad picture's error begins with the place of its sample") {
   const TemporaryFolder folder;
   FakeDataset data(2);

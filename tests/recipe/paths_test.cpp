@@ -38,6 +38,23 @@ export: {formats: [hf]}
   missing({"tune"}, "there.json", "tune.data.path");
 }
 
+TEST_CASE("paths: a file is no folder of pictures") {
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "there.json") << "[]";
+  std::ofstream(folder.path() / "recipe.yaml") << R"(
+name: paths
+output: out
+model: {path: .}
+tune: {data: {kind: llava, path: there.json, images: there.json}}
+eval: {benchmarks: [{kind: pope, path: there.json, images: there.json}]}
+)";
+  const Recipe recipe = read_recipe(folder.path() / "recipe.yaml");
+  const std::string file = (folder.path() / "there.json").string();
+  CHECK_THROWS_WITH(require_paths_exist(recipe, {"tune"}),
+                    "[recipe] expected a folder, got a file: " + file + " (key tune.data.images)");
+  CHECK_THROWS_WITH(require_paths_exist(recipe, {"eval"}), Catch::Contains("(key eval.benchmarks.0.images)"));
+}
+
 TEST_CASE("paths: a section's are listed by their keys, the model's too") {
   const TemporaryFolder folder;
   std::ofstream(folder.path() / "recipe.yaml") << R"(
