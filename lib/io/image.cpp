@@ -16,6 +16,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "io/mapped_file.h"
 
 namespace qslaw {
 namespace {
@@ -44,6 +45,7 @@ Format detect_format(std::string_view bytes, const std::string& name) {
   if (bytes.starts_with("\xFF\xD8\xFF"sv)) return Format::jpeg;
   if (bytes.starts_with("\x89PNG\r\n\x1A\n"sv)) return Format::png;
   if (bytes.empty()) fail("image", "expected a JPEG or PNG picture, got an empty file (", name, ")");
+  refuse_lfs_pointer(bytes, name, "image", "a JPEG or PNG picture");
   for (const Kind& kind : kOtherKinds) {
     if (bytes.starts_with(kind.first_bytes)) {
       fail("image", "expected a JPEG or PNG picture, got ", kind.name, " file (", name, ")");

@@ -60,9 +60,9 @@ void PassingPages::passed(size_t offset) {
   released_ = offset;
 }
 
-void refuse_lfs_pointer(const MappedFile& file, const std::filesystem::path& path, const std::string& where,
+void refuse_lfs_pointer(std::string_view bytes, const std::filesystem::path& path, const std::string& where,
                         const std::string& kind) {
-  require(!file.bytes().starts_with("version https://git-lfs"), where, "expected ", kind,
+  require(!bytes.starts_with("version https://git-lfs"), where, "expected ", kind,
           ", got a pointer of git-lfs, which `git lfs pull` replaces (", path.string(), ")");
 }
 

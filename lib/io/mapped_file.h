@@ -38,9 +38,9 @@ class PassingPages {
   size_t released_ = 0;
 };
 
-/// UserError of `where` for what git leaves in the place of a large file when its git-lfs is not set up;
-/// `kind` is what was expected.
-void refuse_lfs_pointer(const MappedFile& file, const std::filesystem::path& path, const std::string& where,
+/// UserError of `where` for what git leaves in the place of a large file when its git-lfs is not set up:
+/// `bytes` are the file's, at least the first ones; `kind` is what was expected.
+void refuse_lfs_pointer(std::string_view bytes, const std::filesystem::path& path, const std::string& where,
                         const std::string& kind);
 
 /// Takes the pages of such bytes out of this process' memory, for large files that are read once; they can be

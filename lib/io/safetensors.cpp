@@ -54,7 +54,7 @@ SafetensorsFile::SafetensorsFile(const fs::path& path)
     : path_(path), mapping_(std::make_shared<Mapping>(path, "safetensors")) {
   require(mapping_->size() >= kLengthBytes, "safetensors", "expected a safetensors file, got ",
           fs::is_directory(path) ? "the folder " : concat(mapping_->size(), " bytes in "), path.string());
-  refuse_lfs_pointer(*mapping_, path, "safetensors", "a safetensors file");
+  refuse_lfs_pointer(mapping_->bytes(), path, "safetensors", "a safetensors file");
   parse_header();
   check_layout();
 }

@@ -10,6 +10,7 @@
 #include "core/one_line.h"
 #include "io/added_tokens.h"
 #include "io/json.h"
+#include "io/mapped_file.h"
 #include "io/sentencepiece_model.h"
 
 namespace fs = std::filesystem;
@@ -130,6 +131,7 @@ Tokenizer Tokenizer::load(const fs::path& folder) {
   require(fs::exists(file), "tokenizer", "expected the SentencePiece model ", file.string(),
           ", got no such file");
   const std::string bytes = read_file(file);
+  refuse_lfs_pointer(bytes, file, "tokenizer", "a SentencePiece model");
   auto state = std::make_unique<State>();
   state->facts = inspect_sentencepiece_model(bytes, file.string());
   load_model(state->prefixed, bytes, file.string());

@@ -21,7 +21,7 @@ void require_zip(const MappedFile& file, const fs::path& path) {
           "expected torch.save's zip format, got an older pickle; write it anew with PyTorch 1.6 or later: "
           "torch.save(torch.load(path, weights_only=True), path) (",
           path.string(), ")");
-  refuse_lfs_pointer(file, path, "weights", "a file of torch.save");
+  refuse_lfs_pointer(bytes, path, "weights", "a file of torch.save");
   require(bytes.starts_with("PK"), "weights", "expected a file of torch.save, got other content (",
           path.string(), ")");
 }

@@ -124,6 +124,9 @@ TEST_CASE("files that are no pictures are refused with what they are") {
   CHECK_THAT(decode_refusal("hello, this is text\n"), Catch::Contains("neither signature"));
   CHECK_THAT(decode_refusal("GIF89a..."), Catch::Contains("a GIF file"));
   CHECK_THAT(decode_refusal("RIFF\x10\0\0\0WEBPVP8 "s), Catch::Contains("WebP"));
+  CHECK_THAT(decode_refusal("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"),
+             Catch::Contains("expected a JPEG or PNG picture, got a pointer of git-lfs, which `git lfs pull` "
+                             "replaces (some/name.jpg)"));
   CHECK_THAT(decode_refusal("<html><body>404"), Catch::Contains("an HTML file"));
   CHECK_THAT(decode_refusal(std::string(100, '\0')), Catch::Contains("neither signature"));
 }

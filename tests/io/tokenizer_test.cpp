@@ -189,8 +189,12 @@ TEST_CASE("tokenizer: a missing, cut or foreign model is refused") {
   }
   folder.write("tokenizer.model", bytes.substr(0, bytes.size() - 3));
   CHECK_THAT(folder.error(), Catch::Contains("damaged or cut file"));
-  for (const char* other :
-       {"{\"json\": true}", "version https://git-lfs.github.com/spec/v1\n", "\x80\x02}q."}) {
+  folder.write("tokenizer.model", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n");
+  CHECK(folder.error() ==
+        "[tokenizer] expected a SentencePiece model, got a pointer of git-lfs, which `git lfs pull` replaces "
+        "(" +
+            (folder.path / "tokenizer.model").string() + ")");
+  for (const char* other : {"{\"json\": true}", "\x80\x02}q."}) {
     folder.write("tokenizer.model", other);
     CHECK_THAT(folder.error(), Catch::Contains("expected a whole SentencePiece model"));
   }
