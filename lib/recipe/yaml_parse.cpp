@@ -7,6 +7,7 @@
 
 #include "core/files.h"
 #include "core/text.h"
+#include "recipe/open_quote.h"
 
 namespace fs = std::filesystem;
 
@@ -97,6 +98,8 @@ struct YamlFault {
   const char* fault;
 };
 
+constexpr const char* kOpenQuotes = "a text whose quotes are not closed";
+
 constexpr YamlFault kFaults[] = {
     {"end of map flow", "a \"{\" without its \"}\", or an item without a comma behind it"},
     {"end of sequence flow", "a \"[\" without its \"]\", or an item without a comma behind it"},
@@ -107,8 +110,8 @@ constexpr YamlFault kFaults[] = {
     {"illegal map key", "a key where none can stand"},
     {"illegal block entry", "a \"-\" where no list can begin"},
     {"illegal flow end", "a \"]\" or \"}\" that was not opened"},
-    {"illegal EOF in scalar", "a text whose quotes are not closed"},
-    {"illegal document indicator", "a text whose quotes are not closed"},
+    {"illegal EOF in scalar", kOpenQuotes},
+    {"illegal document indicator", kOpenQuotes},
     {"unknown escape character", "an unknown escape behind \"\\\" (paths need single quotes or none)"},
     {"the referenced anchor is not defined", "an alias (*) of an anchor (&) that is not there"},
     {"alias not found", "a \"*\" without a name behind it (a text that begins so needs quotes)"},
@@ -121,6 +124,31 @@ std::string fault_of(const std::string& said) {
     if (said.starts_with(known.said)) return known.fault;
   }
   return "a character or sign that cannot stand";
+}
+
+[[noreturn]] void fail_yaml(const std::string& fault, TextPlace at, const YamlSource& source) {
+  fail("recipe", "expected YAML, got ", fault, " in column ", at.column + 1, " (", source.place(at.line),
+       ")");
+}
+
+[[noreturn]] void fail_yaml(const YAML::Exception& error, const std::string& text, const YamlSource& source) {
+  const int tab = line_of_tab(text);
+  if (tab >= 0) fail("recipe", "expected spaces as indentation, got a tab (", source.place(tab), ")");
+  const auto quote = find_open_quote(text);
+  // `"C:\data\"` is not closed either; that it needs other quotes says more.
+  const bool is_escape = error.msg.starts_with("unknown escape");
+  if (quote && !is_escape && quote->line <= error.mark.line) fail_yaml(kOpenQuotes, *quote, source);
+  fail_yaml(fault_of(error.msg), {error.mark.line, error.mark.column}, source);
+}
+
+std::vector<YAML::Node> load_documents(const std::string& text, const YamlSource& source) {
+  try {
+    // yaml-cpp takes quotes for closed where the last line ends, unless there is no line end.
+    if (find_open_quote(text)) YAML::LoadAll(text.substr(0, text.find_last_not_of(" \t\r\n") + 1));
+    return YAML::LoadAll(text);
+  } catch (const YAML::Exception& error) {
+    fail_yaml(error, text, source);
+  }
 }
 
 // Where relative paths begin: a pipe (`/dev/stdin`, a shell's `/dev/fd/63`, a named one) is no place of
@@ -138,15 +166,7 @@ fs::path folder_of(const fs::path& file) {
 YamlNode parse_yaml(const std::string& text, const YamlSource& source) {
   const int bad = line_of_bad_text(text);
   if (bad >= 0) fail("recipe", "expected UTF-8 text, got other bytes (", source.place(bad), ")");
-  std::vector<YAML::Node> documents;
-  try {
-    documents = YAML::LoadAll(text);
-  } catch (const YAML::Exception& error) {
-    const int tab = line_of_tab(text);
-    if (tab >= 0) fail("recipe", "expected spaces as indentation, got a tab (", source.place(tab), ")");
-    fail("recipe", "expected YAML, got ", fault_of(error.msg), " in column ", error.mark.column + 1, " (",
-         source.place(error.mark.line), ")");
-  }
+  const std::vector<YAML::Node> documents = load_documents(text, source);
   if (documents.size() > 1)
     fail("recipe", "expected one document, got ", documents.size(), " separated by \"---\" (",
          source.place(documents[1].Mark().line), ")");

@@ -41,6 +41,22 @@ TEST_CASE("a file that is no recipe is answered with one line") {
         "[recipe] expected a value without a tag, got the tag tag:yaml.org,2002:str (recipe.yaml, line 1)");
 }
 
+TEST_CASE("quotes that are not closed are named where they open") {
+  const auto open = [](int column, int line) {
+    return "[recipe] expected YAML, got a text whose quotes are not closed in column " +
+           std::to_string(column) + " (recipe.yaml, line " + std::to_string(line) + ")";
+  };
+  CHECK(error_of("name: \"t\noutput: out\nmodel:\n  path: \"/x\"\n") == open(7, 1));
+  CHECK(error_of("name: t\noutput: \"out\nmodel:\n  path: /x\n") == open(9, 2));
+  CHECK(error_of("name: t\noutput: 'out\nmodel: {path: /x}\n# it's\n") == open(9, 2));
+  CHECK(error_of("name: t\nmodel: {path: \"/x}\noutput: out\n") == open(15, 2));
+  CHECK(error_of("name: t\nmodel: {path: \"/x, dtype: a}\noutput: \"b\"\n") == open(15, 2));
+  CHECK(error_of("# it's \"\nname: it's\nmodel:\n  - \"a") == open(5, 4));
+  // Quotes may hold several lines, and plain text may hold quotes.
+  CHECK(read_text("name: \"two\n  words\"  # it's\noutput: it's\nmodel: {path: 'it''s'}\n").name ==
+        "two words");
+}
+
 TEST_CASE("a missing file and a folder") {
   const RecipeFile file(kHead);
   CHECK_THROWS_WITH(read_recipe(file.folder / "no.yaml"),
