@@ -47,4 +47,11 @@ std::map<std::string, std::string> read_predictions(const std::filesystem::path&
   return texts;
 }
 
+void fail_unanswered(const std::filesystem::path& path, const std::map<std::string, std::string>& texts,
+                     const std::string& question_id) {
+  const std::string others = texts.empty() ? "" : concat(" of them, but id ", one_line(texts.begin()->first));
+  fail("eval", "expected answers to the benchmark's questions (id ", one_line(question_id),
+       " and others), got none", others, " (", path.string(), ")");
+}
+
 }  // namespace qslaw

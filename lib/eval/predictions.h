@@ -27,6 +27,11 @@ class PredictionsFile {
 /// both that have the same id.
 std::map<std::string, std::string> read_predictions(const std::filesystem::path& path);
 
+/// Names an id of the file and one of a question: told side by side they show how they differ in form.
+[[noreturn]] void fail_unanswered(const std::filesystem::path& path,
+                                  const std::map<std::string, std::string>& texts,
+                                  const std::string& question_id);
+
 /// Of these the answers to `questions`, each of which has an id. UserError also where there are questions and
 /// none is answered.
 template <typename Question>
@@ -35,8 +40,7 @@ std::map<std::string, std::string> read_predictions(const std::filesystem::path&
   std::map<std::string, std::string> all = read_predictions(path), answers;
   for (const Question& question : questions)
     answers.insert(all.extract(question.id));
-  require(!answers.empty() || questions.empty(), "eval",
-          "expected answers to the benchmark's questions, got none with the id of one (", path.string(), ")");
+  if (answers.empty() && !questions.empty()) fail_unanswered(path, all, questions.front().id);
   return answers;
 }
 

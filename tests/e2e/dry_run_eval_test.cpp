@@ -75,8 +75,8 @@ TEST_CASE("given predictions are scored where there is no model") {
   write_text(experiment.data("answers.jsonl"), json{{"id", "of-another"}, {"text", "A"}}.dump() + "\n");
   for (const ProgramResult& result : {dry_run(experiment, "eval"), experiment.run("eval", {"--restart"})})
     require_user_error(
-        result, {"[eval] expected answers to the benchmark's questions, got none with the id of one (" +
-                 experiment.data("answers.jsonl").string() + ")"});
+        result, {"[eval] expected answers to the benchmark's questions (id ",
+                 "got none of them, but id of-another (" + experiment.data("answers.jsonl").string() + ")"});
   write_text(experiment.data("answers.jsonl"), answers);
   experiment.write_recipe(benchmark(scored) + "    - {kind: speed}\n", "{path: nowhere}");
   require_user_error(dry_run(experiment, "eval"), {(experiment.path() / "nowhere").string()});

@@ -208,8 +208,11 @@ TEST_CASE("a predictions file with a mistake is refused with its line") {
   write_lines(options.predictions, {sound, "", R"({"id": "11", "text": "A"})", R"({"id": 10, "text": "A"})"});
   CHECK_THROWS_WITH(run_benchmark(options, context), Catch::Contains("got 10 in line 1 and line 4"));
   write_lines(options.predictions, {R"({"id": "77", "text": "A"})"});
-  CHECK_THROWS_WITH(run_benchmark(options, context),
-                    Catch::Contains("given.jsonl") && Catch::Contains("none"));
+  CHECK_THROWS_WITH(run_benchmark(options, context), Catch::Contains("questions (id 1") &&
+                                                         Catch::Contains("got none of them, but id 77 (") &&
+                                                         Catch::Contains("given.jsonl"));
+  write_lines(options.predictions, {""});
+  CHECK_THROWS_WITH(run_benchmark(options, context), Catch::Contains(" and others), got none ("));
   fs::remove(options.predictions);
   CHECK_THROWS_WITH(run_benchmark(options, context), Catch::Contains("given.jsonl"));
 }
