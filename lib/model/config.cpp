@@ -23,7 +23,7 @@ RopeConfig parse_rope(const ConfigReader& text) {
   rope.scaling = nested.text("rope_type", nested.text("type", "default"));
   require(rope.scaling == "default" || rope.scaling == "linear" || rope.scaling == "llama3", "config",
           "expected rope scaling default, linear or llama3, got ", rope.scaling, " (", text.file(), ", key ",
-          key, ")");
+          text.name(key), ")");
   rope.factor = nested.number("factor", rope.factor);
   rope.low_freq_factor = nested.number("low_freq_factor", rope.low_freq_factor);
   rope.high_freq_factor = nested.number("high_freq_factor", rope.high_freq_factor);
@@ -35,12 +35,14 @@ RopeConfig parse_rope(const ConfigReader& text) {
 LanguageConfig parse_language(const ConfigReader& text) {
   const std::string type = text.text("model_type", "llama");
   require(type == "llama" || type == "llava" || type == "llava_llama", "config",
-          "expected a llama language model, got model_type ", type, " (", text.file(), ")");
-  require(!text.flag("attention_bias", false) && !text.flag("mlp_bias", false), "config",
-          "expected linear layers without bias (", text.file(), ", keys attention_bias, mlp_bias)");
-  const std::string activation = text.text("hidden_act", "silu");
-  require(activation == "silu", "config", "expected hidden_act silu, got ", activation, " (", text.file(),
+          "expected a llama language model, got ", text.name("model_type"), " ", type, " (", text.file(),
           ")");
+  require(!text.flag("attention_bias", false) && !text.flag("mlp_bias", false), "config",
+          "expected linear layers without bias (", text.file(), ", keys ", text.name("attention_bias"), ", ",
+          text.name("mlp_bias"), ")");
+  const std::string activation = text.text("hidden_act", "silu");
+  require(activation == "silu", "config", "expected ", text.name("hidden_act"), " silu, got ", activation,
+          " (", text.file(), ")");
   LanguageConfig config;
   config.vocab = text.positive("vocab_size", config.vocab);
   config.width = text.positive("hidden_size", config.width);
@@ -48,16 +50,16 @@ LanguageConfig parse_language(const ConfigReader& text) {
   config.layers = text.positive("num_hidden_layers", config.layers, kMostLayers);
   config.heads = text.positive("num_attention_heads", config.heads);
   config.kv_heads = text.positive("num_key_value_heads", config.heads);
-  require(text.has("head_dim") || config.width % config.heads == 0, "config",
-          "expected num_attention_heads to divide ", config.width, ", got ", config.heads, " (", text.file(),
-          ")");
+  require(text.has("head_dim") || config.width % config.heads == 0, "config", "expected ",
+          text.name("num_attention_heads"), " to divide ", config.width, ", got ", config.heads, " (",
+          text.file(), ")");
   config.head_size = text.positive("head_dim", config.width / config.heads);
   config.max_positions = text.positive("max_position_embeddings", config.max_positions);
   config.rms_eps = text.number("rms_norm_eps", config.rms_eps);
   config.rope = parse_rope(text);
   config.tied_head = text.flag("tie_word_embeddings", false);
-  require(config.heads % config.kv_heads == 0, "config", "expected num_key_value_heads to divide ",
-          config.heads, ", got ", config.kv_heads, " (", text.file(), ")");
+  require(config.heads % config.kv_heads == 0, "config", "expected ", text.name("num_key_value_heads"),
+          " to divide ", config.heads, ", got ", config.kv_heads, " (", text.file(), ")");
   require(config.head_size > 0 && config.head_size % 2 == 0, "config", "expected an even head size, got ",
           config.head_size, " (", text.file(), ")");
   return config;
@@ -73,13 +75,14 @@ VisionConfig parse_vision(const ConfigReader& vision) {
   config.patch_size = vision.positive("patch_size", config.patch_size, kMostPixels);
   config.norm_eps = vision.number("layer_norm_eps", config.norm_eps);
   const std::string activation = vision.text("hidden_act", "quick_gelu");
-  require(activation == "quick_gelu" || activation == "gelu", "config",
-          "expected hidden_act quick_gelu or gelu, got ", activation, " (", vision.file(), ")");
+  require(activation == "quick_gelu" || activation == "gelu", "config", "expected ",
+          vision.name("hidden_act"), " quick_gelu or gelu, got ", activation, " (", vision.file(), ")");
   config.activation = activation == "gelu" ? ClipActivation::gelu : ClipActivation::quick_gelu;
-  require(config.width % config.heads == 0, "config", "expected num_attention_heads to divide ", config.width,
-          ", got ", config.heads, " (", vision.file(), ")");
-  require(config.image_size >= config.patch_size, "config", "expected image_size of at least one patch (",
-          config.patch_size, "), got ", config.image_size, " (", vision.file(), ")");
+  require(config.width % config.heads == 0, "config", "expected ", vision.name("num_attention_heads"),
+          " to divide ", config.width, ", got ", config.heads, " (", vision.file(), ")");
+  require(config.image_size >= config.patch_size, "config", "expected ", vision.name("image_size"),
+          " of at least one patch (", config.patch_size, "), got ", config.image_size, " (", vision.file(),
+          ")");
   return config;
 }
 

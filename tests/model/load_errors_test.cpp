@@ -225,7 +225,8 @@ TEST_CASE("a configuration with wrong types or values is named by file and key")
       {"", "projector_hidden_act", "relu", {"projector_hidden_act", "relu"}},
       {"text_config", "hidden_size", "48", {"hidden_size", "integer", "48"}},
       {"text_config", "hidden_size", 48.5, {"hidden_size", "integer"}},
-      {"text_config", "hidden_size", -48, {"hidden_size", "positive"}},
+      {"text_config", "hidden_size", -48, {"key text_config.hidden_size)", "positive"}},
+      {"vision_config", "hidden_size", -48, {"key vision_config.hidden_size)", "positive"}},
       {"text_config", "num_hidden_layers", 1001, {"num_hidden_layers", "at most 1000, got 1001"}},
       {"text_config", "intermediate_size", 16777217, {"intermediate_size", "at most 16777216, got 16777217"}},
       {"text_config", "vocab_size", 18446744073709551615u, {"at most 16777216, got 18446744073709551615"}},
@@ -236,11 +237,15 @@ TEST_CASE("a configuration with wrong types or values is named by file and key")
       {"text_config", "hidden_act", "relu", {"hidden_act", "relu"}},
       {"text_config", "attention_bias", true, {"attention_bias"}},
       {"text_config", "model_type", "mistral", {"mistral"}},
-      {"text_config", "rope_parameters", {{"rope_type", "yarn"}}, {"yarn"}},
+      {"text_config",
+       "rope_parameters",
+       {{"rope_type", "yarn"}},
+       {"yarn", "key text_config.rope_parameters)"}},
+      {"text_config", "rope_parameters", {{"factor", "x"}}, {"key text_config.rope_parameters.factor)"}},
       {"text_config", "rope_parameters", 4, {"an object", "rope_parameters"}},
       {"vision_config", "hidden_act", "relu", {"hidden_act", "relu"}},
       {"vision_config", "patch_size", 0, {"patch_size", "positive"}},
-      {"vision_config", "num_attention_heads", 7, {"num_attention_heads", "7"}},
+      {"vision_config", "num_attention_heads", 7, {"vision_config.num_attention_heads", "7"}},
   };
   for (const Edit& edit : edits) {
     INFO(edit.part << "." << edit.key << " = " << edit.value.dump());
@@ -261,7 +266,8 @@ TEST_CASE("without a head_dim the heads must divide the width") {
     config["text_config"].erase("head_dim");
     config["text_config"]["num_attention_heads"] = 100;
   });
-  check_says(model.error(), {"expected num_attention_heads to divide 48, got 100", "config.json"});
+  check_says(model.error(),
+             {"expected text_config.num_attention_heads to divide 48, got 100", "config.json"});
 }
 
 TEST_CASE("sizes that do not fit the weights are named by a tensor") {
