@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <span>
 
 #include "core/text.h"
 #include "report/markup.h"
@@ -89,13 +90,27 @@ void add_differences(const std::string& key, const std::vector<Value>& values, T
   }
 }
 
-Value read_recipe(const RunFolder& run) {
+Value read_recipe(const std::string& text) {
   try {
-    const YAML::Node recipe = YAML::Load(run_recipe(run));
+    const YAML::Node recipe = YAML::Load(text);
     if (recipe.IsMap()) return recipe;
   } catch (const YAML::Exception&) {  // the rest of the page needs no recipe
   }
   return std::nullopt;
+}
+
+// By recursion: assigning to a node would change the tree that it is part of.
+Value section_at(const Value& value, std::span<const std::string> keys) {
+  return keys.empty() ? value : section_at(value_below(value, keys.front()), keys.subspan(1));
+}
+
+std::string different_values(const std::vector<TableCell>& row) {
+  std::vector<std::string> texts;
+  for (size_t i = 1; i < row.size(); ++i) {
+    if (std::find(texts.begin(), texts.end(), row[i].text) == texts.end()) texts.push_back(row[i].text);
+  }
+  std::erase(texts, "");  // of keys in a section that a recipe does without
+  return join(texts, "; ");
 }
 
 }  // namespace
@@ -105,10 +120,28 @@ Table recipe_differences(const std::vector<RunFolder>& runs) {
   std::vector<Value> recipes;
   for (const RunFolder& run : runs) {
     table.columns.push_back(run.name);
-    recipes.push_back(read_recipe(run));
+    recipes.push_back(read_recipe(run_recipe(run)));
   }
   add_differences("", recipes, table);
   return table;
+}
+
+std::string section_differences(const std::vector<std::string>& recipes,
+                                const std::vector<std::string>& section) {
+  Table table{"", {"key"}, {}};
+  std::vector<Value> values;
+  for (const std::string& recipe : recipes) {
+    const Value value = section_at(read_recipe(recipe), section);
+    if (!value || !is_section(*value)) continue;
+    values.push_back(value);
+    table.columns.emplace_back();
+  }
+  const std::string name = join(section, ".");
+  add_differences(name, values, table);
+  std::vector<std::string> different;
+  for (const auto& row : table.rows)
+    different.push_back(concat(row[0].text.substr(name.size() + 1), " (", different_values(row), ")"));
+  return join(different);
 }
 
 }  // namespace qslaw

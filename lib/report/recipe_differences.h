@@ -1,5 +1,6 @@
 // Where the recipes of several runs differ.
 #pragma once
+#include <string>
 #include <vector>
 
 #include "report/run_folder.h"
@@ -12,5 +13,10 @@ namespace qslaw {
 /// run does without is "none", a section beside that "given"; keys in a section that a run does without, and
 /// all keys of a run without a readable recipe, are empty. Long lists are shortened.
 Table recipe_differences(const std::vector<RunFolder>& runs);
+
+/// In what a section ({"tune", "heldout", "text"}) differs between recipes: "limit (0; 100), path (a; b)". ""
+/// where it does not. Recipes that cannot be read or do without the section hold nothing to compare by.
+std::string section_differences(const std::vector<std::string>& recipes,
+                                const std::vector<std::string>& section);
 
 }  // namespace qslaw

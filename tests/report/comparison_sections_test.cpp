@@ -73,6 +73,29 @@ TEST_CASE("a curve that one run has is named in its legend") {
   CHECK(has(page, "<span>a</span><b>9</b>"));
 }
 
+TEST_CASE("held-out curves on other sets are called not comparable, each by its own set") {
+  const ReportFolder first, second;
+  write_run(first, 91, "run a");
+  write_run(second, 90, "run b");
+  const auto write_recipe = [](const ReportFolder& folder, int limit, const std::string& pictures) {
+    folder.write("tune/recipe.yaml",
+                 "tune:\n  heldout:\n    text: {kind: text, path: t.txt, limit: " + std::to_string(limit) +
+                     "}\n    pictures: " + pictures + "\n    every: " + std::to_string(limit + 1) + "\n");
+  };
+  write_recipe(first, 0, "{kind: llava, path: p.json}");
+  write_recipe(second, 0, "{kind: llava, path: p.json}");
+  CHECK_FALSE(has(page_of(first, second), "held-out sets"));
+  write_recipe(second, 100, "{kind: llava, path: p.json}");
+  const std::string page = page_of(first, second);
+  CHECK(has(page, "Not comparable: other held-out sets, different limit (0; 100)."));
+  CHECK(occurrences(page, "Not comparable: other held-out sets") == 1);
+  write_recipe(second, 0, "{kind: llava, path: q.json}");
+  CHECK(has(page_of(first, second), "Not comparable: other held-out sets, different path (p.json; q.json)."));
+  // A recipe that is gone holds nothing to compare by.
+  second.write("tune/recipe.yaml", "name: run b\n");
+  CHECK_FALSE(has(page_of(first, second), "held-out sets"));
+}
+
 TEST_CASE("time, memory and speed stand side by side, steps by their median") {
   const ReportFolder first, second;
   write_stage(first, "quantize", quantize_results(), "run a");
