@@ -44,11 +44,12 @@ std::optional<Card> accuracy_card(const Runs& runs) {
   return Card{"Highest " + score_title(*kind), format_metric("accuracy", best.value), best.note()};
 }
 
+// The peak of a run that did not end may be yet to come.
 std::optional<Card> memory_card(const Runs& runs) {
   Best best;
   for (const RunFolder& run : runs) {
     const auto peak = static_cast<double>(headline(run).peak_bytes);
-    if (peak > 0) best.offer(peak, peak < best.value, run.name);
+    if (peak > 0 && run.unfinished.empty()) best.offer(peak, peak < best.value, run.name);
   }
   if (best.names.empty()) return std::nullopt;
   return Card{"Lowest peak memory", format_size(best.value), best.note()};

@@ -67,6 +67,11 @@ void warn(const Runs& runs) {
   }
 }
 
+TableCell name_cell(const RunFolder& run) {
+  const std::string unfinished = unfinished_note(run);
+  return cell(unfinished.empty() ? run.name : concat(run.name, " (", unfinished, ")"));
+}
+
 OptionalSection differences_section(const Runs& runs) {
   const Table table = recipe_differences(runs);
   if (table.rows.empty()) return std::nullopt;
@@ -86,7 +91,7 @@ Table comparison_table(const Runs& runs) {
   for (const RunFolder& run : runs) {
     const RunHeadline head = headline(run);
     const auto scores = benchmark_scores(run);
-    std::vector<TableCell> row = {cell(run.name), cell(head.method), cell(run_bits(run), 0),
+    std::vector<TableCell> row = {name_cell(run), cell(head.method), cell(run_bits(run), 0),
                                   head.tuning.empty() ? empty_cell() : cell(head.tuning)};
     for (const BenchmarkScore& kind : kinds)
       row.push_back(score_cell(scores, kind));

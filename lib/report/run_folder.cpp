@@ -32,7 +32,7 @@ std::optional<RunStage> load_stage(const fs::path& folder, const std::string& na
   RunStage stage;
   stage.name = name;
   stage.folder = folder;
-  if (fs::exists(folder / "report.json")) stage.report = read_stage_report(folder);
+  if (is_stage_complete(folder)) stage.report = read_stage_report(folder);
   stage.metrics = read_metrics(folder / "metrics.jsonl");
   if (!stage.report && stage.metrics.empty()) return std::nullopt;
   if (fs::exists(folder / "recipe.yaml")) stage.recipe = read_file(folder / "recipe.yaml");
@@ -54,17 +54,6 @@ std::optional<BenchmarkScore> main_score(const std::string& benchmark, const jso
   return std::nullopt;
 }
 
-void describe_quantization(const RunFolder& run, RunHeadline& head) {
-  const json& results = stage_results(run, "quantize");
-  const auto bits = number_at(results, "bits");
-  head.method = text_at(results, "method", results.is_null() ? "not quantized" : "quantized");
-  head.bits = bits ? format_short(*bits) + (*bits == 1 ? " bit" : " bits") : "16 bits";
-  head.group_size = static_cast<int64_t>(std::clamp(number_at(results, "group_size").value_or(0), -1.0, 1e9));
-  head.packed_bytes = number_at(results, "packed_bytes");
-  head.dense_bytes = number_at(results, "dense_bytes");
-  if (find_stage(run, "warmup")) head.method += " + QSLAW warm-up";
-}
-
 // A finished stage's inputs name the files that it was made from with their hashes (docs/formats.md).
 bool is_made_from(const RunStage& base, const std::string& inputs) {
   if (!base.report) return false;
@@ -84,7 +73,10 @@ const RunStage* other_base(const std::vector<RunStage>& before, const RunStage& 
 
 void load_stages(RunFolder& run) {
   for (const std::string& name : stage_names()) {
-    auto stage = load_stage(run.path / name, name);
+    const fs::path folder = run.path / name;
+    auto stage = load_stage(folder, name);
+    // Only those that train leave metrics before their end; the inputs are there from any stage's beginning.
+    if (is_stage_folder(folder) && !(stage && stage->report)) run.unfinished.push_back(name);
     if (!stage) continue;
     if (stage->report && run.name.empty()) run.name = stage->report->name;
     const RunStage* other = other_base(run.stages, *stage);
@@ -186,37 +178,6 @@ std::optional<std::pair<double, double>> score_interval(const json& metrics, con
   const auto count = count_of(metrics);
   if (metric != "accuracy" || !count || *value < 0 || *value > 100) return std::nullopt;
   return accuracy_interval(*value, *count);
-}
-
-int64_t stage_peak_bytes(const StageReport& report) {
-  return report.peak_device_bytes > 0 ? report.peak_device_bytes : report.peak_host_bytes;
-}
-
-RunHeadline headline(const RunFolder& run) {
-  RunHeadline head;
-  describe_quantization(run, head);
-  head.tuning = text_at(stage_results(run, "tune"), "method");
-  for (const RunStage& stage : run.stages) {
-    if (!stage.report) continue;
-    head.on_device = head.on_device || stage.report->peak_device_bytes > 0;
-    if (std::isfinite(stage.report->seconds)) head.seconds += stage.report->seconds;
-  }
-  for (const RunStage& stage : run.stages) {
-    if (!stage.report) continue;
-    const int64_t peak = head.on_device ? stage.report->peak_device_bytes : stage.report->peak_host_bytes;
-    if (peak <= head.peak_bytes) continue;
-    head.peak_bytes = peak;
-    head.peak_stage = stage.name;
-  }
-  return head;
-}
-
-std::string stage_title(const std::string& stage) {
-  if (stage == "warmup") return "Warm-up";
-  if (stage == "eval") return "Evaluation";
-  std::string title = stage;
-  if (!title.empty()) title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[0])));
-  return title;
 }
 
 }  // namespace qslaw

@@ -27,6 +27,8 @@ struct RunFolder {
   std::vector<RunStage> stages;  // those that left a report or metrics, in the order of `qslaw run`
   // Stages whose results are another model's, as one before them was done again or is unfinished; and why.
   std::vector<std::pair<std::string, std::string>> left_out;
+  // Stages that began and did not end, by name, whether or not they left metrics.
+  std::vector<std::string> unfinished;
 };
 
 /// Reads `path`/{quantize,warmup,tune,eval,export}. UserError when no stage left anything, `path` is itself a
@@ -68,7 +70,10 @@ std::pair<double, double> accuracy_interval(double percent, int64_t count);
 std::optional<std::pair<double, double>> score_interval(const nlohmann::json& metrics,
                                                         const std::string& metric);
 
-/// A run in one line.
+/// "tune unfinished", "" for a run whose stages all ended.
+std::string unfinished_note(const RunFolder& run);
+
+/// A run in one line, by its finished stages.
 struct RunHeadline {
   std::string method;  // "omniquant + QSLAW warm-up", "not quantized"
   std::string bits;    // "4 bits", "16 bits" when not quantized

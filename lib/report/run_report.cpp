@@ -23,10 +23,13 @@ Card score_card(const BenchmarkScore& score) {
   return {score_title(score), format_metric(score.metric, score.value), count + interval_note(score)};
 }
 
-std::vector<std::string> chips(const RunHeadline& head) {
+std::vector<std::string> chips(const RunFolder& run) {
+  const RunHeadline head = headline(run);
   std::vector<std::string> out = {head.method, head.bits};
   if (head.group_size > 0) out.push_back(concat("groups of ", head.group_size));
   if (!head.tuning.empty()) out.push_back("tuned: " + head.tuning);
+  for (const std::string& stage : run.unfinished)
+    out.push_back(stage + " unfinished");
   return out;
 }
 
@@ -59,7 +62,8 @@ Html summary_cards(const RunFolder& run) {
                      format_bytes(head.peak_bytes), "in " + stage_title(head.peak_stage)});
   }
   if (head.seconds > 0)
-    cards.push_back({"Time", format_metric("seconds", head.seconds), "all stages together"});
+    cards.push_back({"Time", format_metric("seconds", head.seconds),
+                     run.unfinished.empty() ? "all stages together" : "finished stages together"});
   return html_cards(cards);
 }
 
@@ -72,7 +76,7 @@ void write_run_report(const std::filesystem::path& output_folder, const std::fil
   Page page;
   page.eyebrow = "qslaw run report";
   page.title = run.name;
-  page.chips = chips(headline(run));
+  page.chips = chips(run);
   page.summary = summary_cards(run);
   page.footer = footer(run);
   if (!run.left_out.empty())

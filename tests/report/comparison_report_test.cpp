@@ -2,6 +2,7 @@
 
 #include <tuple>
 
+#include "report/comparison_sections.h"
 #include "report/fabricated_run.h"
 #include "report/run_folder.h"
 
@@ -165,4 +166,19 @@ TEST_CASE("equal scores are called equal") {
   write_comparison_report({first.path, second.path, third.path}, first.path / "c.html");
   CHECK(has(first.read("c.html"), "equal: a, b"));
   CHECK(has(first.read("c.html"), "equal: a, b, c"));  // memory
+}
+
+TEST_CASE("a run that did not end is marked, and has not the lowest peak") {
+  const ReportFolder first, second;
+  write_run(first, 91, "run a");
+  write_stage(second, "quantize", {{"method", "rtn"}, {"bits", 4}}, "run b");
+  write_metrics(second, "tune");
+  const auto runs = load_runs({first.path, second.path});
+  const auto rows = table_json(comparison_table(runs))["rows"];
+  CHECK(rows[0]["run"] == "run a");
+  CHECK(rows[1]["run"] == "run b (tune unfinished)");
+  const std::string cards = best_cards(runs).code;
+  CHECK(has(cards, "Lowest peak memory"));
+  CHECK_FALSE(has(cards, "run b"));
+  CHECK_FALSE(has(best_cards({runs[1]}).code, "Lowest peak memory"));
 }

@@ -131,14 +131,6 @@ TEST_CASE("empty results, and results of unexpected kinds, still make a page") {
   report_of(folder);
 }
 
-TEST_CASE("a stopped stage is shown by its metrics") {
-  const ReportFolder folder;
-  write_metrics(folder, "tune");
-  const std::string page = report_of(folder);
-  CHECK(has(page, "stopped before its end"));
-  CHECK(has(page, "Training loss"));
-}
-
 TEST_CASE("names and texts from outside cannot become markup") {
   const ReportFolder folder;
   const std::string evil = "<script>alert(1)</script>\"'&\xFF\x01";

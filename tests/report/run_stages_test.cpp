@@ -1,0 +1,33 @@
+// What the page of one run says of how its stages went.
+#include "report/fabricated_run.h"
+
+using namespace qslaw;
+using nlohmann::json;
+
+TEST_CASE("a stopped stage is shown by its metrics") {
+  const ReportFolder folder;
+  write_metrics(folder, "tune");
+  const std::string page = report_of(folder);
+  CHECK(has(page, "stopped before its end"));
+  CHECK(has(page, "Training loss"));
+}
+
+TEST_CASE("the head of the page names no method that did not end") {
+  const ReportFolder folder;
+  write_stage(folder, "quantize", {{"method", "rtn"}, {"bits", 4}});
+  write_metrics(folder, "warmup");
+  // An evaluation has no metrics before its end.
+  folder.write("eval/inputs.txt", "seed 1\n");
+  const std::string page = report_of(folder);
+  CHECK(has(page, "<li>rtn</li>"));
+  CHECK_FALSE(has(page, "QSLAW warm-up"));
+  CHECK(has(page, "<li>warmup unfinished</li><li>eval unfinished</li>"));
+  CHECK(has(page, "finished stages together"));
+
+  write_stage(folder, "warmup", warmup_results());
+  write_stage(folder, "eval", eval_results(50));
+  folder.write("eval/inputs.txt", std::string(64, 'b'));
+  const std::string ended = report_of(folder);
+  CHECK(has(ended, "<li>rtn + QSLAW warm-up</li>"));
+  CHECK_FALSE(has(ended, "unfinished"));
+}
