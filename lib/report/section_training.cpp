@@ -113,11 +113,21 @@ void add_fact(const json& results, const std::string& key, const std::string& na
   if (!text.empty()) facts.emplace_back(name, text);
 }
 
+// 0 is what everyone expects: only samples that were not learned as they are, are worth a line.
+void add_skipped(const json& results, std::vector<std::pair<std::string, std::string>>& facts) {
+  for (const auto& [key, name] : {std::pair("skipped_samples", "skipped samples"),
+                                  std::pair("skipped_long_samples", "skipped as too long"),
+                                  std::pair("cut_samples", "samples cut to the longest allowed")}) {
+    if (number_at(results, key).value_or(0) != 0) add_fact(results, key, name, facts);
+  }
+}
+
 Html stage_facts(const json& results, const RunStage& stage) {
   std::vector<std::pair<std::string, std::string>> facts;
   add_fact(results, "method", "method", facts);
   add_fact(results, "steps", "steps", facts);
   add_fact(results, "trainable_parameters", "trainable parameters", facts);
+  add_skipped(results, facts);
   // Losses of different phases are not comparable: phase_losses shows them.
   if (phase_borders(stage.metrics).empty()) {
     add_fact(results, "first_loss", "first loss", facts);

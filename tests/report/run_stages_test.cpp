@@ -31,3 +31,16 @@ TEST_CASE("the head of the page names no method that did not end") {
   CHECK(has(ended, "<li>rtn + QSLAW warm-up</li>"));
   CHECK_FALSE(has(ended, "unfinished"));
 }
+
+TEST_CASE("samples that training skipped or cut are facts where there are any") {
+  const ReportFolder folder;
+  const json counts = {{"skipped_samples", 1234}, {"skipped_long_samples", 34}, {"cut_samples", 0}};
+  write_stage(folder, "warmup", counts);
+  write_stage(folder, "tune", {{"skipped_samples", 0}, {"skipped_long_samples", 0}, {"cut_samples", 5}});
+  const std::string page = report_of(folder);
+  CHECK(occurrences(page, "<dt>skipped samples</dt>") == 1);
+  CHECK(has(page, "<dt>skipped samples</dt><dd>1,234</dd>"));
+  CHECK(has(page, "<dt>skipped as too long</dt><dd>34</dd>"));
+  CHECK(occurrences(page, "<dt>samples cut to the longest allowed</dt>") == 1);
+  CHECK(has(page, "<dt>samples cut to the longest allowed</dt><dd>5</dd>"));
+}
