@@ -74,9 +74,10 @@ ValueRange padded_range(const ValueRange& range, double margin, bool log) {
   return {range.low - extra, range.high + extra, false};
 }
 
-std::vector<ChartTick> linear_ticks(double low, double high, int target, double smallest_step) {
+std::vector<ChartTick> linear_ticks(double low, double high, int target, bool whole) {
   QSLAW_CHECK(low < high);
-  const double step = std::max(nice_step(high - low, target), smallest_step);
+  double step = nice_step(high - low, target);
+  if (whole) step = step == 2.5 ? 5 : std::max(step, 1.0);
   std::vector<ChartTick> ticks;
   const double first = std::ceil(low / step - 1e-9);
   for (int k = 0; k < kMostTicks; ++k) {

@@ -39,9 +39,9 @@ struct ChartScale {
 /// The range widened by `margin` of its length on each side; a single value gets a range around it.
 ValueRange padded_range(const ValueRange& range, double margin, bool log);
 
-/// About `target` ticks at 1, 2, 2.5 or 5 times a power of ten inside of the scale; never closer than
-/// `smallest_step`.
-std::vector<ChartTick> linear_ticks(double low, double high, int target, double smallest_step = 0);
+/// About `target` ticks at 1, 2, 2.5 or 5 times a power of ten inside of the scale; `whole`: at whole numbers
+/// only.
+std::vector<ChartTick> linear_ticks(double low, double high, int target, bool whole = false);
 
 /// Powers of ten, with 2 and 5 times them where the range has fewer than three of them. REQUIRES: 0 < low <
 /// high.

@@ -108,7 +108,7 @@ Html draw(const LineChart& chart, const DrawnChart& drawn, const ChartFrame& fra
   const ValueRange x_range = padded_range(drawn.x, 0, false);
   const ChartScale x{x_range.low, x_range.high, area.left + 4, area.right, false};
   const ChartScale y{y_range.low, y_range.high, area.bottom, area.top, drawn.log};
-  const auto x_ticks = linear_ticks(x_range.low, x_range.high, frame.narrow ? 4 : 7, chart.whole_x ? 1 : 0);
+  const auto x_ticks = linear_ticks(x_range.low, x_range.high, frame.narrow ? 4 : 7, chart.whole_x);
   std::string out = draw_y_axis(area, y, y_ticks, chart.y_title);
   out += draw_x_axis(area, x, x_ticks, chart.x_title) + draw_marks(area, x, chart.marks);
   // An inner <svg> cuts off what lies outside of the plot, without the identifier a clip path would need.

@@ -24,7 +24,7 @@ struct LineChart {
   std::vector<ChartSeries> series;
   /// kAuto: logarithmic when all values are positive and span more than a factor of 30.
   ValueAxis y_axis = ValueAxis::kAuto;
-  bool whole_x = true;      // no ticks between whole numbers
+  bool whole_x = true;      // ticks at whole numbers only
   bool smooth = true;       // long curves; false draws the values as they are
   bool last_values = true;  // of each curve, in the legend
   bool names_lone = false;  // a lone curve by its name there, not as "at the end"

@@ -204,7 +204,10 @@ TEST_CASE("ticks are round and inside of the range") {
   using Texts = std::vector<std::string>;
   CHECK(texts(linear_ticks(0, 1, 5)) == Texts{"0", "0.2", "0.4", "0.6", "0.8", "1.0"});
   CHECK(texts(linear_ticks(-0.1, 1.2, 5)) == Texts{"0", "0.5", "1.0"});
-  CHECK(texts(linear_ticks(1, 3, 7, 1)) == Texts{"1", "2", "3"});
+  CHECK(texts(linear_ticks(1, 3, 7, true)) == Texts{"1", "2", "3"});
+  CHECK(texts(linear_ticks(0, 15, 7)) == Texts{"0", "2.5", "5.0", "7.5", "10.0", "12.5", "15.0"});
+  CHECK(texts(linear_ticks(0, 15, 7, true)) == Texts{"0", "5", "10", "15"});
+  CHECK(texts(linear_ticks(0, 100, 4, true)) == Texts{"0", "25", "50", "75", "100"});
   CHECK(texts(linear_ticks(0, 4776, 5)) == Texts{"0", "1,000", "2,000", "3,000", "4,000"});
   CHECK(texts(linear_ticks(999.9, 1001.1, 4)) == Texts{"1,000.0", "1,000.5", "1,001.0"});
   CHECK(texts(linear_ticks(19999, 20001, 4)) ==
