@@ -51,6 +51,13 @@ std::string separate_thousands(std::string number) {
   return number;
 }
 
+// What rounds to zero has no sign: "-0.000" -> "0.000".
+std::string fixed(double value, int decimals) {
+  const std::string text = format_fixed(value, decimals);
+  const bool zero = std::isfinite(value) && text.find_first_of("123456789") == std::string::npos;
+  return separate_thousands(zero && text.starts_with('-') ? text.substr(1) : text);
+}
+
 }  // namespace
 
 std::string format_count(int64_t value) {
@@ -59,11 +66,11 @@ std::string format_count(int64_t value) {
 
 std::string format_decimals(double value, int decimals) {
   const bool small = std::fabs(value) < kWholeFrom;
-  return small ? separate_thousands(format_fixed(value, decimals)) : format_short(value);
+  return small ? fixed(value, decimals) : format_short(value);
 }
 
 std::string format_tick(double value, int decimals) {
-  return separate_thousands(format_fixed(value, decimals));
+  return fixed(value, decimals);
 }
 
 std::string format_short(double value) {
@@ -74,7 +81,7 @@ std::string format_short(double value) {
   if (size >= 1e6) return trim_zeros(format_fixed(value / 1e6, 2)) + "M";
   // What four digits round to 1000 belongs here too.
   if (size >= 999.95) return format_count(std::llround(value));
-  return significant(value, 4);
+  return significant(value + 0.0, 4);  // the sum turns -0 into 0
 }
 
 std::string format_size(double bytes) {

@@ -114,6 +114,11 @@ TEST_CASE("numbers as people read them") {
 TEST_CASE("decimals where they tell values apart, one way of writing thousands everywhere") {
   CHECK(format_decimals(3.95844, 3) == "3.958");
   CHECK(format_decimals(-0.5, 1) == "-0.5");
+  for (double zero : {-0.0004, -0.0, 0.0004})
+    CHECK(format_decimals(zero, 3) == "0.000");
+  CHECK(format_decimals(-0.0006, 3) == "-0.001");
+  CHECK(format_tick(-0.25, 0) == "0");
+  CHECK(format_short(-0.0) == "0");
   CHECK(format_decimals(29990.744, 3) == "29,991");
   CHECK(format_decimals(-29990.744, 3) == "-29,991");
   CHECK(format_decimals(2.5e6, 2) == "2.5M");
