@@ -120,6 +120,15 @@ std::vector<std::string> ordered_benchmarks(const json& results) {
   return names;
 }
 
+std::string samples_lead(const std::vector<PictureSample>& samples) {
+  const auto is_right = [](const PictureSample& sample) { return sample.correct; };
+  const auto right = std::count_if(samples.begin(), samples.end(), is_right);
+  const std::string spread = ", spread evenly over the test set.";
+  if (right == 0) return "Wrong answers alone" + spread;
+  if (right == std::ssize(samples)) return "Right answers alone" + spread;
+  return "Right and wrong answers in turn" + spread;
+}
+
 }  // namespace
 
 std::string benchmark_title(const std::string& benchmark) {
@@ -157,9 +166,7 @@ OptionalSection accuracy_section(const RunFolder& run) {
 OptionalSection samples_section(const RunFolder& run) {
   const auto samples = choose_samples(run, kMostSamples);
   if (samples.empty()) return std::nullopt;
-  return PageSection{"samples", "Sample answers",
-                     "Right and wrong answers in turn, spread evenly over the test set.",
-                     html_samples(samples)};
+  return PageSection{"samples", "Sample answers", samples_lead(samples), html_samples(samples)};
 }
 
 }  // namespace qslaw

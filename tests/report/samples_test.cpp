@@ -38,6 +38,17 @@ TEST_CASE("a sample carries question, answers and picture") {
   CHECK(samples[0].data_uri == "data:image/png;base64," + base64(kPng));
 }
 
+TEST_CASE("the samples' heading says whether they are right, wrong or both") {
+  const ReportFolder folder;
+  write_stage(folder, "eval", eval_results(50));
+  write_predictions(folder, 2, 2);
+  CHECK(has(report_of(folder), "Right and wrong answers in turn, spread"));
+  write_predictions(folder, 0, 2);
+  CHECK(has(report_of(folder), "Wrong answers alone, spread"));
+  write_predictions(folder, 2, 0);
+  CHECK(has(report_of(folder), "Right answers alone, spread"));
+}
+
 TEST_CASE("a sample of an older file has its prompt for a question") {
   const ReportFolder folder;
   write_stage(folder, "eval", eval_results(50));
