@@ -69,13 +69,13 @@ Html score_figure(const Runs& runs, const BenchmarkScore& kind) {
   // One bar compares nothing: the number stands in the table of the runs.
   if (bars < 2) return {};
   const bool lower = kind.metric == "loss" || kind.metric == "perplexity";
-  std::string caption = has_intervals ? "Whiskers: 95 % intervals." : (lower ? "Lower is better." : "");
+  std::vector<std::string> caption;
+  if (lower) caption.emplace_back("Lower is better.");
+  if (has_intervals) caption.emplace_back("Whiskers: 95 % intervals.");
   const std::string difference = measured_differently(runs, kind.benchmark);
-  if (!difference.empty()) {
-    caption +=
-        concat(caption.empty() ? "" : " ", "Not comparable: measured with different ", difference, ".");
-  }
-  return html_figure(score_title(kind), bar_chart(chart), caption);
+  if (!difference.empty())
+    caption.push_back(concat("Not comparable: measured with different ", difference, "."));
+  return html_figure(score_title(kind), bar_chart(chart), join(caption, " "));
 }
 
 // Every number of a benchmark, one row per run that has it, where a benchmark has more than its main one.

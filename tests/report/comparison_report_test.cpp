@@ -158,6 +158,21 @@ TEST_CASE("numbers that were measured differently are marked, none of them is th
   CHECK(has(page(), "Not comparable: measured with different tokens (640; 320)."));
 }
 
+TEST_CASE("that lower is better is said of perplexity with intervals too, not of accuracy") {
+  const ReportFolder first, second;
+  const auto page = [&](const json& results) {
+    write_stage(first, "eval", results, "run a");
+    write_stage(second, "eval", results, "run b");
+    write_comparison_report({first.path, second.path}, first.path / "c.html");
+    return first.read("c.html");
+  };
+  json perplexity = {{"perplexity", 7.0}, {"tokens", 640}};
+  CHECK(has(page({{"text_perplexity", perplexity}}), ">Lower is better.<"));
+  perplexity.update({{"perplexity_low", 6.5}, {"perplexity_high", 7.5}});
+  CHECK(has(page({{"text_perplexity", perplexity}}), ">Lower is better. Whiskers: 95 % intervals.<"));
+  CHECK(has(page({{"pope", {{"accuracy", 50.0}, {"n", 10}}}}), ">Whiskers: 95 % intervals.<"));
+}
+
 TEST_CASE("equal scores are called equal") {
   const ReportFolder first, second, third;
   write_run(first, 91.04, "run a");
