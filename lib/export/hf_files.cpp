@@ -92,11 +92,15 @@ std::vector<fs::path> companion_files(const ModelSource& source) {
   return files;
 }
 
-// Of a model whose checkpoint knows no picture token.
-std::optional<fs::path> tokenizer_folder(const ModelSource& source) {
-  if (source.path.empty()) return source.language;
-  if (has_original_layout(source)) return source.path;
-  return std::nullopt;
+// Whose checkpoint knows no picture token.
+bool is_joined(const ModelSource& source) {
+  return source.path.empty() || has_original_layout(source);
+}
+
+std::optional<Tokenizer> find_tokenizer(const ModelSource& source) {
+  const fs::path folder = source.path.empty() ? source.language : source.path;
+  if (!fs::exists(folder / "tokenizer.model")) return std::nullopt;
+  return Tokenizer::load(folder);
 }
 
 }  // namespace
@@ -121,16 +125,16 @@ json hf_config(const LlavaConfig& config, const std::string& dtype) {
 void copy_companion_files(const ModelSource& source, const LlavaConfig& config, const fs::path& folder) {
   for (const fs::path& file : companion_files(source))
     write_file_atomic(folder / file.filename(), read_file(file));
-  const auto tokens = tokenizer_folder(source);
-  if (tokens && !Tokenizer::load(*tokens).special_id("<image>"))
-    add_image_token(folder, config.image_token_id);
+  if (!is_joined(source)) return;
+  const auto tokenizer = find_tokenizer(source);
+  if (!tokenizer || !tokenizer->special_id("<image>")) add_image_token(folder, config.image_token_id);
 }
 
 void settle_picture_token(const ModelSource& source, LlavaConfig& config) {
-  const auto folder = tokenizer_folder(source);
-  if (!folder || config.image_token_id < config.language.vocab) return;
-  const Tokenizer tokenizer = Tokenizer::load(*folder);
-  config.image_token_id = tokenizer.special_id("<image>").value_or(tokenizer.size());
+  if (!is_joined(source) || config.image_token_id < config.language.vocab) return;
+  const auto tokenizer = find_tokenizer(source);
+  if (!tokenizer) return;
+  config.image_token_id = tokenizer->special_id("<image>").value_or(tokenizer->size());
   config.source["image_token_index"] = config.image_token_id;
 }
 

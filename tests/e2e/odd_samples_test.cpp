@@ -89,5 +89,5 @@ TEST_CASE("samples without a picture leave the projector as it was, which is sai
   // Nothing at all would be learned.
   const ProgramResult nothing =
       experiment.run("tune", {"--set", "tune.method=projector", "--set", "tune.lora=null", "--restart"});
-  require_user_error(nothing, {"expected every trainable tensor to have moved"});
+  require_user_error(nothing, {"expected gradients at step 1, got none"});
 }

@@ -74,8 +74,8 @@ TEST_CASE("given answers to questions are scored without a model") {
   CHECK(read_lines(context.predictions / "vqav2.jsonl").at(0).at("correct").is_null());
   write_text(options.predictions, json_lines({{{"id", 7}, {"text", "Yes."}}}));
   CHECK_THROWS_WITH(run_benchmark(options, context),
-                    Catch::Contains("expected answers to the benchmark's questions, got none") &&
-                        Catch::Contains("given.jsonl"));
+                    Catch::Contains("expected answers to the benchmark's questions (id 42000 and others)") &&
+                        Catch::Contains("got none of them, but id 7 (") && Catch::Contains("given.jsonl"));
 }
 
 TEST_CASE("pictures that are missing or no picture are bad samples") {
