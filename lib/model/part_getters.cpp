@@ -42,7 +42,7 @@ TensorGetter language_getter(const std::shared_ptr<WeightFolder>& weights, const
 void ignore_unused(WeightFolder& weights, const WeightNames& names, const LlavaConfig& config) {
   for (const auto& name : weights.names()) {
     const bool tied_copy = config.language.tied_head && name == names.head;
-    if (tied_copy || is_known_unused(name, names, config.vision.blocks_used())) weights.ignore(name);
+    if (tied_copy || is_known_unused(name, names, config.vision)) weights.ignore(name);
   }
 }
 

@@ -87,7 +87,7 @@ std::string original_projector_name(const std::string& name, bool single_layer) 
   return (starts_with(name, "linear_1.") ? "model.mm_projector.0" : "model.mm_projector.2") + leaf;
 }
 
-bool is_known_unused(const std::string& name, const WeightNames& names, int64_t vision_blocks_used) {
+bool is_known_unused(const std::string& name, const WeightNames& names, const VisionConfig& vision) {
   const auto ends_with = [&](const std::string& ending) {
     return name.size() >= ending.size() &&
            name.compare(name.size() - ending.size(), ending.size(), ending) == 0;
@@ -98,7 +98,10 @@ bool is_known_unused(const std::string& name, const WeightNames& names, int64_t 
   }
   if (starts_with(name, names.vision + "post_layernorm.")) return true;
   const std::string blocks = names.vision + "encoder.layers.";
-  return starts_with(name, blocks) && std::atoll(name.c_str() + blocks.size()) >= vision_blocks_used;
+  if (!starts_with(name, blocks)) return false;
+  // One behind those that the configuration speaks of is a contradiction.
+  const int64_t block = std::atoll(name.c_str() + blocks.size());
+  return block >= vision.blocks_used() && block < vision.layers;
 }
 
 }  // namespace qslaw

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "model/config.h"
+
 namespace qslaw {
 
 /// Prefixes of one checkpoint. A tensor's full name is prefix + short name ("layers.0.mlp.up_proj.weight",
@@ -36,6 +38,6 @@ inline constexpr const char* kImageNewline = "model.image_newline";
 
 /// True for tensors that some checkpoints carry and this program never needs (buffers, unused blocks and
 /// norms of the tower behind its feature layer, CLIP's text side).
-bool is_known_unused(const std::string& name, const WeightNames& names, int64_t vision_blocks_used);
+bool is_known_unused(const std::string& name, const WeightNames& names, const VisionConfig& vision);
 
 }  // namespace qslaw

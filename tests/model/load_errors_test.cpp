@@ -69,6 +69,20 @@ const std::string kUp = "language_model.model.layers.1.mlp.up_proj.weight";
 
 }  // namespace
 
+TEST_CASE("a tower with more blocks than its configuration says is refused") {
+  DamagedModel model;
+  int64_t layers = 0;
+  model.edit_config([&](nlohmann::json& config) {
+    nlohmann::json& count = config["vision_config"]["num_hidden_layers"];
+    layers = count.get<int64_t>();
+    count = layers - 1;
+  });
+  // The last one, which is not used, would pass for one that LLaVA's feature layer leaves out.
+  const std::string extra = "vision_tower.encoder.layers." + std::to_string(layers - 1) + ".";
+  check_says(model.error(), {extra});
+  check_says(model.checked_error(), {extra});
+}
+
 TEST_CASE("a missing tensor is named, with the folder") {
   for (const std::string& name :
        {kUp, std::string("language_model.model.norm.weight"), std::string("language_model.lm_head.weight"),
