@@ -109,8 +109,24 @@ void describe_questions(const EvalOptions& options, std::string& out) {
   }
 }
 
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);)
+    lines.push_back(line);
+  return lines;
+}
+
+// A run may go on with other threads and other checkpoints: no number depends on them.
+bool changes_results(const std::string& line) {
+  const std::string key = line.substr(std::min(line.find_first_not_of(' '), line.size()));
+  return !key.starts_with("loader_threads:") && !key.starts_with("save_every:");
+}
+
 void describe_section(const Recipe& recipe, const std::string& section, std::string& out) {
-  out += section_yaml(recipe, section) + "\n";
+  for (const std::string& line : lines_of(section_yaml(recipe, section))) {
+    if (changes_results(line)) out += line + "\n";
+  }
   for (const auto& [key, path] : section_paths(recipe, section)) {
     if (key.ends_with(".images")) continue;
     (key.starts_with("model.stages.") ? describe_stage : describe_path)(path, out);
@@ -125,14 +141,6 @@ void describe_tower(const ModelSource& source, std::string& out) {
   } catch (const UserError&) {
     out += "a vision tower that cannot be found\n";  // the stage says why
   }
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);)
-    lines.push_back(line);
-  return lines;
 }
 
 // A line of stage_inputs as a message names it.
@@ -153,7 +161,7 @@ std::string describe_change(const std::string& was, const std::string& is, const
 std::string own_inputs(const Experiment& experiment, const std::string& stage) {
   Recipe recipe = experiment.recipe;
   if (!puts_adapter_on(stage)) recipe.model.adapter.clear();  // another adapter costs no quantization
-  std::string inputs = concat("version 2\nseed ", recipe.seed, "\n", kDevice, experiment.device.type(), "\n");
+  std::string inputs = concat("version 3\nseed ", recipe.seed, "\n", kDevice, experiment.device.type(), "\n");
   describe_section(recipe, "model", inputs);
   describe_tower(recipe.model.source, inputs);
   describe_section(recipe, stage, inputs);

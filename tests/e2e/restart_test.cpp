@@ -32,6 +32,9 @@ TEST_CASE("an unfinished run is neither begun anew nor gone on with by accident"
   require_refused({"--resume", "--set", "tune.optimizer.lr=0.01"}, {"lr: 0.01", "--restart"});
   require_refused({"--resume", "--set", "tune.lora.rank=8"}, {"rank: 8"});
   require_refused({"--resume", "--set", "seed=6"}, {"seed 6"});
+  // What changes no number may change.
+  require_success(experiment.run(
+      "tune", {"--resume", "--dry-run", "--set", "tune.loader_threads=1", "--set", "tune.save_every=5"}));
   require_refused({"--resume", "--set", "model.dtype=bfloat16"}, {"dtype: bfloat16"});
 
   const fs::path data = experiment.data("train.json");
