@@ -2,7 +2,6 @@
 
 #include <fstream>
 #include <sstream>
-#include <vector>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -36,6 +35,15 @@ std::string content_digest(const fs::path& path) {
   return size > kMostReadWhole ? spread_digest(path, size) : sha256_file(path);
 }
 
+// "" of a file that is gone or cannot be read: the stage, which needs it, says so.
+std::string find_digest(const fs::path& path) {
+  try {
+    return content_digest(path);
+  } catch (const std::exception&) {
+    return "";
+  }
+}
+
 struct InputLine {
   std::string path, size, time, digest;  // no digest: that of now
 };
@@ -48,10 +56,9 @@ InputLine parse(std::string line) {
     line.resize(space);
     return last;
   };
-  constexpr size_t kDigits = 64;
   InputLine parsed;
   parsed.time = take_last();
-  if (parsed.time.size() == kDigits) {
+  if (is_sha256(parsed.time)) {
     parsed.digest = parsed.time;
     parsed.time = take_last();
   }
@@ -61,6 +68,19 @@ InputLine parse(std::string line) {
 }
 
 }  // namespace
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);)
+    lines.push_back(line);
+  return lines;
+}
+
+bool is_sha256(const std::string& text) {
+  constexpr size_t kDigits = 64;
+  return text.size() == kDigits && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
 
 std::string input_line(const fs::path& path) {
   std::error_code missing;
@@ -83,15 +103,11 @@ std::string input_path(const std::string& line) {
 }
 
 std::string with_digests(const std::string& lines) {
-  std::istringstream in(lines);
   std::string out;
-  for (std::string line; std::getline(in, line); out += line + "\n") {
-    if (!is_input_line(line) || is_missing(line)) continue;
-    try {
-      line += " " + content_digest(input_path(line));
-    } catch (const std::exception&) {
-      // Gone or not readable: the stage, which needs it, says so.
-    }
+  for (const std::string& line : lines_of(lines)) {
+    const bool is_file = is_input_line(line) && !is_missing(line);
+    const std::string digest = is_file ? find_digest(input_path(line)) : "";
+    out += line + (digest.empty() ? "" : " " + digest) + "\n";
   }
   return out;
 }
@@ -101,12 +117,7 @@ bool is_same_input(const std::string& begun, const std::string& now) {
   if (!is_input_line(begun) || !is_input_line(now) || is_missing(begun) || is_missing(now)) return false;
   const InputLine was = parse(begun), is = parse(now);
   if (was.path != is.path || was.size != is.size) return false;
-  if (was.time == is.time) return true;
-  try {
-    return was.digest == content_digest(is.path);
-  } catch (const std::exception&) {
-    return false;
-  }
+  return was.time == is.time || (!was.digest.empty() && was.digest == find_digest(is.path));
 }
 
 }  // namespace qslaw

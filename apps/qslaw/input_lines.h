@@ -2,8 +2,13 @@
 #pragma once
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace qslaw {
+
+std::vector<std::string> lines_of(const std::string& text);
+/// Whether it has the form of one in hexadecimal.
+bool is_sha256(const std::string& text);
 
 /// "path size time", or "path is missing". Only looks at the folder, not into the file.
 std::string input_line(const std::filesystem::path& path);

@@ -71,27 +71,26 @@ void log_long(const CheckOptions& options, const Findings& found) {
                      "): ", found.skipped > 0 ? "skipped" : "cut", ", first: ", found.first_long));
 }
 
-void log_shorn(const CheckOptions& options, const Findings& found) {
-  if (found.shorn == 0) return;
-  log_warning(concat("[", options.stage, "] ", found.shorn, " of ", found.looked_at,
-                     " samples looked at begin with \"gpt\": that turn is left out, as LLaVA does, first: ",
-                     found.first_shorn));
+// What `count` of the samples have, LLaVA taking it as it is; `place`: the first one's.
+void log_oddity(const CheckOptions& options, const Findings& found, int64_t count, const std::string& place,
+                const std::string& what) {
+  if (count == 0) return;
+  log_warning(concat("[", options.stage, "] ", count, " of ", found.looked_at, " samples looked at ", what,
+                     ", first: ", place));
 }
 
-void log_empty(const CheckOptions& options, const Findings& found) {
-  if (found.empty == 0) return;
-  log_warning(
-      concat("[", options.stage, "] ", found.empty, " of ", found.looked_at,
-             " samples looked at have an empty answer: nothing is learned of it (template plain: a line ",
-             "break), as in LLaVA, first: ", found.first_empty));
+void log_oddities(const CheckOptions& options, const Findings& found) {
+  log_oddity(options, found, found.shorn, found.first_shorn,
+             "begin with \"gpt\": that turn is left out, as LLaVA does");
+  log_oddity(options, found, found.empty, found.first_empty,
+             "have an empty answer: nothing is learned of it (template plain: a line break), as in LLaVA");
 }
 
 void require_sound(const CheckOptions& options, const Findings& found) {
   if (options.log_bad) {
     log_problems(without_repeats(found.problems));
     log_long(options, found);
-    log_shorn(options, found);
-    log_empty(options, found);
+    log_oddities(options, found);
   }
   const bool any_sound = found.sound() > 0, any_bad = !found.problems.empty();
   if (found.looked_at == 0) return;

@@ -4,7 +4,6 @@
 #include <functional>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <vector>
 
 #include "core/error.h"
@@ -109,14 +108,6 @@ void describe_questions(const EvalOptions& options, std::string& out) {
   }
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);)
-    lines.push_back(line);
-  return lines;
-}
-
 // A run may go on with other threads and other checkpoints: no number depends on them.
 bool changes_results(const std::string& line) {
   const std::string key = line.substr(std::min(line.find_first_not_of(' '), line.size()));
@@ -179,9 +170,8 @@ const std::string& known_own_inputs(const Experiment& experiment, const std::str
 
 // A line of describe_stage: a name and a SHA-256.
 bool is_artifact(const std::string& line) {
-  constexpr size_t kDigits = 64;
-  if (is_input_line(line) || line.size() <= kDigits || line[line.size() - kDigits - 1] != ' ') return false;
-  return line.find_first_not_of("0123456789abcdef", line.size() - kDigits) == std::string::npos;
+  const size_t space = line.rfind(' ');
+  return !is_input_line(line) && space != line.npos && is_sha256(line.substr(space + 1));
 }
 
 // Those of the stages before stand last.

@@ -21,7 +21,8 @@ class InternalError : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
-/// Thrown after SIGTERM, SIGINT or SIGUSR1 once everything is saved; ends the process with exit code 75.
+/// Thrown after SIGTERM, SIGINT, SIGHUP or SIGUSR1 once everything is saved; ends the process with exit
+/// code 75.
 class Stopped : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -43,6 +43,11 @@ void check_path(const BenchmarkOptions& options, const std::string& key) {
               ", got none");
 }
 
+void check_questions(const BenchmarkOptions& options, const std::string& key) {
+  check_annotations(options, key);
+  require_at_least(key + ".limit", options.limit, 0);
+}
+
 void check_numbers(const BenchmarkOptions& options, const std::string& key) {
   require_between(key + ".batch_size", options.batch_size, 1, kMaxBatchSize);
   require_between(key + ".max_new_tokens", options.max_new_tokens, 1, kMaxTokens);
@@ -68,8 +73,7 @@ void check_benchmark(const BenchmarkOptions& options, const std::string& key) {
   check_name(options.name, key + ".name");
   check_numbers(options, key);  // `context` before it is the data's max_length
   check_path(options, key);
-  if (is_question_kind(options.kind)) check_annotations(options, key);
-  require_at_least(key + ".limit", options.limit, 0);
+  if (is_question_kind(options.kind)) check_questions(options, key);
   if (has_data(options)) check(benchmark_data(options), key);
   if (!options.template_name.empty()) check_template(options.template_name, key + ".template");
 }

@@ -94,10 +94,9 @@ double training_flops(const LlavaConfig& config, const DataShape& data, const Lo
 
 // Values beside the linears that are read into memory: a table that is not the head as well stays in its
 // mapped file (model/load.h), where the rows of a batch are read.
-int64_t held_language(const Recipe& recipe, const LlavaConfig& config) {
-  const LanguageConfig& language = config.language;
+int64_t held_language(const Recipe& recipe, const LanguageConfig& language, const ModelCounts& counts) {
   const bool mapped = !language.tied_head && !recipe.model.source.random_weights;
-  return count_model(config).other_language - (mapped ? language.vocab * language.width : 0);
+  return counts.other_language - (mapped ? language.vocab * language.width : 0);
 }
 
 StageEstimate estimate_quantize(const Recipe& recipe, const LlavaConfig& config) {
@@ -130,8 +129,9 @@ StageEstimate estimate_warmup(const Recipe& recipe, const LlavaConfig& config, c
   const int64_t bytes = dtype_bytes(recipe), layers = config.language.layers;
   const int64_t scaled = counts.linears / layers * std::max<int64_t>(0, layers - options.first_layer);
   StageEstimate estimate;
-  estimate.weights = packed.bytes + bytes * scaled +
-                     bytes * (held_language(recipe, config) + counts.vision + counts.projector);
+  estimate.weights =
+      packed.bytes + bytes * scaled +
+      bytes * (held_language(recipe, config.language, counts) + counts.vision + counts.projector);
   if (options.phases.empty()) return estimate;  // gamma is folded as it is
   add_trained(estimate, options.optimizer, scaled / packed.group_size, 0);
   if (options.train_projector && data.has_pictures)
@@ -148,7 +148,8 @@ StageEstimate estimate_tune(const Recipe& recipe, const LlavaConfig& config, con
   const TuneOptions& options = *recipe.tune;
   const ModelCounts counts = count_model(config);
   const int64_t bytes = dtype_bytes(recipe),
-                language = options.method == "full" ? counts.other_language : held_language(recipe, config),
+                language = options.method == "full" ? counts.other_language
+                                                    : held_language(recipe, config.language, counts),
                 other = language + counts.vision + counts.projector;
   StageEstimate estimate;
   estimate.weights = bytes * other + linear_bytes;
@@ -173,7 +174,8 @@ StageEstimate estimate_inference(const Recipe& recipe, const LlavaConfig& config
   const int64_t bytes = dtype_bytes(recipe);
   StageEstimate estimate;
   estimate.weights =
-      bytes * (held_language(recipe, config) + counts.vision + counts.projector) + linear_bytes;
+      bytes * (held_language(recipe, config.language, counts) + counts.vision + counts.projector) +
+      linear_bytes;
   const int64_t cache =
       2 * config.language.layers * config.language.kv_heads * config.language.head_size * bytes;
   estimate.activations = data.batch_tokens * cache + 2 * bytes * counts.largest_linear;

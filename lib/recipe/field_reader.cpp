@@ -1,7 +1,6 @@
 #include "recipe/field_reader.h"
 
 #include <algorithm>
-#include <sstream>
 
 #include "core/key_error.h"
 
@@ -45,9 +44,8 @@ class KeyPaths {
 };
 
 std::string without_numbers(const std::string& key) {
-  std::istringstream in(key);
   std::string path;
-  for (std::string part; std::getline(in, part, '.');) {
+  for (const std::string& part : split_key(key)) {
     if (part.find_first_not_of("0123456789") != part.npos) path = join_key(path, part);
   }
   return path;

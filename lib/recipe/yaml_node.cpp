@@ -1,5 +1,7 @@
 #include "recipe/yaml_node.h"
 
+#include <sstream>
+
 #include "core/text.h"
 
 namespace qslaw {
@@ -27,6 +29,14 @@ std::string describe(const YamlNode& node) {
 
 std::string join_key(const std::string& parent, std::string_view name) {
   return parent.empty() ? std::string(name) : concat(parent, ".", name);
+}
+
+std::vector<std::string> split_key(const std::string& key) {
+  std::vector<std::string> names;
+  std::istringstream in(key);
+  for (std::string name; std::getline(in, name, '.');)
+    names.push_back(name);
+  return names;
 }
 
 std::string at_place(const YamlNode& node, const std::string& key, const std::string& message) {

@@ -47,6 +47,8 @@ std::string describe(const YamlNode& node);
 
 /// `name` below the path `parent` ("" for the root).
 std::string join_key(const std::string& parent, std::string_view name);
+/// The names of such a path.
+std::vector<std::string> split_key(const std::string& key);
 
 /// "message (PLACE, key KEY)" as it stands in an error.
 std::string at_place(const YamlNode& node, const std::string& key, const std::string& message);

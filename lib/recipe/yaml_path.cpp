@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <charconv>
-#include <sstream>
 
 #include "core/text.h"
 #include "recipe/yaml_parse.h"
@@ -9,15 +8,6 @@ namespace fs = std::filesystem;
 
 namespace qslaw {
 namespace {
-
-std::vector<std::string> split_path(const std::string& key) {
-  std::vector<std::string> parts;
-  std::istringstream in(key);
-  std::string part;
-  while (std::getline(in, part, '.'))
-    parts.push_back(part);
-  return parts;
-}
 
 /// `part` as an index into a list of `size`; the size itself when it is none.
 size_t parse_index(const std::string& part, size_t size) {
@@ -58,7 +48,7 @@ void apply_override(YamlNode& root, const std::string& argument) {
   const size_t equals = argument.find('=');
   if (equals == std::string::npos || equals == 0) fail("recipe", "expected KEY=VALUE, got \"", shown, "\"");
   const std::string key = argument.substr(0, equals);
-  const std::vector<std::string> parts = split_path(key);
+  const std::vector<std::string> parts = split_key(key);
   const bool gap =
       key.back() == '.' || std::any_of(parts.begin(), parts.end(), [](auto& p) { return p.empty(); });
   if (gap)
@@ -75,7 +65,7 @@ void apply_override(YamlNode& root, const std::string& argument) {
 
 const YamlNode& deepest_written(const YamlNode& root, const std::string& key) {
   const YamlNode* node = &root;
-  for (const auto& part : split_path(key)) {
+  for (const auto& part : split_key(key)) {
     const bool is_list = node->kind == YamlNode::Kind::list;
     const size_t index = is_list ? parse_index(part, node->values.size()) : 0;
     const YamlNode* next = nullptr;

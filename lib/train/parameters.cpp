@@ -13,8 +13,9 @@ void add(ParameterGroup& group, const std::string& name, at::Tensor& tensor) {
   group.tensors.emplace_back(name, tensor);
 }
 
-ParameterGroup group_of(const std::string& name, double lr, double weight_decay, const TensorSlots& slots) {
-  ParameterGroup group{name, lr, weight_decay, {}};
+ParameterGroup group_of(const std::string& name, double lr, double weight_decay, const TensorSlots& slots,
+                        bool of_pictures = false) {
+  ParameterGroup group{name, lr, weight_decay, {}, of_pictures};
   for (const auto& [tensor_name, tensor] : slots)
     add(group, tensor_name, *tensor);
   return group;
@@ -28,15 +29,11 @@ void make_trainable(at::Tensor& tensor) {
 }
 
 ParameterGroup projector_group(Llava& model, double lr) {
-  ParameterGroup group = group_of("projector", lr, 0.0, projector_slots(model));
-  group.of_pictures = true;
-  return group;
+  return group_of("projector", lr, 0.0, projector_slots(model), true);
 }
 
 ParameterGroup vision_group(Llava& model, double lr) {
-  ParameterGroup group = group_of("vision", lr, 0.0, vision_slots(model));
-  group.of_pictures = true;
-  return group;
+  return group_of("vision", lr, 0.0, vision_slots(model), true);
 }
 
 std::vector<ParameterGroup> language_groups(Llava& model, double lr, double weight_decay) {

@@ -5,6 +5,20 @@
 using namespace qslaw;
 using nlohmann::json;
 
+namespace {
+
+// Both kinds of dry run say it, once, and name the first sample.
+void require_said_once(const TinyExperiment& experiment, const std::string& said, const std::string& first) {
+  for (const Words& more : {Words{}, Words{"--all-samples"}}) {
+    const ProgramResult looked = dry_run(experiment, "tune", more);
+    require_success(looked);
+    CHECK_THAT(looked.err, Catch::Contains(said) && Catch::Contains("first: [" + first + "]"));
+    CHECK(looked.err.find(said) == looked.err.rfind(said));
+  }
+}
+
+}  // namespace
+
 TEST_CASE("samples whose first turn is left out are counted, and the first is named") {
   const TinyExperiment experiment;
   experiment.write_recipe(kTune + "  heldout: {pictures: {kind: llava, " + kHeldout + ", max_length: 64}}\n");
@@ -16,15 +30,12 @@ TEST_CASE("samples whose first turn is left out are counted, and the first is na
   write_text(experiment.data("heldout.json"), samples.dump());
   const std::string place = experiment.data("heldout.json").string() + ", sample 1 (id " +
                             samples[1].at("id").get<std::string>() + ")";
-  const std::string said =
-      "[tune] 2 of 6 samples looked at begin with \"gpt\": that turn is left out, as LLaVA does, first: [" +
-      place + "]";
-  for (const Words& more : {Words{}, Words{"--all-samples"}}) {
-    const ProgramResult looked = dry_run(experiment, "tune", more);
-    require_success(looked);
-    CHECK_THAT(looked.err, Catch::Contains(said));
-    CHECK(looked.err.find(said) == looked.err.rfind(said));
-  }
+  require_said_once(
+      experiment,
+      "[tune] 2 of 6 samples looked at begin with \"gpt\": that turn is left out, as LLaVA does, "
+      "first: [" +
+          place + "]",
+      place);
   const ProgramResult run = experiment.run("tune", {"--set", "tune.max_steps=4"});
   require_success(run);
   CHECK_THAT(run.err, Catch::Contains("begin so: [" + place + "]"));
@@ -42,13 +53,8 @@ TEST_CASE("samples with an empty answer among others are counted, and the first 
   write_text(experiment.data("heldout.json"), samples.dump());
   const std::string place = experiment.data("heldout.json").string() + ", sample 1 (id " +
                             samples[1].at("id").get<std::string>() + ")";
-  const std::string said = "[tune] 2 of 6 samples looked at have an empty answer: nothing is learned of it";
-  for (const Words& more : {Words{}, Words{"--all-samples"}}) {
-    const ProgramResult looked = dry_run(experiment, "tune", more);
-    require_success(looked);
-    CHECK_THAT(looked.err, Catch::Contains(said) && Catch::Contains("first: [" + place + "]"));
-    CHECK(looked.err.find(said) == looked.err.rfind(said));
-  }
+  require_said_once(experiment,
+                    "[tune] 2 of 6 samples looked at have an empty answer: nothing is learned of it", place);
   const ProgramResult run = experiment.run("tune", {"--set", "tune.max_steps=4"});
   require_success(run);
   CHECK_THAT(run.err, Catch::Contains("all that follow: [" + place + "]"));

@@ -2,26 +2,20 @@
 
 #include <catch2/catch.hpp>
 
+#include "metric_lines.h"
+
 using namespace qslaw;
 using nlohmann::json;
 
-namespace {
-
-json step(int number, int phase, const json& loss) {
-  return {{"step", number}, {"phase", phase}, {"loss", loss}};
-}
-
-}  // namespace
-
 TEST_CASE("losses are compared within a phase") {
   const std::vector<json> metrics = {{{"step", 0}, {"heldout", {{"text_perplexity", 4.0}}}},
-                                     step(1, 0, 0.0005),
-                                     step(2, 0, 0.00025),
+                                     step_line(1, 0, 0.0005),
+                                     step_line(2, 0, 0.00025),
                                      {{"step", 2}, {"heldout", {{"text_perplexity", 3.0}}}},
-                                     step(3, 1, nullptr),
-                                     step(4, 1, 1.5),
-                                     step(1005, 1, 0.75),
-                                     step(1006, 2, 2.5)};
+                                     step_line(3, 1, nullptr),
+                                     step_line(4, 1, 1.5),
+                                     step_line(1005, 1, 0.75),
+                                     step_line(1006, 2, 2.5)};
   CHECK(table_text(phase_table(metrics, "loss", "loss")) ==
         "phase    steps       first loss  last loss\n"
         "-------  ----------  ----------  ---------\n"
@@ -32,6 +26,6 @@ TEST_CASE("losses are compared within a phase") {
   CHECK(phase_marks(metrics) ==
         std::vector<std::pair<double, std::string>>{{2, "phase 2"}, {1005, "phase 3"}});
   CHECK(phase_borders(metrics) == std::vector<double>{3, 1006});
-  CHECK(phase_borders({step(1, 0, 1), step(2, 0, 1)}).empty());
+  CHECK(phase_borders({step_line(1, 0, 1), step_line(2, 0, 1)}).empty());
   CHECK(phase_table({}, "loss", "loss").rows.empty());
 }

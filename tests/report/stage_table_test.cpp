@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "metric_lines.h"
+
 using namespace qslaw;
 using nlohmann::json;
 
@@ -17,18 +19,14 @@ StageReport warmup_report() {
   return report;
 }
 
-json step(int number, int phase, double loss) {
-  return {{"step", number}, {"phase", phase}, {"loss", loss}};
-}
-
 }  // namespace
 
 TEST_CASE("the terminal shows first and last loss of each phase") {
   const std::vector<json> metrics = {{{"step", 0}, {"heldout", {{"text_loss", 2.0}}}},
-                                     step(1, 0, 0.00049481),
-                                     step(2, 0, 0.00032811),
-                                     step(3, 1, 0.7998),
-                                     step(4, 1, 0.8011)};
+                                     step_line(1, 0, 0.00049481),
+                                     step_line(2, 0, 0.00032811),
+                                     step_line(3, 1, 0.7998),
+                                     step_line(4, 1, 0.8011)};
   CHECK(table_text(stage_table(warmup_report(), metrics)) ==
         "warmup\n"
         "what                      value\n"
@@ -43,7 +41,8 @@ TEST_CASE("the terminal shows first and last loss of each phase") {
 }
 
 TEST_CASE("a stage of one phase, or without metrics, shows its results as they are") {
-  for (const auto& metrics : {std::vector<json>{}, std::vector<json>{step(1, 0, 0.5), step(2, 0, 0.25)}}) {
+  for (const auto& metrics :
+       {std::vector<json>{}, std::vector<json>{step_line(1, 0, 0.5), step_line(2, 0, 0.25)}}) {
     const auto rows = table_json(stage_table(warmup_report(), metrics))["rows"];
     REQUIRE(rows.size() == 5);
     CHECK(rows[2]["what"] == "first_loss");
