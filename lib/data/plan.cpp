@@ -1,5 +1,6 @@
 #include "data/plan.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include "core/error.h"
@@ -85,6 +86,18 @@ std::vector<Draw> plan_mixed(int64_t picture_size, int64_t text_size, int64_t co
     plan.push_back(random.uniform() < share ? texts.next() : pictures.next());
   }
   return plan;
+}
+
+std::vector<Draw> rank_share(const std::vector<Draw>& plan, const StepShape& step, int64_t rank,
+                             int64_t ranks) {
+  QSLAW_CHECK(0 <= rank && rank < ranks && step.micro_batches % ranks == 0);
+  const int64_t size = step.micro_batch_size, count = std::ssize(plan);
+  std::vector<Draw> share;
+  share.reserve(static_cast<size_t>(count / ranks + size));
+  // As a step holds the same number for every rank, dealing may go on from one step to the next.
+  for (int64_t begin = rank * size; begin < count; begin += ranks * size)
+    share.insert(share.end(), plan.begin() + begin, plan.begin() + std::min(begin + size, count));
+  return share;
 }
 
 }  // namespace qslaw

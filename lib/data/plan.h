@@ -39,4 +39,11 @@ std::vector<Draw> plan_grouped(const std::vector<int64_t>& lengths, int64_t coun
 std::vector<Draw> plan_mixed(int64_t picture_size, int64_t text_size, int64_t count,
                              const ShareCurve& text_share, uint64_t seed);
 
+/// What rank `rank` of `ranks` processes draws of a plan: the micro-batches of each step are dealt to the
+/// ranks in turn, so every rank does micro-batches of the same step and, in a grouped plan, of about equal
+/// length. Together the shares are the plan. A last step that is short may leave some ranks with fewer
+/// samples, or none. REQUIRES: 0 <= rank < ranks, and step.micro_batches a multiple of ranks.
+std::vector<Draw> rank_share(const std::vector<Draw>& plan, const StepShape& step, int64_t rank,
+                             int64_t ranks);
+
 }  // namespace qslaw

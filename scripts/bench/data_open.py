@@ -49,7 +49,8 @@ def targets(rounds):
     return "\n".join([
         line("Time", median(rounds, OURS, "seconds"), SECONDS_WANTED, "s"),
         line("Peak memory", median(rounds, OURS, "peak_bytes") / 1e6, PEAK_WANTED / 1e6, "MB"),
-        f"- To count all samples' words for `group_by: modality_length`: {median(rounds, OURS, 'lengths_seconds'):.1f} s more."])
+        f"- To count all samples' words for `group_by: modality_length`: {median(rounds, OURS, 'lengths_seconds'):.1f} s more.",
+        f"- To shuffle and group an epoch of them and take one of 8 processes' share: {median(rounds, OURS, 'plan_seconds'):.2f} s."])
 
 
 def main():

@@ -111,3 +111,32 @@ TEST_CASE("grouped plan: the same for the same seed, and a longer one begins wit
   CHECK(indices_of(plan) != indices_of(plan_grouped(lengths, 90, step, 8)));
   CHECK(Numbers(indices_of(longer)).size() == 200);
 }
+
+TEST_CASE("grouped plan: ranks share it as accelerate deals batches") {
+  const auto rows = data_files::rows_of("shares.jsonl");
+  REQUIRE(rows.size() == 8);
+  for (const auto& row : rows) {
+    INFO(row.dump());
+    const int64_t count = row["count"], ranks = row["ranks"];
+    std::vector<Draw> plan(static_cast<size_t>(count));
+    for (int64_t i = 0; i < count; ++i)
+      plan[static_cast<size_t>(i)] = {0, i};
+    for (int64_t rank = 0; rank < ranks; ++rank) {
+      const auto share = rank_share(plan, {row["micro_batch"], 3 * ranks}, rank, ranks);
+      CHECK(indices_of(share) == row["shares"][static_cast<size_t>(rank)].get<Numbers>());
+    }
+  }
+}
+
+TEST_CASE("grouped plan: a rank draws its part of every step") {
+  const StepShape step{2, 6};
+  const auto plan = plan_grouped(random_lengths(161, 4), 20 * step.size(), step, 3);
+  for (int64_t rank = 0; rank < 3; ++rank) {
+    const auto share = rank_share(plan, step, rank, 3);
+    REQUIRE(std::ssize(share) * 3 == std::ssize(plan));
+    for (size_t i = 0; i < share.size(); ++i) {
+      const auto begin = plan.begin() + static_cast<long>(i / 4) * 12;
+      CHECK(std::find(begin, begin + 12, share[i]) != begin + 12);
+    }
+  }
+}
