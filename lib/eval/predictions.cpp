@@ -23,6 +23,18 @@ void PredictionsFile::finish() {
   write_file_atomic(path_, lines_);
 }
 
+namespace {
+
+// LLaVA's answer files name it question_id.
+const nlohmann::json& id_of(const nlohmann::json& object) {
+  static const nlohmann::json kNone;
+  if (!object.is_object()) return kNone;
+  const auto found = object.contains("id") ? object.find("id") : object.find("question_id");
+  return found == object.end() ? kNone : *found;
+}
+
+}  // namespace
+
 std::map<std::string, std::string> read_predictions(const std::filesystem::path& path) {
   std::istringstream in(read_file(path));
   std::map<std::string, std::string> texts;
@@ -31,14 +43,14 @@ std::map<std::string, std::string> read_predictions(const std::filesystem::path&
   for (size_t number = 1; std::getline(in, line); ++number) {
     if (line.empty()) continue;
     const auto object = parse_json(line, "eval", path.string(), number);
-    const bool sound = object.is_object() && object.contains("id") && object.contains("text") &&
-                       object["text"].is_string() &&
-                       (object["id"].is_string() || object["id"].is_number_integer());
+    const nlohmann::json& name = id_of(object);
+    const bool sound = (name.is_string() || name.is_number_integer()) && object.contains("text") &&
+                       object["text"].is_string();
     if (!sound) {
-      fail("eval", "expected {\"id\": text or whole number, \"text\": text}, got ", one_line(object.dump()),
-           " (", path.string(), ", line ", number, ")");
+      fail("eval", "expected {\"id\" or \"question_id\": text or whole number, \"text\": text}, got ",
+           one_line(object.dump()), " (", path.string(), ", line ", number, ")");
     }
-    const std::string id = object["id"].is_string() ? object["id"].get<std::string>() : object["id"].dump();
+    const std::string id = name.is_string() ? name.get<std::string>() : name.dump();
     const auto [first, is_new] = lines.emplace(id, number);
     require(is_new, "eval", "expected each id once, got ", id, " in line ", first->second, " and line ",
             number, " (", path.string(), ")");

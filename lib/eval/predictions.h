@@ -23,8 +23,8 @@ class PredictionsFile {
   std::string lines_;
 };
 
-/// {id: text} of a JSONL file with `id` and `text` per line. UserError names the line that is malformed, or
-/// both that have the same id.
+/// {id: text} of a JSONL file with `id` (or LLaVA's `question_id`) and `text` per line. UserError names the
+/// line that is malformed, or both that have the same id.
 std::map<std::string, std::string> read_predictions(const std::filesystem::path& path);
 
 /// Names an id of the file and one of a question: told side by side they show how they differ in form.
