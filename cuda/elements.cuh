@@ -1,6 +1,6 @@
 // What all device code shares: element types, vectors of them, indices. Whoever includes this brings the CUDA
-// language and its bfloat16 and half types: nvcc (launch.cuh), or tests/kernels/cuda_on_cpu.h, which runs the
-// same code on the CPU.
+// language, its bfloat16 and half types and QSLAW_SHARED: nvcc (launch.cuh), or tests/kernels/cuda_on_cpu.h,
+// which runs the same code on the CPU.
 #pragma once
 #include <cstdint>
 

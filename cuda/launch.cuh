@@ -7,6 +7,9 @@
 #include <cstdint>
 #include <limits>
 
+/// Shared memory of a block for one variable: an array of the type with these extents ([2][32]).
+#define QSLAW_SHARED(type, name, extents) __shared__ type name extents
+
 namespace qslaw::device {
 
 // Queues the kernel; null, or what went wrong.

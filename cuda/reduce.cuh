@@ -28,7 +28,7 @@ __device__ __forceinline__ float warp_reduce(float value, Op op) {
 /// must call it.
 template <typename Op>
 __device__ __forceinline__ float block_reduce(float value, Op op) {
-  __shared__ float warps[32];
+  QSLAW_SHARED(float, warps, [32]);
   value = warp_reduce(value, op);
   if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = value;
   __syncthreads();

@@ -1,15 +1,18 @@
 // Runs device code on the CPU, so that a kernel is executed and checked where there is no GPU. Only for
-// tests. Covers what our kernels use: the indices, __shared__, __syncthreads, __syncwarp, shuffles, bfloat16
-// and half.
+// tests. Covers what our kernels use: the indices, shared memory (QSLAW_SHARED), __syncthreads, __syncwarp,
+// shuffles, bfloat16 and half.
 //
 // Blocks run one after the other. A block's threads are fibers: each runs until it meets the others (a
 // barrier or a shuffle) or ends; when all have stopped, complete meetings are let go on. A meeting that some
 // thread never reaches, which would hang or be undefined on a GPU, is an error here. Every second block runs
-// its threads from last to first, so that code which relies on an order without a barrier fails.
+// its threads from last to first, so that code which relies on an order without a barrier fails; and shared
+// memory holds NaN when a block begins, so that nothing of the block before can stand in for what was not
+// written.
 #pragma once
 #include <ucontext.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -25,12 +28,38 @@ inline dim3 threadIdx, blockIdx, blockDim, gridDim;
 #define __global__
 #define __device__
 #define __forceinline__ inline
-#define __shared__ static  // one block at a time
+#define __shared__ static  // one block at a time; not filled as the following is
+/// Shared memory of a block for one variable: an array of the type with these extents ([2][32]).
+#define QSLAW_SHARED(type, name, extents)                       \
+  static cuda_on_cpu::SharedMemory<type extents> name##_memory; \
+  auto& name = name##_memory.value
 
 namespace cuda_on_cpu {
 
 constexpr int kWarp = 32;
 constexpr size_t kStackBytes = 128 * 1024;
+
+// Memory of all shared variables that a thread has come to so far, to be filled before each block.
+struct Span {
+  void* data;
+  size_t bytes;
+};
+inline std::vector<Span> shared_spans;
+
+// NaN as a float, bfloat16 or half, -1 as an integer.
+inline void poison(const Span& span) {
+  std::memset(span.data, 0xFF, span.bytes);
+}
+
+// One for all blocks, which run one after the other.
+template <typename T>
+struct SharedMemory {
+  SharedMemory() {
+    shared_spans.push_back({&value, sizeof value});
+    poison(shared_spans.back());
+  }
+  alignas(16) T value;
+};
 
 enum class State { kReady, kAtBlock, kAtWarp, kDone };
 
@@ -107,6 +136,7 @@ inline bool release() {
 
 inline void run_block(bool backwards) {
   const int count = static_cast<int>(block.threads.size());
+  std::for_each(shared_spans.begin(), shared_spans.end(), poison);
   for (Thread& thread : block.threads) {
     thread.state = State::kReady;
     getcontext(&thread.context);
@@ -189,16 +219,21 @@ inline float __bfloat162float(__nv_bfloat16 value) {
   return out;
 }
 
-// To the nearest, ties to even; numbers only.
+// To the nearest, ties to even. A GPU has one NaN of either type, 0x7FFF; the CPU's functions have others
+// (0x7FC0), so that bits are only equal for numbers.
 inline __nv_bfloat16 __float2bfloat16_rn(float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);
-  return {static_cast<uint16_t>((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16)};
+  const uint32_t rounded = (bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16;
+  return {static_cast<uint16_t>(std::isnan(value) ? 0x7FFFU : rounded)};
 }
 
 inline float __half2float(__half value) {
   return static_cast<float>(value.value);
 }
 inline __half __float2half_rn(float value) {
-  return {static_cast<_Float16>(value)};
+  __half out{static_cast<_Float16>(value)};
+  constexpr uint16_t kNan = 0x7FFF;
+  if (std::isnan(value)) std::memcpy(&out, &kNan, sizeof out);
+  return out;
 }

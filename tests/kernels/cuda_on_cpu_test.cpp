@@ -1,5 +1,8 @@
 // The runner of device code itself: barriers, shuffles and what it refuses.
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <cstring>
 #include <numeric>
 #include <vector>
 
@@ -11,7 +14,7 @@ constexpr int kThreads = 96;
 
 // Sum of a block's inputs: within warps by halves, across warps through shared memory.
 void block_sum(const int* in, int* out) {
-  __shared__ int warp_sums[kThreads / 32];
+  QSLAW_SHARED(int, warp_sums, [kThreads / 32]);
   const unsigned thread = threadIdx.x;
   int sum = in[blockIdx.x * blockDim.x + thread];
   for (unsigned width = 16; width > 0; width /= 2)
@@ -23,6 +26,14 @@ void block_sum(const int* in, int* out) {
 
 void reverse_segments(int* data, int width) {
   data[threadIdx.x] = __shfl_xor_sync(0xFFFFFFFFU, data[threadIdx.x], width - 1, width);
+}
+
+// What shared memory holds before it is written, which every block then does.
+void read_first(float* out) {
+  QSLAW_SHARED(float, pairs, [2][kThreads]);
+  out[(2 * blockIdx.x + 0) * kThreads + threadIdx.x] = pairs[0][threadIdx.x];
+  out[(2 * blockIdx.x + 1) * kThreads + threadIdx.x] = pairs[1][threadIdx.x];
+  pairs[0][threadIdx.x] = pairs[1][threadIdx.x] = 1.0F;
 }
 
 // Half of a warp waits for the other half, which waits for the block.
@@ -55,6 +66,14 @@ TEST_CASE("cuda_on_cpu exchanges within segments") {
   REQUIRE(data == expected);
 }
 
+TEST_CASE("cuda_on_cpu lets no block read what it has not written to shared memory") {
+  for (int run = 0; run < 2; ++run) {
+    std::vector<float> out(3 * 2 * kThreads);
+    cuda_on_cpu::run_grid(3, kThreads, [&] { read_first(out.data()); });
+    REQUIRE(std::all_of(out.begin(), out.end(), [](float value) { return std::isnan(value); }));
+  }
+}
+
 TEST_CASE("cuda_on_cpu reports a meeting that never happens") {
   REQUIRE_THROWS_AS(cuda_on_cpu::run_grid(1, 32, wait_for_nobody), std::logic_error);
 }
@@ -66,4 +85,14 @@ TEST_CASE("cuda_on_cpu rounds to bfloat16 and half, ties to even") {
   REQUIRE(__bfloat162float(__float2bfloat16_rn(1.01171875F)) == 1.015625F);
   REQUIRE(__half2float(__float2half_rn(1.00048828125F)) == 1.0F);
   REQUIRE(__half2float(__float2half_rn(1.00146484375F)) == 1.001953125F);
+  // As PTX has it: one NaN of each type, whatever the sign and payload (rounding would make 0 of 0xFFFFFFFF).
+  for (const uint32_t bits : {0x7FC00000U, 0xFFFFFFFFU, 0x7F800001U}) {
+    float nan;
+    std::memcpy(&nan, &bits, sizeof nan);
+    uint16_t half_bits;
+    const __half half = __float2half_rn(nan);
+    std::memcpy(&half_bits, &half, sizeof half_bits);
+    REQUIRE(half_bits == 0x7FFF);
+    REQUIRE(__float2bfloat16_rn(nan).bits == 0x7FFF);
+  }
 }
