@@ -84,7 +84,6 @@ OrderedInput order_input(const at::Tensor& x_MK, int64_t group_size, const Versi
 // Codes and x are read in vectors of up to 16 bytes.
 void cuda_product(const at::Tensor& x_MK, int64_t N, const cpu::ProductWeight& weight,
                   const AbsmaxView& absmax, at::Tensor& y) {
-  QSLAW_CHECK((weight.group_size & (weight.group_size - 1)) == 0);
   QSLAW_CHECK(reinterpret_cast<uintptr_t>(weight.codes) % 16 == 0);
   const bool is_aligned = reinterpret_cast<uintptr_t>(x_MK.const_data_ptr()) % 16 == 0;
   const at::Tensor dense = is_aligned ? x_MK.contiguous() : x_MK.clone(at::MemoryFormat::Contiguous);
@@ -116,7 +115,8 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& codes, const cpu::Prod
   const int64_t N = codes.size(0);
   QSLAW_CHECK(codes.is_contiguous() && has_kernels(x) && x.device() == codes.device());
   QSLAW_CHECK(x.dim() >= 1 && x.size(-1) == weight.columns);
-  QSLAW_CHECK(weight.group_size > 0 && weight.group_size % 32 == 0);
+  // Vectors of codes are whole groups, or a group is whole vectors.
+  QSLAW_CHECK(weight.group_size >= 32 && (weight.group_size & (weight.group_size - 1)) == 0);
   std::vector<int64_t> shape = x.sizes().vec();
   shape.back() = N;
   at::Tensor y = at::empty(shape, x.options());

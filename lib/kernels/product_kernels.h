@@ -19,10 +19,10 @@ namespace qslaw::cpu {
 /// Packed weights [N, K]. Uniform: value = (code - zero) * scale. Table codes: value = table[code] * scale.
 struct ProductWeight {
   const uint8_t* codes;
-  const float* scale;   // [N, K / G]
-  const int16_t* zero;  // [N, K / G]; null for table codes
-  const float* table;   // 2^bits values, bits at most 4; null for uniform codes
-  int64_t columns, group_size;
+  const float* scale;           // [N, K / G]
+  const int16_t* zero;          // [N, K / G]; null for table codes
+  const float* table;           // 2^bits values, bits at most 4; null for uniform codes
+  int64_t columns, group_size;  // a multiple of the group size; a power of two from 32 on
   int bits;
 };
 

@@ -1,5 +1,6 @@
 // Products of few tokens with packed weights: against sums in double precision of the exact weights, for
 // every instruction set.
+#include "core/error.h"
 #include "kernels/isa_case.h"
 #include "kernels/product_case.h"
 
@@ -81,6 +82,14 @@ TEST_CASE("packed products take activations of any shape") {
   REQUIRE(equal_bits(shaped.view({6, 5}), y));
   REQUIRE(equal_bits(packed_product(c.x[2], c.codes, c.grid, 4), y[2]));
   REQUIRE(equal_bits(packed_product(c.x.t().contiguous().t(), c.codes, c.grid, 4), y));
+}
+
+TEST_CASE("packed products refuse groups that are no power of two, which vectors of codes would cut") {
+  const at::Tensor x = at::ones({1, 192}), codes = at::zeros({3, 96}, at::kByte);
+  const GroupGrid grid{at::ones({3, 2}), at::zeros({3, 2}, at::kShort)};
+  REQUIRE_THROWS_AS(packed_product(x, codes, grid, 4), InternalError);
+  const AbsmaxCodes absmax = listed_absmax(at::ones({3, 2}));
+  REQUIRE_THROWS_AS(packed_table_product(x, codes, absmax, at::zeros({16}), 4), InternalError);
 }
 
 TEST_CASE("packed products are nearer to the exact ones than products of rounded weights") {
