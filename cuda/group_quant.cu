@@ -11,6 +11,8 @@ void enter_group_quant(CudaKernels& table) {
   table.fake_quantize = fake_quantize;
   table.gamma_gradient = gamma_gradient;
   table.dequantize_table = dequantize_table;
+  table.group_range = group_range;
+  table.group_grid = group_grid;
 }
 
 }  // namespace qslaw::device

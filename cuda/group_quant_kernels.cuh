@@ -12,11 +12,12 @@
 #include "elements.cuh"
 #include "kernels/cuda_abi.h"
 #include "kernels/quant_math.h"
+#include "reduce.cuh"
 
 namespace qslaw::device {
 
 inline constexpr int kOctet = 8;
-inline constexpr int kLanes = 16;  // partial sums of gamma's gradient, as in lib/kernels/group_quant_cpu.cpp
+inline constexpr int kMaxRangeLaneShift = 5;  // a group's range is found by at most a warp
 
 /// All octets of a matrix; `shift` is log2 of a group's octets.
 struct Octets {
@@ -67,6 +68,54 @@ __device__ __forceinline__ int code_of(CodeWord<kBits> word, int i) {
   return static_cast<int>((word >> (i * kBits)) & ((1U << kBits) - 1U));
 }
 
+// 2^lane_shift neighboring threads per group, each with every 2^lane_shift-th octet of it. Bytes moved per
+// weight: sizeof(Source) read; per group 8 written.
+template <typename Source>
+__global__ void group_range_kernel(const Source* weight, Octets octets, int lane_shift, float* high,
+                                   float* low) {
+  const int64_t group = global_thread() >> lane_shift;
+  const int lanes = 1 << lane_shift, lane = static_cast<int>(threadIdx.x) & (lanes - 1);
+  const bool active = group < octets.count >> octets.shift;  // idle threads still take part in the shuffles
+  float largest = -INFINITY, smallest = INFINITY;
+  if (active) {
+    const int64_t begin = group << octets.shift, end = (group + 1) << octets.shift;
+    for (int64_t octet = begin + lane; octet < end; octet += lanes) {
+      const Values<Source, kOctet> w = load<kOctet>(weight, octet);
+      QSLAW_UNROLL
+      for (int i = 0; i < kOctet; ++i) {
+        largest = Larger{}(largest, widen(w.values[i]));
+        smallest = Smaller{}(smallest, widen(w.values[i]));
+      }
+    }
+  }
+  for (int width = lanes / 2; width > 0; width /= 2) {
+    largest = Larger{}(largest, __shfl_xor_sync(0xFFFFFFFFU, largest, width, lanes));
+    smallest = Smaller{}(smallest, __shfl_xor_sync(0xFFFFFFFFU, smallest, width, lanes));
+  }
+  if (!active || lane > 0) return;
+  high[group] = positive_zero(largest);
+  low[group] = positive_zero(smallest);
+}
+
+// One thread per group. Bytes moved per group: 8 read, 6 written. (A template, so that several files may hold
+// it.)
+template <typename T>
+__global__ void group_grid_kernel(const T* high, const T* low, int64_t count, float top, T* scale,
+                                  int16_t* zero) {
+  const int64_t i = global_thread();
+  if (i >= count) return;
+  const float step = group_scale(low[i], high[i], top);
+  scale[i] = step;
+  zero[i] = static_cast<int16_t>(group_zero(low[i], step));
+}
+
+// Kernels that quantize divide each weight, as the CPU does: some nine instructions. By an H100's 2 * 10^13
+// instructions and 3 * 10^12 bytes a second (nothing was measured), 27 per weight fit beside the bytes of
+// fake_quantize_kernel and 40 beside gamma_gradient_kernel's, which so wait for memory; the 17 of
+// quantize_packed_kernel may be too few, but it runs once per model. The same bits from a reciprocal take
+// two corrections by fused multiply-adds, bounds outside of which they are wrong, and the division for those:
+// too little is saved.
+
 // One thread per octet. Bytes moved per weight: sizeof(Source) read, bits/8 written; per group 10 read (6
 // without gamma).
 template <typename Source, int kBits>
@@ -115,27 +164,38 @@ __global__ void fake_quantize_kernel(const Source* weight, CudaGrid grid, Octets
   store(out, octet, target);
 }
 
-// Half a warp per group: lane l adds the weights l, l + 16, l + 32, ... in order and the lanes are added by
-// halves, the order of the CPU's sum. Bytes moved per weight: sizeof(Source) + 4 read; per group 10 read, 4
-// written.
+// Two threads per group: the even octets and the odd ones. Each so holds eight of the CPU's 16 partial sums
+// and adds to them in the CPU's order; they are then joined by halves, as there. Bytes moved per weight:
+// sizeof(Source) + 4 read; per group 10 read, 4 written.
 template <typename Source>
 __global__ void gamma_gradient_kernel(const Source* weight, CudaGrid grid, const float* gradient,
-                                      int64_t groups, int64_t group_size, float top, float* out) {
-  const int64_t index = global_thread() / kLanes;
-  const int lane = static_cast<int>(threadIdx.x) % kLanes;
-  const bool active = index < groups;  // the last block's idle threads still take part in the shuffles
+                                      Octets octets, float top, float* out) {
+  const int64_t index = global_thread() / 2;
+  const int odd = static_cast<int>(threadIdx.x) % 2;
+  const bool active = index < octets.count >> octets.shift;  // idle threads still take part in the shuffles
   const Group group = active ? read_group(grid, index) : Group{1.0F, 1.0F, 0.0F, 1.0F};
-  float sum = 0.0F;
+  float sums[kOctet] = {};
   if (active) {
-    const int64_t begin = index * group_size + lane;
-    for (int64_t i = begin; i < (index + 1) * group_size; i += kLanes) {
-      const float w = widen(weight[i]);
-      sum += gamma_term(w, grid_position(w, group.step, group.zero), top, gradient[i]);
+    for (int64_t octet = (index << octets.shift) + odd; octet < (index + 1) << octets.shift; octet += 2) {
+      const Values<Source, kOctet> w = load<kOctet>(weight, octet);
+      const Values<float, kOctet> d = load<kOctet>(gradient, octet);
+      QSLAW_UNROLL
+      for (int i = 0; i < kOctet; ++i) {
+        const float value = widen(w.values[i]);
+        sums[i] += gamma_term(value, grid_position(value, group.step, group.zero), top, d.values[i]);
+      }
     }
   }
-  for (int width = kLanes / 2; width > 0; width /= 2)
-    sum += __shfl_down_sync(0xFFFFFFFFU, sum, width, kLanes);
-  if (active && lane == 0) out[index] = -sum / (group.gamma * group.gamma);
+  QSLAW_UNROLL
+  for (int i = 0; i < kOctet; ++i)
+    sums[i] += __shfl_xor_sync(0xFFFFFFFFU, sums[i], 1);
+  QSLAW_UNROLL
+  for (int width = kOctet / 2; width > 0; width /= 2) {
+    QSLAW_UNROLL
+    for (int i = 0; i < width; ++i)
+      sums[i] += sums[i + width];
+  }
+  if (active && odd == 0) out[index] = -sums[0] / (group.gamma * group.gamma);
 }
 
 // One thread per octet, the table in shared memory. Bytes moved per weight: bits/8 read, sizeof(Target)
@@ -144,7 +204,7 @@ __global__ void gamma_gradient_kernel(const Source* weight, CudaGrid grid, const
 template <int kBits, typename Target>
 __global__ void dequantize_table_kernel(const uint8_t* codes, AbsmaxView absmax, const float* table,
                                         Octets octets, Target* out) {
-  __shared__ float levels[1 << kBits];
+  QSLAW_SHARED(float, levels, [1 << kBits]);
   for (int i = static_cast<int>(threadIdx.x); i < 1 << kBits; i += static_cast<int>(blockDim.x))
     levels[i] = table[i];
   __syncthreads();

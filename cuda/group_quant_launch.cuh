@@ -1,5 +1,7 @@
 // Group-wise quantization's entries in CudaKernels: each picks an instance and a grid.
 #pragma once
+#include <algorithm>
+
 #include "dispatch.cuh"
 #include "group_quant_kernels.cuh"
 
@@ -14,6 +16,24 @@ inline Octets octets_of(const CudaShape& shape) {
 
 inline float top_of(const CudaShape& shape) {
   return static_cast<float>((1 << shape.bits) - 1);
+}
+
+inline const char* group_range(CudaInput weight, CudaShape shape, float* high, float* low, void* stream) {
+  const Octets octets = octets_of(shape);
+  const int lane_shift = std::min(octets.shift, kMaxRangeLaneShift);
+  const int64_t groups = octets.count >> octets.shift;
+  return with_type(weight, [&](auto* w) {
+    using Source = ElementOf<decltype(w)>;
+    return launch(group_range_kernel<Source>, blocks_for(groups << lane_shift), kThreads, stream, w, octets,
+                  lane_shift, high, low);
+  });
+}
+
+inline const char* group_grid(const float* high, const float* low, int64_t count, int32_t bits, float* scale,
+                              int16_t* zero, void* stream) {
+  const auto top = static_cast<float>((1 << bits) - 1);
+  return launch(group_grid_kernel<float>, blocks_for(count), kThreads, stream, high, low, count, top, scale,
+                zero);
 }
 
 inline const char* quantize_packed(CudaInput weight, CudaGrid grid, CudaShape shape, uint8_t* codes,
@@ -55,11 +75,12 @@ inline const char* fake_quantize(CudaInput weight, CudaGrid grid, CudaShape shap
 
 inline const char* gamma_gradient(CudaInput weight, CudaGrid grid, const float* gradient, CudaShape shape,
                                   float* out, void* stream) {
-  const int64_t groups = shape.rows * (shape.columns / shape.group_size);
+  const Octets octets = octets_of(shape);
+  const int64_t groups = octets.count >> octets.shift;
   return with_type(weight, [&](auto* w) {
     using Source = ElementOf<decltype(w)>;
-    return launch(gamma_gradient_kernel<Source>, blocks_for(groups * kLanes), kThreads, stream, w, grid,
-                  gradient, groups, shape.group_size, top_of(shape), out);
+    return launch(gamma_gradient_kernel<Source>, blocks_for(2 * groups), kThreads, stream, w, grid, gradient,
+                  octets, top_of(shape), out);
   });
 }
 

@@ -24,7 +24,8 @@ struct ActivationGrid {
   at::Tensor scale, zero;
 };
 
-/// Raw minimum and maximum, no union with 0. x: float32, bfloat16 or float16 [M, K], M and K at least 1.
+/// Raw minimum and maximum, no union with 0; what is not a number is passed over. x: float32, bfloat16 or
+/// float16 [M, K], M and K at least 1.
 ActivationRange activation_range(const at::Tensor& x_MK, ActivationAxis axis);
 
 /// A range without width gives finite constants that restore its one value.

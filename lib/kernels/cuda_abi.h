@@ -1,6 +1,7 @@
 // What libqslaw_cuda.so offers: one C symbol, a table of function pointers over plain types, so that device
 // code sees no LibTorch header and libqslaw links no CUDA library. Pointers are to memory of the current
-// device; those of weights and codes are aligned to 16 bytes, and so is x of packed_product.
+// device; those of weights and of gamma's incoming gradient are aligned to 16 bytes, and so are codes and x
+// of packed_product; other codes to the bytes of eight of them (3 bits: any).
 #pragma once
 #include <cstdint>
 
@@ -12,7 +13,7 @@
 namespace qslaw {
 
 /// Raised with every change of CudaKernels or of a type in it; a library of another version is refused.
-inline constexpr int32_t kCudaKernelsVersion = 3;
+inline constexpr int32_t kCudaKernelsVersion = 4;
 
 /// Weights to read, row-major.
 struct CudaInput {
@@ -127,6 +128,12 @@ struct CudaKernels {
   /// n values and their moments in place; maxima: one per kMomentBlock values.
   const char* (*adamw_int8)(float* parameter, const float* gradient, int64_t n, AdamWStep step, int8_t* first,
                             float* first_maximum, uint8_t* second, float* second_maximum, void* stream);
+
+  /// Ranges of groups, [rows, columns / group_size] each (shape's bits do not count), and grids of `count`
+  /// ranges.
+  const char* (*group_range)(CudaInput weight, CudaShape shape, float* high, float* low, void* stream);
+  const char* (*group_grid)(const float* high, const float* low, int64_t count, int32_t bits, float* scale,
+                            int16_t* zero, void* stream);
 };
 
 }  // namespace qslaw

@@ -2,15 +2,20 @@
 
 #include <ATen/ATen.h>
 
+#include <vector>
+
 #include "core/error.h"
 #include "kernels/cuda_call.h"
 
 namespace qslaw {
 namespace {
 
-const uint8_t* packed_codes(const at::Tensor& codes) {
+// Codes are read eight at a time, `bits` bytes, so that rows may begin at any of these: a row of few columns
+// is shorter than 16 bytes.
+const uint8_t* packed_codes(const at::Tensor& codes, int bits) {
   check_cuda_operand(codes, at::kByte, codes);
-  check_cuda_alignment(codes);
+  const auto address = reinterpret_cast<uintptr_t>(codes.const_data_ptr());
+  QSLAW_CHECK(bits == 3 || address % static_cast<uintptr_t>(bits) == 0);
   return codes.const_data_ptr<uint8_t>();
 }
 
@@ -25,8 +30,8 @@ CudaOutput output(at::Tensor& weight_NK, const at::Tensor& beside) {
   return cuda_output(weight_NK);
 }
 
-// Shape of N x K weights, `groups` of a row.
-CudaShape shape_of(int64_t N, int64_t K, int64_t groups, int bits) {
+// Shape of N x K weights, `groups` of a row. Where there are no codes, bits is as good as any.
+CudaShape shape_of(int64_t N, int64_t K, int64_t groups, int bits = 8) {
   QSLAW_CHECK(bits == 2 || bits == 3 || bits == 4 || bits == 8);
   QSLAW_CHECK(groups > 0);
   const int64_t G = K / groups;
@@ -54,6 +59,34 @@ CudaGrid grid_of(const GroupGrid& grid, const at::Tensor& gamma, const at::Tenso
 
 }  // namespace
 
+GroupRange cuda_group_range(const at::Tensor& weight_NK, int64_t group_size) {
+  QSLAW_CHECK(group_size > 0);
+  const CudaShape shape = shape_of(weight_NK.size(0), weight_NK.size(1), weight_NK.size(1) / group_size);
+  const CudaInput weight = input(weight_NK);
+  const auto options = weight_NK.options().dtype(at::kFloat);
+  const std::vector<int64_t> sizes = {shape.rows, shape.columns / group_size};
+  GroupRange range{at::empty(sizes, options), at::empty(sizes, options)};
+  cuda_call(weight_NK, "group_range", [&](const CudaKernels& kernels, void* stream) {
+    return kernels.group_range(weight, shape, range.high.data_ptr<float>(), range.low.data_ptr<float>(),
+                               stream);
+  });
+  return range;
+}
+
+GroupGrid cuda_grid_from_range(const GroupRange& range, int bits) {
+  check_cuda_operand(range.high, at::kFloat, range.high);
+  check_cuda_operand(range.low, at::kFloat, range.high);
+  const auto options = range.high.options();
+  GroupGrid grid{at::empty(range.high.sizes(), options),
+                 at::empty(range.high.sizes(), options.dtype(at::kShort))};
+  cuda_call(range.high, "group_grid", [&](const CudaKernels& kernels, void* stream) {
+    return kernels.group_grid(range.high.const_data_ptr<float>(), range.low.const_data_ptr<float>(),
+                              range.high.numel(), bits, grid.scale.data_ptr<float>(),
+                              grid.zero.data_ptr<int16_t>(), stream);
+  });
+  return grid;
+}
+
 at::Tensor cuda_quantize_packed(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
                                 int bits) {
   const CudaShape shape = shape_of(weight_NK.size(0), weight_NK.size(1), grid.scale, bits);
@@ -68,7 +101,7 @@ at::Tensor cuda_quantize_packed(const at::Tensor& weight_NK, const GroupGrid& gr
 
 void cuda_dequantize_packed(const at::Tensor& codes, const GroupGrid& grid, int bits, at::Tensor& out) {
   const CudaShape shape = shape_of(out.size(0), out.size(1), grid.scale, bits);
-  const uint8_t* packed = packed_codes(codes);
+  const uint8_t* packed = packed_codes(codes, bits);
   const CudaGrid groups = grid_of(grid, {}, codes);
   const CudaOutput result = output(out, codes);
   cuda_call(codes, "dequantize_packed", [&](const CudaKernels& kernels, void* stream) {
@@ -93,6 +126,7 @@ at::Tensor cuda_gamma_gradient(const at::Tensor& weight_NK, const GroupGrid& gri
   const CudaInput weight = input(weight_NK);
   const CudaGrid groups = grid_of(grid, gamma, weight_NK);
   check_cuda_operand(gradient_NK, at::kFloat, weight_NK);
+  check_cuda_alignment(gradient_NK);
   QSLAW_CHECK(gamma.defined() && gradient_NK.sizes() == weight_NK.sizes());
   at::Tensor out = at::empty_like(grid.scale);
   cuda_call(weight_NK, "gamma_gradient", [&](const CudaKernels& kernels, void* stream) {
@@ -105,7 +139,7 @@ at::Tensor cuda_gamma_gradient(const at::Tensor& weight_NK, const GroupGrid& gri
 void cuda_dequantize_table(const at::Tensor& codes, const AbsmaxView& absmax, int64_t groups,
                            const at::Tensor& table, int bits, at::Tensor& out) {
   const CudaShape shape = shape_of(out.size(0), out.size(1), groups, bits);
-  const uint8_t* packed = packed_codes(codes);
+  const uint8_t* packed = packed_codes(codes, bits);
   check_cuda_operand(table, at::kFloat, codes);
   QSLAW_CHECK(table.numel() == int64_t{1} << bits);
   const CudaOutput result = output(out, codes);

@@ -4,6 +4,9 @@
 
 namespace qslaw {
 
+GroupRange cuda_group_range(const at::Tensor& weight_NK, int64_t group_size);
+/// Of contiguous ranges.
+GroupGrid cuda_grid_from_range(const GroupRange& range, int bits);
 at::Tensor cuda_quantize_packed(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
                                 int bits);
 /// Into `out`, contiguous [N, K] of its own dtype; the same for those below.

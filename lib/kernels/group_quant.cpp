@@ -18,6 +18,7 @@ namespace qslaw {
 namespace {
 
 constexpr int64_t kBlockElements = 1 << 14, kMinGroup = 32;
+constexpr int64_t kRangesPerTask = 1 << 12;  // some ten microseconds
 
 // Calls fn(first group, count) over blocks of consecutive groups, over several threads. Rows follow each
 // other without gaps in every operand, so a block may reach over several.
@@ -87,11 +88,8 @@ void check_group_shape(const std::string& name, int64_t columns, int bits, int64
 
 GroupRange group_range(const at::Tensor& weight_NK, int64_t group_size) {
   const int64_t N = weight_NK.size(0), groups = weight_NK.size(1) / group_size, G = group_size;
-  if (weight_NK.is_cuda()) {
-    const at::Tensor grouped = weight_NK.view({N, groups, group_size});
-    return {grouped.amax(-1).to(at::kFloat), grouped.amin(-1).to(at::kFloat)};
-  }
   QSLAW_CHECK(weight_NK.is_contiguous() && groups * G == weight_NK.size(1));
+  if (weight_NK.is_cuda()) return cuda_group_range(weight_NK, group_size);
   GroupRange range{at::empty({N, groups}, at::kFloat), at::empty({N, groups}, at::kFloat)};
   float* high = range.high.data_ptr<float>();
   float* low = range.low.data_ptr<float>();
@@ -104,18 +102,18 @@ GroupRange group_range(const at::Tensor& weight_NK, int64_t group_size) {
 }
 
 GroupGrid grid_from_range(const GroupRange& range, int bits) {
-  const at::Tensor high = range.high.cpu().contiguous(), low = range.low.cpu().contiguous();
-  GroupGrid grid{at::empty_like(high), at::empty(high.sizes(), at::kShort)};
+  const at::Tensor high = range.high.contiguous(), low = range.low.contiguous();
+  QSLAW_CHECK(high.sizes() == low.sizes() && high.device() == low.device());
+  if (high.is_cuda()) return cuda_grid_from_range({high, low}, bits);
+  GroupGrid grid{at::empty(high.sizes(), at::kFloat), at::empty(high.sizes(), at::kShort)};
   const float* high_data = high.const_data_ptr<float>();
   const float* low_data = low.const_data_ptr<float>();
   float* scale = grid.scale.data_ptr<float>();
   int16_t* zero = grid.zero.data_ptr<int16_t>();
-  const auto top = static_cast<float>((1 << bits) - 1);
-  for (int64_t i = 0; i < high.numel(); ++i) {
-    scale[i] = group_scale(low_data[i], high_data[i], top);
-    zero[i] = static_cast<int16_t>(group_zero(low_data[i], scale[i]));
-  }
-  return {grid.scale.to(range.high.device()), grid.zero.to(range.high.device())};
+  parallel_for(0, high.numel(), kRangesPerTask, [&](int64_t begin, int64_t end) {
+    cpu::range_grids(high_data + begin, low_data + begin, end - begin, bits, scale + begin, zero + begin);
+  });
+  return grid;
 }
 
 at::Tensor quantize_packed(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,

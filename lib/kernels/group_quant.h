@@ -1,7 +1,7 @@
 // Group-wise quantization of weights: contracts and dispatch by device. Groups are G consecutive input
 // columns of a row. Letters: N rows (outputs), K columns (inputs), G group size. bits is 2, 3, 4 or 8; K is a
-// multiple of G, G of 32. Packed codes: row-major; a row is a little-endian bit stream, code k in bits [k *
-// bits, (k + 1) * bits).
+// multiple of G, G a power of two from 32 on. Packed codes: row-major; a row is a little-endian bit stream,
+// code k in bits [k * bits, (k + 1) * bits).
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -20,14 +20,17 @@ struct GroupGrid {
 /// UserError unless bits, group size and shape are supported; `name` says which weight.
 void check_group_shape(const std::string& name, int64_t columns, int bits, int64_t group_size);
 
-/// Largest and smallest weight of every group, float32 [N, K/G].
+/// Largest and smallest weight of every group, float32 [N, K/G]. Zeros are positive. What is not a number is
+/// passed over: a group of nothing else reaches from infinity down to -infinity, whose grid is the smallest
+/// scale there is. (Whoever quantizes a checkpoint refuses NaN and infinity: quantize_each.)
 struct GroupRange {
   at::Tensor high;
   at::Tensor low;
 };
 GroupRange group_range(const at::Tensor& weight_NK, int64_t group_size);
 
-/// Grid of (clipped) ranges: scale and zero as OmniQuant defines them (quant_math.h).
+/// Grid of (clipped) ranges, both float32 of one shape: scale and zero as OmniQuant defines them
+/// (quant_math.h).
 GroupGrid grid_from_range(const GroupRange& range, int bits);
 
 /// Packed codes, uint8 [N, K * bits / 8]. gamma: float32 [N, K/G], or undefined for 1.

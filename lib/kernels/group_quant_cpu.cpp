@@ -1,17 +1,29 @@
 #include "kernels/group_quant_cpu.h"
 
+#include <limits>
+
 #include "kernels/quant_math.h"
 
 namespace qslaw::cpu {
 
 void group_extremes(const float* w, int64_t n, float& high, float& low) {
-  float largest = w[0], smallest = w[0];
-  for (int64_t i = 1; i < n; ++i) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  float largest = -kInfinity, smallest = kInfinity;
+  for (int64_t i = 0; i < n; ++i) {
     largest = w[i] > largest ? w[i] : largest;
     smallest = w[i] < smallest ? w[i] : smallest;
   }
-  high = largest;
-  low = smallest;
+  high = positive_zero(largest);
+  low = positive_zero(smallest);
+}
+
+void range_grids(const float* high, const float* low, int64_t n, int bits, float* scale, int16_t* zero) {
+  const auto top = static_cast<float>((1 << bits) - 1);
+  for (int64_t i = 0; i < n; ++i) {
+    const float step = group_scale(low[i], high[i], top);
+    scale[i] = step;
+    zero[i] = static_cast<int16_t>(group_zero(low[i], step));
+  }
 }
 
 void group_codes(const float* w, int64_t n, const Group& group, uint8_t* codes) {

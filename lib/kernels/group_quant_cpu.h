@@ -10,7 +10,10 @@ struct Group {
   float scale, step, zero, gamma, top;
 };
 
+/// As group_range has it: zeros positive, NaN passed over.
 void group_extremes(const float* w, int64_t n, float& high, float& low);
+/// Scale and zero of n ranges.
+void range_grids(const float* high, const float* low, int64_t n, int bits, float* scale, int16_t* zero);
 void group_codes(const float* w, int64_t n, const Group& group, uint8_t* codes);
 void group_fake_quantize(const float* w, int64_t n, const Group& group, float* out);
 void group_dequantize(const uint8_t* codes, int64_t n, const Group& group, float* out);

@@ -22,6 +22,11 @@ QSLAW_HOST_DEVICE float clamp_float(float value, float low, float high) {
   return value < low ? low : (value > high ? high : value);
 }
 
+/// -0 as 0, all else as it is: which of equal zeros comes first depends on the order of a comparison.
+QSLAW_HOST_DEVICE float positive_zero(float value) {
+  return value + 0.0F;
+}
+
 /// Step of a group whose (clipped) range is [low, high]; top is 2^bits - 1.
 QSLAW_HOST_DEVICE float group_scale(float low, float high, float top) {
   return clamp_float((high - low) / top, kMinScale, kMaxScale);

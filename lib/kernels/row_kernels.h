@@ -41,7 +41,8 @@ struct RowKernels {
   /// Codes to weights of type `type`.
   void (*dequantize)(const uint8_t* codes, const RowGroups& groups, Element type, void* out);
   void (*look_up)(const uint8_t* codes, const RowLevels& levels, Element type, void* out);
-  /// Weights of type `type` to packed codes; to weights on the grid; to largest and smallest of each group.
+  /// Weights of type `type` to packed codes; to weights on the grid; to largest and smallest of each group
+  /// (zeros positive, NaN passed over).
   void (*quantize)(const void* w, Element type, const RowGroups& groups, uint8_t* codes);
   void (*fake_quantize)(const void* w, Element type, const RowGroups& groups, Element out_type, void* out);
   void (*range)(const void* w, Element type, int64_t groups, int64_t size, float* high, float* low);

@@ -165,14 +165,14 @@ void fake_quantize(const void* w, Element type, const RowGroups& groups, Element
 template <Element kIn>
 void range_row(const void* w, int64_t groups, int64_t size, float* high, float* low) {
   for (int64_t g = 0; g < groups; ++g) {
-    Floats largest = load<kIn>(w, g * size), smallest = largest;
-    for (int64_t k = g * size + kLanes; k < (g + 1) * size; k += kLanes) {
-      const Floats value = load<kIn>(w, k);
+    Floats largest = broadcast(-__builtin_inff()), smallest = broadcast(__builtin_inff());
+    for (int64_t k = g * size; k < (g + 1) * size; k += kLanes) {
+      const Floats value = load<kIn>(w, k);  // NaN gives way to what was there
       largest = larger(value, largest);
       smallest = smaller(value, smallest);
     }
-    high[g] = fold_larger(largest);
-    low[g] = fold_smaller(smallest);
+    high[g] = fold_larger(largest) + 0.0F;
+    low[g] = fold_smaller(smallest) + 0.0F;
   }
 }
 

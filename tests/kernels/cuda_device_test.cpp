@@ -43,7 +43,11 @@ TEST_CASE("a GPU's results equal the CPU's bit for bit", "[gpu]") {
     const GroupGrid grid = on_gpu(c.grid);
     const at::ScalarType dtype = c.weight_NK.scalar_type();
     const at::Tensor codes = quantize_packed(c.weight_NK, c.grid, c.gamma, c.bits);
-    const GroupGrid gpu_grid = grid_from_range(group_range(weight, c.group_size), c.bits);
+    const GroupRange range = group_range(c.weight_NK, c.group_size),
+                     gpu_range = group_range(weight, c.group_size);
+    REQUIRE(equal_bits(gpu_range.high.cpu(), range.high));
+    REQUIRE(equal_bits(gpu_range.low.cpu(), range.low));
+    const GroupGrid gpu_grid = grid_from_range(gpu_range, c.bits);
     REQUIRE(equal_bits(gpu_grid.scale.cpu(), c.grid.scale));
     REQUIRE(equal_bits(gpu_grid.zero.cpu(), c.grid.zero));
     REQUIRE(equal_bits(quantize_packed(weight, grid, gamma, c.bits).cpu(), codes));
@@ -59,4 +63,15 @@ TEST_CASE("a GPU's results equal the CPU's bit for bit", "[gpu]") {
             .cpu(),
         dequantize_table(codes, c.absmax, table, c.bits, dtype)));
   });
+}
+
+TEST_CASE("a GPU dequantizes rows that begin at any eight codes", "[gpu]") {
+  if (!has_gpu()) return;
+  for (const int bits : {2, 3, 4, 8}) {  // rows of 8, 12, 16 and 32 bytes
+    const QuantCase c = make_case(7, 32, 32, bits, at::kFloat);
+    const at::Tensor codes = quantize_packed(c.weight_NK, c.grid, {}, bits);
+    at::Tensor out = at::empty({4, 32}, at::TensorOptions().device(at::kCUDA).dtype(at::kBFloat16));
+    dequantize_packed_into(codes.to(at::kCUDA), on_gpu(c.grid), bits, 3, 7, out);
+    REQUIRE(equal_bits(out.cpu(), dequantize_packed(codes, c.grid, bits, at::kBFloat16).narrow(0, 3, 4)));
+  }
 }

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "device_launch.h"
 #include "kernels/group_quant.h"
@@ -24,7 +25,47 @@ CudaShape shape_of(const QuantCase& c) {
   return {c.weight_NK.size(0), c.weight_NK.size(1), c.group_size, c.bits};
 }
 
+void require_equal_grids(const at::Tensor& weight_NK, int64_t G, int bits) {
+  const int64_t N = weight_NK.size(0), K = weight_NK.size(1), groups = N * (K / G);
+  const GroupRange expected = group_range(weight_NK, G);
+  GroupRange range{at::full_like(expected.high, 7), at::full_like(expected.low, 7)};
+  float* high = range.high.data_ptr<float>();
+  float* low = range.low.data_ptr<float>();
+  REQUIRE(device::group_range(device_input(weight_NK), {N, K, G, bits}, high, low, nullptr) == nullptr);
+  REQUIRE(equal_bits(range.high, expected.high));
+  REQUIRE(equal_bits(range.low, expected.low));
+  const GroupGrid expected_grid = grid_from_range(expected, bits);
+  GroupGrid grid{at::full_like(expected_grid.scale, 7), at::full_like(expected_grid.zero, 7)};
+  REQUIRE(device::group_grid(high, low, groups, bits, grid.scale.data_ptr<float>(),
+                             grid.zero.data_ptr<int16_t>(), nullptr) == nullptr);
+  REQUIRE(equal_bits(grid.scale, expected_grid.scale));
+  REQUIRE(equal_bits(grid.zero, expected_grid.zero));
+}
+
 }  // namespace
+
+TEST_CASE("device ranges and grids of groups equal the CPU's") {
+  for_each_case([](const QuantCase& c) { require_equal_grids(c.weight_NK, c.group_size, c.bits); });
+  // Groups longer than a warp's 256 weights, blocks of threads that are not full, no group.
+  for (const int64_t G : {32, 256, 1024}) {
+    for (const int64_t N : {0, 1, 37}) {
+      for (const at::ScalarType dtype : kTypes) {
+        INFO("group " << G << ", rows " << N << ", " << toString(dtype));
+        require_equal_grids(at::randn({N, 3 * G}).to(dtype), G, 3);
+      }
+    }
+  }
+}
+
+TEST_CASE("device ranges pass over NaN and know zeros of one sign, as the CPU's") {
+  at::Tensor weight = at::randn({4, 64});
+  weight[0][0] = NAN, weight[0][31] = NAN, weight[0][45] = NAN;
+  weight[1].narrow(0, 0, 32).fill_(NAN);
+  weight[2].fill_(-0.0), weight[2][7] = 0.0;
+  weight[3][0] = INFINITY, weight[3][33] = -INFINITY;
+  for (const at::ScalarType dtype : kTypes)
+    require_equal_grids(weight.to(dtype), 32, 4);
+}
 
 TEST_CASE("device quantize_packed equals the CPU's") {
   for_each_case([](const QuantCase& c) {
@@ -102,6 +143,20 @@ TEST_CASE("device dequantize_table of rows that begin within a block of 256 absm
                                        {count, 11 * G, G, 4}, device_output(out), nullptr) == nullptr);
       REQUIRE(equal_bits(out, expected.narrow(0, begin, count)));
     }
+  }
+}
+
+TEST_CASE("device dequantize_packed takes rows that begin at any eight codes") {
+  for (const int bits : {2, 3, 4, 8}) {  // rows of 8, 12, 16 and 32 bytes
+    const QuantCase c = make_case(7, 32, 32, bits, at::kFloat);
+    const at::Tensor codes = quantize_packed(c.weight_NK, c.grid, {}, bits);
+    const at::Tensor expected = dequantize_packed(codes, c.grid, bits, at::kBFloat16);
+    at::Tensor out = at::full({4, 32}, 7.0F).to(at::kBFloat16);
+    const CudaGrid grid{c.grid.scale.const_data_ptr<float>() + 3, c.grid.zero.const_data_ptr<int16_t>() + 3,
+                        nullptr};
+    REQUIRE(device::dequantize_packed(codes.const_data_ptr<uint8_t>() + 3 * codes.size(1), grid,
+                                      {4, 32, 32, bits}, device_output(out), nullptr) == nullptr);
+    REQUIRE(equal_bits(out, expected.narrow(0, 3, 4)));
   }
 }
 

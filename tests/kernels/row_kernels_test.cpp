@@ -65,6 +65,36 @@ TEST_CASE("every instruction set gives the bits of the plain kernels") {
   });
 }
 
+TEST_CASE("ranges pass over NaN, and their zeros are positive, on every instruction set") {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  at::Tensor weight = at::randn({4, 64});
+  for (const int64_t k : {0, 1, 17, 31, 40})
+    weight[0][k] = NAN;
+  weight[1].narrow(0, 32, 32).fill_(NAN);
+  weight[2].fill_(-0.0), weight[2][20] = 0.0;
+  for (const at::ScalarType dtype : kTypes) {
+    const at::Tensor grouped = weight.to(dtype).to(at::kFloat).view({4, 2, 32});
+    const at::Tensor high = grouped.nan_to_num(-kInfinity).amax(-1) + 0.0,
+                     low = grouped.nan_to_num(kInfinity).amin(-1) + 0.0;
+    for_each_isa([&] {
+      const GroupRange range = group_range(weight.to(dtype), 32);
+      REQUIRE(equal_bits(range.high, high));
+      REQUIRE(equal_bits(range.low, low));
+    });
+  }
+}
+
+TEST_CASE("grids of many ranges equal LibTorch's operations on any number of threads") {
+  const at::Tensor low = at::randn({67, 256}) - 1.0, high = low + at::rand({67, 256}) * 3.0;
+  const at::Tensor scale = at::clamp((high - low) / 15, 1e-5, 1e4);
+  for (const int threads : {1, 3}) {
+    const Threads scope(threads);
+    const GroupGrid grid = grid_from_range({high, low}, 4);
+    REQUIRE(at::equal(grid.scale, scale));
+    REQUIRE(at::equal(grid.zero.to(at::kFloat), at::round(at::clamp(-low / scale, -1e4, 1e4))));
+  }
+}
+
 TEST_CASE("group kernels give the same bits on one thread and on several") {
   for (const int bits : {3, 8}) {
     const QuantCase c = make_case(301, 384, 32, bits, at::kBFloat16);
