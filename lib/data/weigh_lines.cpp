@@ -3,11 +3,11 @@
 #include "core/clones.h"
 
 namespace qslaw {
+namespace {
 
 // Blocks whose sums fit into the registers of AVX2; the compiler makes vectors of the inner loops.
-QSLAW_CLONES void weigh_lines(const uint8_t* __restrict lines, size_t stride,
-                              const int32_t* __restrict weights, size_t count, size_t bytes,
-                              uint8_t* __restrict out) {
+QSLAW_INLINE void weigh(const uint8_t* __restrict lines, size_t stride, const int32_t* __restrict weights,
+                        size_t count, size_t bytes, uint8_t* __restrict out) {
   for (size_t block = 0; block < bytes; block += kLineMultiple) {
     int32_t sums[kLineMultiple];
     for (size_t i = 0; i < kLineMultiple; ++i)
@@ -24,5 +24,12 @@ QSLAW_CLONES void weigh_lines(const uint8_t* __restrict lines, size_t stride,
     }
   }
 }
+
+}  // namespace
+
+QSLAW_COPIES(void, weigh_lines,
+             (const uint8_t* lines, size_t stride, const int32_t* weights, size_t count, size_t bytes,
+              uint8_t* out),
+             weigh, (lines, stride, weights, count, bytes, out))
 
 }  // namespace qslaw

@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "kernels/activation_math.h"
-#include "kernels/cpu_isa.h"
+#include "core/cpu_isa.h"
 #include "kernels/cuda_call.h"
 #include "kernels/elements.h"
 #include "kernels/parallel.h"

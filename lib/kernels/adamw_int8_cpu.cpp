@@ -5,10 +5,11 @@
 #include "kernels/float_rows.h"
 
 namespace qslaw::cpu {
+namespace {
 
-QSLAW_CLONES void adamw_int8_block(float* __restrict parameter, const float* __restrict gradient, int64_t n,
-                                   uint32_t begin, const AdamWStep& step, int8_t* __restrict first,
-                                   float& first_maximum, uint8_t* __restrict second, float& second_maximum) {
+QSLAW_INLINE void update_block(float* __restrict parameter, const float* __restrict gradient, int64_t n,
+                               uint32_t begin, const AdamWStep& step, int8_t* __restrict first,
+                               float& first_maximum, uint8_t* __restrict second, float& second_maximum) {
   if (n < 1 || n > kMomentBlock) return;
   const AdamWStep s = step;
   const float old_first = first_maximum, old_second = second_maximum;
@@ -30,5 +31,13 @@ QSLAW_CLONES void adamw_int8_block(float* __restrict parameter, const float* __r
     second[i] = static_cast<uint8_t>(static_cast<int32_t>(code));
   }
 }
+
+}  // namespace
+
+QSLAW_COPIES(void, adamw_int8_block,
+             (float* parameter, const float* gradient, int64_t n, uint32_t begin, const AdamWStep& step,
+              int8_t* first, float& first_maximum, uint8_t* second, float& second_maximum),
+             update_block,
+             (parameter, gradient, n, begin, step, first, first_maximum, second, second_maximum))
 
 }  // namespace qslaw::cpu

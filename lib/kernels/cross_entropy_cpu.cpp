@@ -34,16 +34,12 @@ QSLAW_INLINE void scaled(const T* x, int64_t n, float scale, T* out) {
 }  // namespace
 
 #define QSLAW_ROWS(T)                                                                                       \
-  QSLAW_CLONES float token_loss(const T* logits, int64_t n, int64_t target, float* scratch, float& sum) {   \
-    return loss(logits, n, target, scratch, sum);                                                           \
-  }                                                                                                         \
-  QSLAW_CLONES void token_gradient(const float* scratch, int64_t n, int64_t target, float sum, float scale, \
-                                   T* out) {                                                                \
-    gradient(scratch, n, target, sum, scale, out);                                                          \
-  }                                                                                                         \
-  QSLAW_CLONES void scale_row(const T* x, int64_t n, float scale, T* out) {                                 \
-    scaled(x, n, scale, out);                                                                               \
-  }
+  QSLAW_COPIES(float, token_loss, (const T* logits, int64_t n, int64_t target, float* scratch, float& sum), \
+               loss, (logits, n, target, scratch, sum))                                                     \
+  QSLAW_COPIES(void, token_gradient,                                                                        \
+               (const float* scratch, int64_t n, int64_t target, float sum, float scale, T* out), gradient, \
+               (scratch, n, target, sum, scale, out))                                                       \
+  QSLAW_COPIES(void, scale_row, (const T* x, int64_t n, float scale, T* out), scaled, (x, n, scale, out))
 
 QSLAW_ROWS(float)
 QSLAW_ROWS(c10::BFloat16)

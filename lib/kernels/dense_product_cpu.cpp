@@ -15,10 +15,10 @@ QSLAW_INLINE void multiply_row(const T* row, const T* x, int64_t n, int64_t toke
 
 }  // namespace
 
-#define QSLAW_ROWS(T)                                                                                        \
-  QSLAW_CLONES void product_row(const T* row, const T* x, int64_t n, int64_t tokens, int64_t stride, T* y) { \
-    multiply_row(row, x, n, tokens, stride, y);                                                              \
-  }
+#define QSLAW_ROWS(T)                                                                                     \
+  QSLAW_COPIES(void, product_row,                                                                         \
+               (const T* row, const T* x, int64_t n, int64_t tokens, int64_t stride, T* y), multiply_row, \
+               (row, x, n, tokens, stride, y))
 
 QSLAW_ROWS(float)
 QSLAW_ROWS(c10::BFloat16)

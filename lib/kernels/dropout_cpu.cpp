@@ -21,13 +21,11 @@ QSLAW_INLINE void add_drop_row(const T* x, uint32_t first, int64_t n, const Drop
 
 }  // namespace
 
-#define QSLAW_ROWS(T)                                                                                 \
-  QSLAW_CLONES void drop(const T* x, uint32_t first, int64_t n, const Dropout& dropout, T* out) {     \
-    drop_row(x, first, n, dropout, out);                                                              \
-  }                                                                                                   \
-  QSLAW_CLONES void add_drop(const T* x, uint32_t first, int64_t n, const Dropout& dropout, T* sum) { \
-    add_drop_row(x, first, n, dropout, sum);                                                          \
-  }
+#define QSLAW_ROWS(T)                                                                                   \
+  QSLAW_COPIES(void, drop, (const T* x, uint32_t first, int64_t n, const Dropout& dropout, T* out),     \
+               drop_row, (x, first, n, dropout, out))                                                   \
+  QSLAW_COPIES(void, add_drop, (const T* x, uint32_t first, int64_t n, const Dropout& dropout, T* sum), \
+               add_drop_row, (x, first, n, dropout, sum))
 
 QSLAW_ROWS(float)
 QSLAW_ROWS(c10::BFloat16)

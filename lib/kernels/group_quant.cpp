@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "kernels/cpu_isa.h"
+#include "core/cpu_isa.h"
 #include "kernels/cuda_group_quant.h"
 #include "kernels/elements.h"
 #include "kernels/group_quant_cpu.h"

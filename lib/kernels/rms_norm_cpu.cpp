@@ -35,18 +35,15 @@ QSLAW_INLINE void add_weight_gradient(const T* x, const T* dy, int64_t n, float 
 
 }  // namespace
 
-#define QSLAW_ROWS(T)                                                                                   \
-  QSLAW_CLONES float rms_norm_row(const T* x, const T* weight, int64_t n, float eps, T* out) {          \
-    return forward_row(x, weight, n, eps, out);                                                         \
-  }                                                                                                     \
-  QSLAW_CLONES void rms_norm_row_gradient(const T* x, const T* weight, const T* dy, int64_t n,          \
-                                          float inverse_rms, T* dx) {                                   \
-    gradient_row(x, weight, dy, n, inverse_rms, dx);                                                    \
-  }                                                                                                     \
-  QSLAW_CLONES void rms_norm_add_weight_gradient(const T* x, const T* dy, int64_t n, float inverse_rms, \
-                                                 float* sums) {                                         \
-    add_weight_gradient(x, dy, n, inverse_rms, sums);                                                   \
-  }
+#define QSLAW_ROWS(T)                                                                                     \
+  QSLAW_COPIES(float, rms_norm_row, (const T* x, const T* weight, int64_t n, float eps, T* out),          \
+               forward_row, (x, weight, n, eps, out))                                                     \
+  QSLAW_COPIES(void, rms_norm_row_gradient,                                                               \
+               (const T* x, const T* weight, const T* dy, int64_t n, float inverse_rms, T* dx),           \
+               gradient_row, (x, weight, dy, n, inverse_rms, dx))                                         \
+  QSLAW_COPIES(void, rms_norm_add_weight_gradient,                                                        \
+               (const T* x, const T* dy, int64_t n, float inverse_rms, float* sums), add_weight_gradient, \
+               (x, dy, n, inverse_rms, sums))
 
 QSLAW_ROWS(float)
 QSLAW_ROWS(c10::BFloat16)

@@ -22,10 +22,10 @@ QSLAW_INLINE void rotate(const T* __restrict x, const T* __restrict cos, const T
 }  // namespace
 
 #define QSLAW_ROWS(T)                                                                                 \
-  QSLAW_CLONES void rotate_token(const T* x, const T* cos, const T* sin, int64_t heads, int64_t half, \
-                                 float direction, T* out) {                                           \
-    rotate(x, cos, sin, heads, half, direction, out);                                                 \
-  }
+  QSLAW_COPIES(                                                                                       \
+      void, rotate_token,                                                                             \
+      (const T* x, const T* cos, const T* sin, int64_t heads, int64_t half, float direction, T* out), \
+      rotate, (x, cos, sin, heads, half, direction, out))
 
 QSLAW_ROWS(float)
 QSLAW_ROWS(c10::BFloat16)

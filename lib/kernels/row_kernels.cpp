@@ -1,6 +1,6 @@
 #include "kernels/row_kernels.h"
 
-#include "kernels/cpu_isa.h"
+#include "core/cpu_isa.h"
 
 namespace qslaw::cpu {
 

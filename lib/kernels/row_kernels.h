@@ -9,7 +9,7 @@
 
 namespace qslaw::cpu {
 
-enum class Isa : int32_t;  // cpu_isa.h
+enum class Isa : int32_t;  // core/cpu_isa.h
 
 /// Consecutive groups of weights, of one row or of several that follow each other in memory: `count` groups
 /// of `size` columns (a multiple of 32), and for each its constants.

@@ -25,14 +25,12 @@ QSLAW_INLINE void gradient_row(const T* gate, const T* up, const T* dy, int64_t 
 
 }  // namespace
 
-#define QSLAW_ROWS(T)                                                                                 \
-  QSLAW_CLONES void swiglu_row(const T* gate, const T* up, int64_t n, T* out) {                       \
-    forward_row(gate, up, n, out);                                                                    \
-  }                                                                                                   \
-  QSLAW_CLONES void swiglu_row_gradient(const T* gate, const T* up, const T* dy, int64_t n, T* dgate, \
-                                        T* dup) {                                                     \
-    gradient_row(gate, up, dy, n, dgate, dup);                                                        \
-  }
+#define QSLAW_ROWS(T)                                                                                \
+  QSLAW_COPIES(void, swiglu_row, (const T* gate, const T* up, int64_t n, T* out), forward_row,       \
+               (gate, up, n, out))                                                                   \
+  QSLAW_COPIES(void, swiglu_row_gradient,                                                            \
+               (const T* gate, const T* up, const T* dy, int64_t n, T* dgate, T* dup), gradient_row, \
+               (gate, up, dy, n, dgate, dup))
 
 QSLAW_ROWS(float)
 QSLAW_ROWS(c10::BFloat16)

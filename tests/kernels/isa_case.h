@@ -4,7 +4,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "kernels/cpu_isa.h"
+#include "core/cpu_isa.h"
 
 namespace qslaw {
 

@@ -1,4 +1,4 @@
-#include "kernels/cpu_isa.h"
+#include "core/cpu_isa.h"
 
 #include <algorithm>
 #include <atomic>
