@@ -1,5 +1,6 @@
 // Instances of group-wise quantization for the GPU.
 #include "group_quant_launch.cuh"
+#include "level_codes.cuh"
 
 #include "entries.h"
 
@@ -13,6 +14,7 @@ void enter_group_quant(CudaKernels& table) {
   table.dequantize_table = dequantize_table;
   table.group_range = group_range;
   table.group_grid = group_grid;
+  table.level_codes = level_codes;
 }
 
 }  // namespace qslaw::device

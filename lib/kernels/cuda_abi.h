@@ -134,6 +134,9 @@ struct CudaKernels {
   const char* (*group_range)(CudaInput weight, CudaShape shape, float* high, float* low, void* stream);
   const char* (*group_grid)(const float* high, const float* low, int64_t count, int32_t bits, float* scale,
                             int16_t* zero, void* stream);
+  /// Values in groups of at most 256, absmax one per group; codes [rows, columns * bits / 8].
+  const char* (*level_codes)(CudaInput values, const float* levels, CudaShape shape, uint8_t* codes,
+                             float* absmax, void* stream);
 };
 
 }  // namespace qslaw

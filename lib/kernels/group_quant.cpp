@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "core/error.h"
 #include "core/cpu_isa.h"
+#include "core/error.h"
 #include "kernels/cuda_group_quant.h"
 #include "kernels/elements.h"
 #include "kernels/group_quant_cpu.h"
@@ -29,6 +29,13 @@ void for_each_block(int64_t groups, int64_t group_size, Fn fn) {
     for (int64_t first = begin; first < end; first += block)
       fn(first, std::min(block, end - first));
   });
+}
+
+// Calls fn(first code, count) over multiples of eight codes, over several threads.
+template <typename Fn>
+void for_each_eight(int64_t codes, Fn fn) {
+  parallel_for(0, codes / 8, kBlockElements / 8,
+               [&](int64_t begin, int64_t end) { fn(8 * begin, 8 * (end - begin)); });
 }
 
 // A grid's groups from raw pointers, at any place.
@@ -208,14 +215,22 @@ at::Tensor pack_codes(const at::Tensor& codes_NK, int bits) {
   const int64_t N = codes.size(0), K = codes.size(1);
   QSLAW_CHECK(K % 8 == 0 && codes.scalar_type() == at::kByte);
   at::Tensor packed = at::empty({N, K * bits / 8}, at::kByte);
-  cpu::pack_row(codes.const_data_ptr<uint8_t>(), N * K, bits, packed.data_ptr<uint8_t>());
+  const uint8_t* from = codes.const_data_ptr<uint8_t>();
+  uint8_t* to = packed.data_ptr<uint8_t>();
+  for_each_eight(N * K, [&](int64_t first, int64_t count) {
+    cpu::pack_row(from + first, count, bits, to + first / 8 * bits);
+  });
   return packed;
 }
 
 at::Tensor unpack_codes(const at::Tensor& packed, int bits, int64_t columns) {
   QSLAW_CHECK(columns % 8 == 0 && packed.size(1) == columns * bits / 8 && packed.is_contiguous());
   at::Tensor codes = at::empty({packed.size(0), columns}, at::kByte);
-  cpu::unpack_row(packed.const_data_ptr<uint8_t>(), codes.numel(), bits, codes.data_ptr<uint8_t>());
+  const uint8_t* from = packed.const_data_ptr<uint8_t>();
+  uint8_t* to = codes.data_ptr<uint8_t>();
+  for_each_eight(codes.numel(), [&](int64_t first, int64_t count) {
+    cpu::unpack_row(from + first / 8 * bits, count, bits, to + first);
+  });
   return codes;
 }
 

@@ -53,6 +53,21 @@ QSLAW_HOST_DEVICE float code_value(float code, float scale, float zero) {
   return (code - zero) * scale;
 }
 
+/// The boundary between two levels of a table.
+QSLAW_HOST_DEVICE float level_midpoint(float below, float above) {
+  return (below + above) * 0.5F;
+}
+
+/// What the values of a block are multiplied by before they are compared with boundaries.
+QSLAW_HOST_DEVICE float level_factor(float absmax) {
+  return absmax > 0.0F ? 1.0F / absmax : 0.0F;
+}
+
+/// 1 where a value is not below a boundary, else 0.
+QSLAW_HOST_DEVICE int passes_midpoint(float value, float midpoint) {
+  return value < midpoint ? 0 : 1;
+}
+
 /// Blocks whose absmax share a maximum, by which their 8-bit codes are scaled.
 inline constexpr int64_t kAbsmaxBlock = 256;
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "kernels/level_codes.h"
 
 namespace qslaw {
 namespace {
@@ -39,33 +40,6 @@ constexpr float kNf3[] = {-1.0F,
                           0.6229857206344604F,
                           1.0F};
 constexpr float kNf2[] = {-1.0F, 0.0F, 0.4358181655406952F, 1.0F};
-
-// Index of the nearest of the ascending `levels`; the boundary between two is their midpoint.
-uint8_t nearest_level(const std::vector<float>& midpoints, float value) {
-  return static_cast<uint8_t>(std::upper_bound(midpoints.begin(), midpoints.end(), value) -
-                              midpoints.begin());
-}
-
-std::vector<float> midpoints_of(const at::Tensor& levels) {
-  const float* data = levels.const_data_ptr<float>();
-  std::vector<float> midpoints;
-  for (int64_t i = 1; i < levels.numel(); ++i)
-    midpoints.push_back((data[i - 1] + data[i]) * 0.5F);
-  return midpoints;
-}
-
-// Codes of one block relative to its largest magnitude, which is returned. An all-zero block keeps the code
-// of 0.
-float quantize_block(const float* values, int64_t count, const std::vector<float>& midpoints,
-                     uint8_t* codes) {
-  float absmax = 0.0F;
-  for (int64_t i = 0; i < count; ++i)
-    absmax = std::max(absmax, std::fabs(values[i]));
-  const float inverse = absmax > 0.0F ? 1.0F / absmax : 0.0F;
-  for (int64_t i = 0; i < count; ++i)
-    codes[i] = nearest_level(midpoints, values[i] * inverse);
-  return absmax;
-}
 
 at::Tensor make_dynamic_map() {
   // Seven exponents; exponent i has 2^i fractions spread between 0.1 and 1, taken at the middle of their
@@ -100,32 +74,17 @@ const at::Tensor& dynamic_map() {
 }
 
 NormalFloatCodes normal_float_quantize(const at::Tensor& weight_NK, int bits) {
-  const at::Tensor wide = weight_NK.to(at::kFloat).contiguous();
-  const auto midpoints = midpoints_of(normal_float_table(bits));
-  NormalFloatCodes out{at::empty(wide.sizes(), at::kByte),
-                       at::empty({wide.size(0), wide.size(1) / kNormalFloatBlock}, at::kFloat)};
-  for (int64_t block = 0; block < out.absmax.numel(); ++block) {
-    const int64_t at = block * kNormalFloatBlock;
-    out.absmax.data_ptr<float>()[block] = quantize_block(wide.const_data_ptr<float>() + at, kNormalFloatBlock,
-                                                         midpoints, out.codes_NK.data_ptr<uint8_t>() + at);
-  }
-  return out;
+  const int64_t N = weight_NK.size(0), K = weight_NK.size(1);
+  QSLAW_CHECK(K % kNormalFloatBlock == 0);
+  const LevelCodes found = level_codes(
+      weight_NK.contiguous(), normal_float_table(bits).to(weight_NK.device()), bits, kNormalFloatBlock);
+  return {found.codes.view({N, K * bits / 8}), found.absmax.view({N, K / kNormalFloatBlock})};
 }
 
 AbsmaxCodes quantize_absmax(const at::Tensor& absmax) {
   const at::Tensor offset = absmax.mean().reshape({1});
-  const at::Tensor centered = (absmax - offset).contiguous();
-  const int64_t count = centered.numel();
-  const auto midpoints = midpoints_of(dynamic_map());
-  AbsmaxCodes out{at::empty(absmax.sizes(), at::kByte),
-                  at::empty({(count + kAbsmaxBlock - 1) / kAbsmaxBlock}, at::kFloat), offset, dynamic_map()};
-  for (int64_t block = 0; block < out.nested_absmax.numel(); ++block) {
-    const int64_t at = block * kAbsmaxBlock;
-    out.nested_absmax.data_ptr<float>()[block] =
-        quantize_block(centered.const_data_ptr<float>() + at, std::min(kAbsmaxBlock, count - at), midpoints,
-                       out.codes.data_ptr<uint8_t>() + at);
-  }
-  return out;
+  const LevelCodes found = level_codes((absmax - offset).contiguous(), dynamic_map(), 8, kAbsmaxBlock);
+  return {found.codes.view(absmax.sizes()), found.absmax, offset, dynamic_map()};
 }
 
 }  // namespace qslaw

@@ -14,14 +14,16 @@ at::Tensor normal_float_table(int bits);
 /// Block length of the codes.
 inline constexpr int64_t kNormalFloatBlock = 64;
 
-/// uint8 code per weight, [N, K], and the absmax of each block of 64, float32 [N, K/64].
+/// Packed codes, uint8 [N, K * bits / 8], and the absmax of each block of 64, float32 [N, K/64]. The weight:
+/// float32, bfloat16 or float16, on either device; K a multiple of 64.
 struct NormalFloatCodes {
-  at::Tensor codes_NK;
+  at::Tensor codes;
   at::Tensor absmax;
 };
 NormalFloatCodes normal_float_quantize(const at::Tensor& weight_NK, int bits);
 
-/// Second quantization, of absmax minus its mean, with the map below in blocks of 256.
+/// Second quantization, of absmax minus its mean, with the map below in blocks of 256. CPU only: on all
+/// devices one order of the mean's sum.
 AbsmaxCodes quantize_absmax(const at::Tensor& absmax);
 
 /// The signed dynamic 8-bit map: 256 ascending values (bitsandbytes' create_dynamic_map). One tensor for all.

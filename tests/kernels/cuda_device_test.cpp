@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "gpu_case.h"
+#include "kernels/level_codes.h"
 #include "quant_case.h"
 
 using namespace qslaw;
@@ -62,6 +63,10 @@ TEST_CASE("a GPU's results equal the CPU's bit for bit", "[gpu]") {
         dequantize_table(codes.to(at::kCUDA), c.absmax.to(at::kCUDA), table.to(at::kCUDA), c.bits, dtype)
             .cpu(),
         dequantize_table(codes, c.absmax, table, c.bits, dtype)));
+    const LevelCodes levels = level_codes(c.weight_NK, table, c.bits, c.group_size),
+                     gpu_levels = level_codes(weight, table.to(at::kCUDA), c.bits, c.group_size);
+    REQUIRE(equal_bits(gpu_levels.codes.cpu(), levels.codes));
+    REQUIRE(equal_bits(gpu_levels.absmax.cpu(), levels.absmax));
   });
 }
 

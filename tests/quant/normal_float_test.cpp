@@ -39,7 +39,8 @@ TEST_CASE("NF4 codes and double quantization agree with bitsandbytes") {
     const at::Tensor weight = golden.tensor(name + ".weight");
     const NormalFloatCodes codes = normal_float_quantize(weight, 4);
     const at::Tensor expected = unpack_high_first(golden.tensor(name + ".codes"), weight.sizes());
-    const at::Tensor difference = (codes.codes_NK.to(at::kInt) - expected.to(at::kInt)).abs();
+    const at::Tensor codes_NK = unpack_codes(codes.codes, 4, weight.size(1));
+    const at::Tensor difference = (codes_NK.to(at::kInt) - expected.to(at::kInt)).abs();
     // One step where a weight lies within rounding of a midpoint (x / absmax against x * (1 / absmax)).
     CHECK(difference.max().item<int>() <= 1);
     CHECK(difference.sum().item<int64_t>() <= weight.numel() / 1000);
@@ -47,10 +48,10 @@ TEST_CASE("NF4 codes and double quantization agree with bitsandbytes") {
     const AbsmaxCodes nested = quantize_absmax(codes.absmax);
     CHECK(at::allclose(nested.offset, golden.tensor(name + ".offset"), 1e-6, 0.0));
     CHECK(at::allclose(nested.nested_absmax, golden.tensor(name + ".nested_absmax"), 1e-5, 1e-9));
-    const at::Tensor packed = pack_codes(codes.codes_NK, 4), table = normal_float_table(4);
+    const at::Tensor packed = codes.codes, table = normal_float_table(4);
     const at::Tensor restored = dequantize_table(packed, nested, table, 4, at::kFloat);
-    CHECK(at::equal(restored, table.index({codes.codes_NK.to(at::kLong)}) *
-                                  absmax_values(nested).repeat_interleave(64, 1)));
+    CHECK(at::equal(restored,
+                    table.index({codes_NK.to(at::kLong)}) * absmax_values(nested).repeat_interleave(64, 1)));
     for (int64_t row = 0; row < weight.size(0); ++row) {  // rows begin anywhere within a block of 256
       at::Tensor rows = at::empty({weight.size(0) - row, weight.size(1)});
       dequantize_table_into(packed, nested, table, 4, row, weight.size(0), rows);
