@@ -17,12 +17,19 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// A product of fewer rows would read the head too often.
-constexpr int64_t kMinRows = 64;
+// A product of fewer rows would read the head too often, and one of other multiples leaves its tiles half
+// empty.
+constexpr int64_t kRowMultiple = 64;
 
 int64_t rows_at_a_time(const at::Tensor& hidden_MD, const at::Tensor& head_VD, int64_t logit_bytes) {
   const auto row_bytes = head_VD.size(0) * static_cast<int64_t>(hidden_MD.element_size());
-  return std::max(kMinRows, logit_bytes / std::max<int64_t>(row_bytes, 1));
+  const int64_t rows = logit_bytes / std::max<int64_t>(row_bytes, 1);
+  return std::max(kRowMultiple, rows / kRowMultiple * kRowMultiple);
+}
+
+// Loops over raw memory do not see a wrong index. On a GPU the answer has to be waited for.
+bool are_inside(const at::Tensor& targets_M, int64_t V) {
+  return !at::logical_or(targets_M < 0, targets_M >= V).any().item<bool>();
 }
 
 // Losses of a chunk of m tokens. With scale_m its logits are replaced by scale * their gradients.
@@ -193,15 +200,14 @@ at::Tensor linear_cross_entropy(const at::Tensor& hidden_MD, const at::Tensor& h
                                 const at::Tensor& targets_M, int64_t logit_bytes) {
   QSLAW_CHECK(hidden_MD.dim() == 2 && hidden_MD.size(1) == head_VD.size(1));
   QSLAW_CHECK(targets_M.dim() == 1 && targets_M.size(0) == hidden_MD.size(0));
-  QSLAW_CHECK(targets_M.scalar_type() == at::kLong && targets_M.device() == hidden_MD.device());
-  // Loops over raw memory do not see a wrong index.
-  const bool inside = targets_M.numel() == 0 || (targets_M.min().item<int64_t>() >= 0 &&
-                                                 targets_M.max().item<int64_t>() < head_VD.size(0));
-  QSLAW_CHECK(inside);
+  QSLAW_CHECK(targets_M.scalar_type() == at::kLong);
+  QSLAW_CHECK(targets_M.is_cpu() || targets_M.device() == hidden_MD.device());
+  QSLAW_CHECK(are_inside(targets_M, head_VD.size(0)));
   const bool training = at::GradMode::is_enabled();
-  return LinearCrossEntropy::apply(
-      hidden_MD, head_VD, targets_M.contiguous(), rows_at_a_time(hidden_MD, head_VD, logit_bytes),
-      training && head_VD.requires_grad(), training && hidden_MD.requires_grad());
+  return LinearCrossEntropy::apply(hidden_MD, head_VD, targets_M.to(hidden_MD.device()).contiguous(),
+                                   rows_at_a_time(hidden_MD, head_VD, logit_bytes),
+                                   training && head_VD.requires_grad(),
+                                   training && hidden_MD.requires_grad());
 }
 
 at::Tensor linear_cross_entropy_reference(const at::Tensor& hidden_MD, const at::Tensor& head_VD,

@@ -41,10 +41,12 @@ TokenLosses token_losses(const Llava& model, const Batch& batch, const ForwardOp
   const at::Tensor hidden_BTD = llama_hidden(model.language, embed_batch(model, batch, options),
                                              options.checkpointing, batch.packed_lengths());
   const int64_t T = hidden_BTD.size(1);
-  const at::Tensor labels = batch.labels_BT.to(model.device).narrow(1, 1, T - 1);
+  // Found and checked on the CPU, where the batch is: no GPU is waited for.
+  const at::Tensor labels = batch.labels_BT.narrow(1, 1, T - 1);
   const at::Tensor where_M2 = at::nonzero(labels != kIgnoreLabel);
   const at::Tensor rows_M = where_M2.select(1, 0), columns_M = where_M2.select(1, 1);
-  const at::Tensor hidden_MD = hidden_BTD.flatten(0, 1).index_select(0, rows_M * T + columns_M);
+  const at::Tensor places_M = (rows_M * T + columns_M).to(model.device);
+  const at::Tensor hidden_MD = hidden_BTD.flatten(0, 1).index_select(0, places_M);
   const at::Tensor targets_M = labels.index({rows_M, columns_M});
   return {linear_cross_entropy(hidden_MD, model.language.head_VD, targets_M),
           batch.is_packed ? packed_samples(batch, columns_M + 1) : rows_M};

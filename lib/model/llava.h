@@ -33,7 +33,7 @@ at::Tensor embed_batch(const Llava& model, const Batch& batch, const ForwardOpti
 /// Negative log likelihoods of a batch: one entry per learned token, sample by sample.
 struct TokenLosses {
   at::Tensor nll_M;   // float32, differentiable
-  at::Tensor rows_M;  // int64: which sample
+  at::Tensor rows_M;  // int64, on the CPU: which sample
 };
 
 /// The label at t is predicted from position t - 1. Only positions with a label reach the head.

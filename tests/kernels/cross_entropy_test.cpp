@@ -72,6 +72,8 @@ TEST_CASE("cross-entropy of extreme logits, of none, and of a wrong target") {
   CHECK(std::isnan(nll[2].item<float>()));  // the training loop looks for it
   CHECK_THROWS_AS(linear_cross_entropy(hidden, head, at::tensor({int64_t{0}, int64_t{2}, int64_t{0}})),
                   InternalError);
+  CHECK_THROWS_AS(linear_cross_entropy(hidden, head, at::tensor({int64_t{0}, int64_t{0}, int64_t{-1}})),
+                  InternalError);
   at::NoGradGuard no_grad;
   CHECK_FALSE(
       linear_cross_entropy(hidden.requires_grad_(true), head, at::zeros({3}, at::kLong)).requires_grad());

@@ -1,5 +1,6 @@
 // The operators' public functions on a GPU, where there is one, against the same on the CPU. Elsewhere
 // cuda_step_test.cpp, cuda_row_test.cpp, cuda_activation_test.cpp and cuda_product_test.cpp run their code.
+#include "core/error.h"
 #include "gpu_case.h"
 #include "kernels/activation_quant.h"
 #include "kernels/adamw_int8.h"
@@ -53,6 +54,16 @@ TEST_CASE("a GPU's SwiGLU, RMS norm and cross-entropy agree with the CPU's", "[g
   const at::Tensor head = (at::randn({515, D}) / std::sqrt(static_cast<double>(D))).to(dtype);
   require_same_on_gpu([](const Tensors& in) { return linear_cross_entropy(in[0], in[1], in[2]); },
                       {x, head, at::randint(0, 515, {M}, at::kLong)}, at::randn({M}), bits);
+}
+
+TEST_CASE("a GPU's cross-entropy takes targets from the CPU", "[gpu]") {
+  if (!has_gpu()) return;
+  const at::Tensor hidden = at::randn({70, 32}).to(at::kCUDA), head = at::randn({100, 32}).to(at::kCUDA);
+  const at::Tensor targets = at::randint(0, 100, {70}, at::kLong);
+  const at::Tensor nll = linear_cross_entropy(hidden, head, targets);
+  CHECK(nll.is_cuda());
+  CHECK(at::equal(nll, linear_cross_entropy(hidden, head, targets.to(at::kCUDA))));
+  CHECK_THROWS_AS(linear_cross_entropy(hidden, head, targets + 100), InternalError);
 }
 
 TEST_CASE("a GPU's rotation and dropout have the CPU's bits", "[gpu]") {
