@@ -53,13 +53,15 @@ __global__ void activation_grid_kernel(const float* high, const float* low, int6
   scale[i] = step.scale, zero[i] = step.zero;
 }
 
-// One thread per kWidth values of a row, codes or values on the grid as Out says. The grid of row m, column k
+// One thread per kWidth values of a row, of which Index holds the number; codes or values on the grid as Out
+// says. The grid of row m, column k
 // is at m * row_stride + k * column_stride. Bytes moved per value: sizeof(T) + sizeof(Out).
-template <typename T, typename Out, int kWidth>
+template <typename T, typename Out, int kWidth, typename Index>
 __global__ void quantize_activation_kernel(const T* x, CudaActivationGrid grid, CudaRows shape, Out* out) {
   const int64_t i = global_thread(), count = shape.columns / kWidth;
   if (i >= shape.rows * count) return;
-  const int64_t first = i / count * grid.row_stride + i % count * kWidth * grid.column_stride;
+  const Place<Index> place(i, count);
+  const int64_t first = place.row * grid.row_stride + place.column * kWidth * grid.column_stride;
   const Values<T, kWidth> v = load<kWidth>(x, i);
   Values<Out, kWidth> y;
   QSLAW_UNROLL
@@ -112,9 +114,11 @@ const char* with_activation_grid(CudaInput x, CudaActivationGrid grid, CudaRows 
     using To = std::conditional_t<std::is_void_v<Out>, T, Out>;
     return with_width(shape.columns, {x.data, out}, [&](auto width) {
       constexpr int kWidth = decltype(width)::value;
-      return launch(quantize_activation_kernel<T, To, kWidth>,
-                    blocks_for(shape.rows * (shape.columns / kWidth)), kThreads, stream, from, grid, shape,
-                    static_cast<To*>(out));
+      const int64_t threads = shape.rows * (shape.columns / kWidth);
+      return with_index(threads, [&](auto index) {
+        return launch(quantize_activation_kernel<T, To, kWidth, decltype(index)>, blocks_for(threads),
+                      kThreads, stream, from, grid, shape, static_cast<To*>(out));
+      });
     });
   });
 }

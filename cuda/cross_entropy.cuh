@@ -58,12 +58,13 @@ __global__ void token_loss_kernel(T* logits, const int64_t* targets, int64_t col
   if (scale) replace_logits<T, kWidth>(own, columns, target, largest, sum, scale[row]);
 }
 
-// One thread per kWidth values of a row. Bytes moved per value: 2 * sizeof(T).
-template <typename T, int kWidth>
+// One thread per kWidth values of a row, of which Index holds the number. Bytes moved per value: 2 *
+// sizeof(T).
+template <typename T, int kWidth, typename Index>
 __global__ void scale_rows_kernel(const T* x, const float* scale, CudaRows shape, T* out) {
   const int64_t i = global_thread(), count = shape.columns / kWidth;
   if (i >= shape.rows * count) return;
-  const float factor = scale[i / count];
+  const float factor = scale[Place<Index>(i, count).row];
   Values<T, kWidth> v = load<kWidth>(x, i);
   QSLAW_UNROLL
   for (int j = 0; j < kWidth; ++j)
@@ -87,8 +88,11 @@ inline const char* scale_rows(CudaInput x, const float* scale, CudaRows shape, C
     using T = ElementOf<decltype(from)>;
     return with_width(shape.columns, {x.data, out.data}, [&](auto width) {
       constexpr int kWidth = decltype(width)::value;
-      return launch(scale_rows_kernel<T, kWidth>, blocks_for(shape.rows * (shape.columns / kWidth)), kThreads,
-                    stream, from, scale, shape, as<T>(out));
+      const int64_t threads = shape.rows * (shape.columns / kWidth);
+      return with_index(threads, [&](auto index) {
+        return launch(scale_rows_kernel<T, kWidth, decltype(index)>, blocks_for(threads), kThreads, stream,
+                      from, scale, shape, as<T>(out));
+      });
     });
   });
 }

@@ -62,6 +62,13 @@ const char* with_width(int64_t n, std::initializer_list<const void*> pointers, F
   return wide ? fn(std::integral_constant<int, 8>{}) : fn(std::integral_constant<int, 1>{});
 }
 
+/// fn(Index{}) for Place (elements.cuh): 32 bits where they hold n, which no number may be above. A few
+/// divisions of 64-bit numbers, some hundred instructions each, take longer than the bytes of a thread.
+template <typename Fn>
+const char* with_index(int64_t n, Fn fn) {
+  return n <= int64_t{UINT32_MAX} ? fn(uint32_t{}) : fn(int64_t{});
+}
+
 /// fn(std::integral_constant of the bits).
 template <typename Fn>
 const char* with_bits(const CudaShape& shape, Fn fn) {

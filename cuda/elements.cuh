@@ -65,4 +65,12 @@ __device__ __forceinline__ int64_t global_thread() {
   return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
 }
 
+/// Row and column of number n in rows of `columns`, by a division in Index (dispatch.cuh).
+template <typename Index>
+struct Place {
+  __device__ __forceinline__ Place(int64_t n, int64_t columns)
+      : row(static_cast<Index>(n) / static_cast<Index>(columns)), column(n - row * columns) {}
+  int64_t row, column;
+};
+
 }  // namespace qslaw::device

@@ -1,19 +1,22 @@
 // Rotation of all heads (lib/kernels/rotary.h), by step_math.h's arithmetic: the CPU's bits.
 #pragma once
+#include <algorithm>
+
 #include "dispatch.cuh"
 #include "kernels/step_math.h"
 
 namespace qslaw::device {
 
-// One thread per kWidth pairs. cos and sin are read once per head, from the cache after the first. Bytes
-// moved per value: 2 * sizeof(T).
-template <typename T, int kWidth>
+// One thread per kWidth pairs, of which Index holds the number. cos and sin are read once per head, from the
+// cache after the first. Bytes moved per value: 2 * sizeof(T).
+template <typename T, int kWidth, typename Index>
 __global__ void rotate_kernel(const T* x, const T* cos, const T* sin, CudaRotation shape, T* out) {
   const int64_t half = shape.half / kWidth, pair = global_thread();
   if (pair >= shape.tokens * shape.heads * half) return;
-  const int64_t head = pair / half, i = pair % half, token = head / shape.heads;
-  const int64_t first = 2 * half * head + i, second = first + half;
-  const int64_t entry = 2 * half * (token % shape.table_tokens) + i;
+  const Place<Index> in_head(pair, half), in_token(in_head.row, shape.heads);
+  const Place<Index> in_table(in_token.row, shape.table_tokens);
+  const int64_t first = 2 * half * in_head.row + in_head.column, second = first + half;
+  const int64_t entry = 2 * half * in_table.column + in_head.column;
   const Values<T, kWidth> a = load<kWidth>(x, first), b = load<kWidth>(x, second);
   const Values<T, kWidth> c = load<kWidth>(cos, entry), s = load<kWidth>(sin, entry);
   Values<T, kWidth> to_first, to_second;
@@ -35,8 +38,10 @@ inline const char* rotate_heads(CudaInput x, CudaInput cos, CudaInput sin, CudaR
     return with_width(shape.half, {x.data, cos.data, sin.data, out.data}, [&](auto width) {
       constexpr int kWidth = decltype(width)::value;
       const int64_t pairs = shape.tokens * shape.heads * (shape.half / kWidth);
-      return launch(rotate_kernel<T, kWidth>, blocks_for(pairs), kThreads, stream, from, as<T>(cos),
-                    as<T>(sin), shape, as<T>(out));
+      return with_index(std::max(pairs, shape.table_tokens), [&](auto index) {
+        return launch(rotate_kernel<T, kWidth, decltype(index)>, blocks_for(pairs), kThreads, stream, from,
+                      as<T>(cos), as<T>(sin), shape, as<T>(out));
+      });
     });
   });
 }

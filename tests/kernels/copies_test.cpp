@@ -18,6 +18,7 @@ using namespace qslaw;
 
 namespace {
 
+constexpr uint64_t kSeed = 7;
 // Rows that end within a vector of each width, are shorter than any, or fill them.
 constexpr std::pair<int64_t, int64_t> kShapes[] = {{5, 67}, {3, 7}, {2, 256}};
 
@@ -112,11 +113,11 @@ TEST_CASE("every copy of dropout is the multiplication by its mask") {
     const at::Tensor factor = at::scalar_tensor(1 / 0.7, at::kDouble).to(dtype);
     at::Tensor mask;  // the plain copy's, which dropout_test.cpp compares with the documented function
     for_each_isa([&] {
-      if (!mask.defined()) mask = dropout(at::ones({M, D}), 0.3, 7) != 0;
-      const at::Tensor y = dropout(x, 0.3, 7);
+      if (!mask.defined()) mask = dropout(at::ones({M, D}), 0.3, kSeed) != 0;
+      const at::Tensor y = dropout(x, 0.3, kSeed);
       CHECK(at::equal(y, x * factor * mask));
       at::Tensor sum = before.clone();
-      add_dropout(sum, x, 0.3, 7);
+      add_dropout(sum, x, 0.3, kSeed);
       CHECK(at::equal(sum, before + y));
     });
   });

@@ -94,6 +94,39 @@ TEST_CASE("device dropout has the CPU's bits") {
   }
 }
 
+TEST_CASE("device code finds its place by 32-bit and by 64-bit divisions") {
+  const auto index_bytes = [](int64_t n) {
+    size_t bytes = 0;
+    device::with_index(n, [&](auto index) {
+      bytes = sizeof index;
+      return static_cast<const char*>(nullptr);
+    });
+    return bytes;
+  };
+  constexpr int64_t kLargest = (int64_t{1} << 32) - 1;
+  REQUIRE(index_bytes(kLargest) == 4);
+  REQUIRE(index_bytes(kLargest + 1) == 8);
+  for (const int64_t columns : {int64_t{1}, int64_t{7}, int64_t{4096}, kLargest}) {
+    const device::Place<uint32_t> narrow(kLargest, columns);
+    REQUIRE(narrow.row * columns + narrow.column == kLargest);
+    REQUIRE((narrow.column >= 0 && narrow.column < columns));
+    const device::Place<int64_t> wide(3 * kLargest + 2, columns);
+    REQUIRE(wide.row * columns + wide.column == 3 * kLargest + 2);
+    REQUIRE((wide.column >= 0 && wide.column < columns));
+  }
+  // A kernel's rarer instance.
+  const at::Tensor x = at::randn({6, 4, 10}), angles = at::randn({3, 5}).repeat({1, 2});
+  const at::Tensor cos = angles.cos(), sin = angles.sin();
+  at::Tensor expected = at::full_like(x, 7), actual = at::full_like(x, 7);
+  const CudaRotation shape{6, 4, 5, 3, 1.0F};
+  REQUIRE(device::rotate_heads(device_input(x), device_input(cos), device_input(sin), shape,
+                               device_output(expected), nullptr) == nullptr);
+  REQUIRE(device::launch(device::rotate_kernel<float, 1, int64_t>, 1, device::kThreads, nullptr,
+                         x.const_data_ptr<float>(), cos.const_data_ptr<float>(), sin.const_data_ptr<float>(),
+                         shape, actual.data_ptr<float>()) == nullptr);
+  REQUIRE(equal_bits(actual, expected));
+}
+
 TEST_CASE("device code takes views that vectors do not fit") {
   constexpr uint64_t kSeed = 3;
   const at::Tensor x = at::randn({65}).to(at::kBFloat16);
