@@ -5,14 +5,6 @@
 /// A helper of such functions: it has to become part of each copy, or it would stay compiled for the oldest.
 #define QSLAW_INLINE inline __attribute__((always_inline))
 
-// Once per instruction set, of which the loader picks one. The resolver of target_clones runs before the
-// sanitizers' runtime is ready.
-#if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
-#define QSLAW_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define QSLAW_CLONES
-#endif
-
 /// Defines `result name parameters` to return `body arguments`, where `body` is a QSLAW_INLINE function; both
 /// lists with their parentheses. Each call goes to the copy for active_isa(), so that a ForcedIsa reaches
 /// every one. The copies' instructions are those of cpu_isa.h (of AVX-512 also those for 8 and 16 bits:

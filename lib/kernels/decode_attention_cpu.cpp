@@ -57,11 +57,11 @@ QSLAW_INLINE void attend_all(const DecodeShape& s, const T* q, const T* keys, co
 
 }  // namespace
 
-#define QSLAW_ROWS(T)                                                                                    \
-  QSLAW_CLONES void attend(DecodeShape shape, const T* q, const T* keys, const T* values, float* scores, \
-                           float* sums, T* out) {                                                        \
-    attend_all(shape, q, keys, values, scores, sums, out);                                               \
-  }
+#define QSLAW_ROWS(T)                                                                                      \
+  QSLAW_COPIES(                                                                                            \
+      void, attend,                                                                                        \
+      (DecodeShape shape, const T* q, const T* keys, const T* values, float* scores, float* sums, T* out), \
+      attend_all, (shape, q, keys, values, scores, sums, out))
 
 QSLAW_ROWS(float)
 QSLAW_ROWS(c10::BFloat16)
