@@ -156,8 +156,8 @@ __global__ void packed_product_kernel(ProductJob<T> job) {
   using Tile = ProductTile<kBits>;
   constexpr int kOutputs = Tile::kRows * kTokens;
   static_assert(kOutputs <= Tile::kSetThreads);
-  __shared__ float levels[kTable ? 1 << kBits : 1];
-  __shared__ float parts[kProductThreads / 32][kOutputs];
+  QSLAW_SHARED(float, levels, [kTable ? 1 << kBits : 1]);
+  QSLAW_SHARED(float, parts, [kProductThreads / 32][kOutputs]);
   const int thread = static_cast<int>(threadIdx.x), member = thread % Tile::kSetThreads;
   if constexpr (kTable) {
     for (int i = thread; i < 1 << kBits; i += kProductThreads)

@@ -28,7 +28,6 @@ inline dim3 threadIdx, blockIdx, blockDim, gridDim;
 #define __global__
 #define __device__
 #define __forceinline__ inline
-#define __shared__ static  // one block at a time; not filled as the following is
 /// Shared memory of a block for one variable: an array of the type with these extents ([2][32]).
 #define QSLAW_SHARED(type, name, extents)                       \
   static cuda_on_cpu::SharedMemory<type extents> name##_memory; \
