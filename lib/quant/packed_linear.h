@@ -7,8 +7,8 @@
 
 namespace qslaw {
 
-/// Multiplies with packed codes, dequantizing a tile of rows at a time; the backward pass makes dX from the
-/// same codes.
+/// Multiplies with packed codes, of which dense weights exist only meanwhile (on the CPU a tile at a time);
+/// the backward pass makes dX from the same codes.
 class PackedLinear final : public Linear {
  public:
   explicit PackedLinear(std::shared_ptr<const PackedWeight> weight) : weight_(std::move(weight)) {}
@@ -25,8 +25,17 @@ class PackedLinear final : public Linear {
 /// Takes every linear from `language`, moved to `device`.
 LinearMaker packed_maker(const PackedLanguage& language, at::Device device);
 
-/// x W' and dY W for tiles of rows, without holding the whole dense weight. x: [..., K], gradient: [..., N].
-at::Tensor packed_forward(const PackedWeight& weight, const at::Tensor& x);
-at::Tensor packed_input_gradient(const PackedWeight& weight, const at::Tensor& gradient);
+/// Elements of a dense tile on the CPU: large enough to keep a product busy, small enough to stay in a
+/// cache's reach.
+inline constexpr int64_t kTileElements = int64_t{1} << 22;
+
+/// x W' and dY W from packed codes. x: [..., K], gradient: [..., N], 16-bit or float32. W is dequantized in
+/// their dtype: on CUDA whole (141 MB at 13824 x 5120) for one product, on the CPU tile by tile: rows of W
+/// for x W', which are columns of the result, and columns of W for dY W. So each output is one sum in
+/// float32, rounded once to the dtype, however many tiles there are.
+at::Tensor packed_forward(const PackedWeight& weight, const at::Tensor& x,
+                          int64_t tile_elements = kTileElements);
+at::Tensor packed_input_gradient(const PackedWeight& weight, const at::Tensor& gradient,
+                                 int64_t tile_elements = kTileElements);
 
 }  // namespace qslaw

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "io/dtypes.h"
 #include "io/tensor_file.h"
+#include "kernels/dequantize_columns.h"
 #include "quant/normal_float.h"
 
 namespace qslaw {
@@ -112,6 +113,11 @@ int64_t PackedWeight::bytes() const {
 void PackedWeight::dequantize_into(int64_t begin, int64_t end, at::Tensor& out) const {
   if (kind == CodeKind::uniform) return dequantize_packed_into(codes, grid, bits, begin, end, out);
   dequantize_table_into(codes, absmax, table, bits, begin, end, out);
+}
+
+void PackedWeight::dequantize_columns_into(int64_t begin, int64_t end, at::Tensor& out) const {
+  if (kind == CodeKind::uniform) return qslaw::dequantize_columns_into(codes, grid, bits, begin, end, out);
+  dequantize_table_columns_into(codes, absmax, table, bits, begin, end, out);
 }
 
 at::Tensor PackedWeight::dequantize(at::ScalarType dtype) const {

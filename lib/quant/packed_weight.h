@@ -35,6 +35,8 @@ struct PackedWeight {
   int64_t bytes() const;
   /// Rows begin..end-1 as weights into `out`, contiguous [end - begin, K].
   void dequantize_into(int64_t begin, int64_t end, at::Tensor& out) const;
+  /// Columns begin..end-1, whole groups, of all rows into `out`, contiguous [N, end - begin]. CPU only.
+  void dequantize_columns_into(int64_t begin, int64_t end, at::Tensor& out) const;
   /// All of them, [N, K].
   at::Tensor dequantize(at::ScalarType dtype) const;
   PackedWeight to(at::Device device) const;

@@ -95,6 +95,28 @@ TEST_CASE("rows in tiles give the same result as all at once") {
   CHECK(at::allclose(packed_input_gradient(weight, gradient), at::mm(gradient, dense), 1e-4, 1e-2));
 }
 
+TEST_CASE("bfloat16 products in several tiles are rounded once") {
+  at::manual_seed(8);
+  static constexpr int64_t N = 200, M = 35;                       // 70 tokens: too many for packed_product
+  const int64_t K = GENERATE(5120, 11008, 13824), tile = 64 * K;  // tiles of 64 rows, or a quarter of K
+  const at::Tensor values = at::randn({N, K});
+  const bool nf4 = GENERATE(false, true);
+  const PackedWeight weight = nf4 ? pack_nf4(values) : pack(values, 4, 128);
+  const at::Tensor dense = weight.dequantize(at::kBFloat16).to(at::kDouble);
+  // Against double precision: one rounding to bfloat16, 2^-8 of the result at most, and a float32 sum of up
+  // to 13,824 terms of size 1, each of whose partial sums of about 100 is off by up to 2^-18: 118 times that
+  // in all, the root of their number, were they added one after the other. Rounding to bfloat16 between two
+  // tiles would be off by up to 0.25.
+  const auto is_near = [](const at::Tensor& result, const at::Tensor& exact) {
+    return result.scalar_type() == at::kBFloat16 && result.is_contiguous() &&
+           at::allclose(result.to(at::kDouble), exact, 1.0 / 256, 5e-4);
+  };
+  const at::Tensor x = at::randn({2, M, K}).to(at::kBFloat16);
+  CHECK(is_near(packed_forward(weight, x, tile), at::matmul(x.to(at::kDouble), dense.t())));
+  const at::Tensor gradient = at::randn({2, M, N}).to(at::kBFloat16);
+  CHECK(is_near(packed_input_gradient(weight, gradient, tile), at::matmul(gradient.to(at::kDouble), dense)));
+}
+
 TEST_CASE("scale learning matches the reference implementation's gradients") {
   const SafetensorsFile golden(std::string(QSLAW_FIXTURES) + "/quant/lwc.safetensors");
   for (int bits : {2, 3, 4, 8}) {
