@@ -73,15 +73,15 @@ void check_rows(const at::Tensor& rows, int64_t begin, int64_t end, int64_t K, c
   QSLAW_CHECK(out.sizes() == at::IntArrayRef({end - begin, K}));
 }
 
-GroupGrid grid_rows(const GroupGrid& grid, int64_t begin, int64_t end) {
-  return {grid.scale.narrow(0, begin, end - begin), grid.zero.narrow(0, begin, end - begin)};
-}
-
 at::Tensor empty_like_rows(const at::Tensor& rows, int64_t K, at::ScalarType dtype) {
   return at::empty({rows.size(0), K}, rows.options().dtype(dtype));
 }
 
 }  // namespace
+
+GroupGrid grid_rows(const GroupGrid& grid, int64_t begin, int64_t end) {
+  return {grid.scale.narrow(0, begin, end - begin), grid.zero.narrow(0, begin, end - begin)};
+}
 
 void check_group_shape(const std::string& name, int64_t columns, int bits, int64_t group_size) {
   require(bits == 2 || bits == 3 || bits == 4 || bits == 8, "quantize", "expected bits 2, 3, 4 or 8, got ",
@@ -195,17 +195,18 @@ at::Tensor scratch_fake_quantize(const at::Tensor& weight_NK, const GroupGrid& g
 at::Tensor gamma_gradient(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
                           const at::Tensor& gradient_NK, int bits) {
   check_operands(weight_NK, grid, gamma);
-  QSLAW_CHECK(gamma.defined() && gradient_NK.is_contiguous() && gradient_NK.scalar_type() == at::kFloat);
+  QSLAW_CHECK(gamma.defined() && gradient_NK.is_contiguous() && gradient_NK.sizes() == weight_NK.sizes());
   if (weight_NK.is_cuda()) return cuda_gamma_gradient(weight_NK, grid, gamma, gradient_NK, bits);
   const int64_t G = weight_NK.size(1) / grid.scale.size(1);
   at::Tensor out = at::empty(grid.scale.sizes(), at::kFloat);
   const ElementReader w(weight_NK);
   const GroupReader reader(grid, gamma, bits, G);
-  const float* gradient = gradient_NK.const_data_ptr<float>();
+  const ElementReader gradient(gradient_NK);
   float* result = out.data_ptr<float>();
   const auto kernel = cpu::row_kernels(cpu::active_isa()).gamma_gradient;
   for_each_block(grid.scale.numel(), G, [&](int64_t first, int64_t count) {
-    kernel(w.at(first * G), w.type, gradient + first * G, reader.at(first, count), result + first);
+    kernel(w.at(first * G), w.type, gradient.at(first * G), gradient.type, reader.at(first, count),
+           result + first);
   });
   return out;
 }

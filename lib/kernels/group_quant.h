@@ -17,6 +17,9 @@ struct GroupGrid {
   at::Tensor zero;
 };
 
+/// Those of rows begin..end-1: views.
+GroupGrid grid_rows(const GroupGrid& grid, int64_t begin, int64_t end);
+
 /// UserError unless bits, group size and shape are supported; `name` says which weight.
 void check_group_shape(const std::string& name, int64_t columns, int bits, int64_t group_size);
 
@@ -58,7 +61,8 @@ void fake_quantize_into(const at::Tensor& weight_NK, const GroupGrid& grid, cons
 at::Tensor scratch_fake_quantize(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
                                  int bits, at::ScalarType dtype);
 
-/// dL/dgamma, float32 [N, K/G], from dL/dW^ [N, K] float32 (docs/method.md, "Gradient of gamma").
+/// dL/dgamma, float32 [N, K/G], from dL/dW^ [N, K] (docs/method.md, "Gradient of gamma"): float32, or on the
+/// CPU also 16-bit. Sums are in float32.
 at::Tensor gamma_gradient(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
                           const at::Tensor& gradient_NK, int bits);
 

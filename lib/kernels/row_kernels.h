@@ -46,9 +46,9 @@ struct RowKernels {
   void (*quantize)(const void* w, Element type, const RowGroups& groups, uint8_t* codes);
   void (*fake_quantize)(const void* w, Element type, const RowGroups& groups, Element out_type, void* out);
   void (*range)(const void* w, Element type, int64_t groups, int64_t size, float* high, float* low);
-  /// dL/dgamma of each group, summed in a fixed order of 16 partial sums.
-  void (*gamma_gradient)(const void* w, Element type, const float* gradient, const RowGroups& groups,
-                         float* out);
+  /// dL/dgamma of each group, summed in float32 in a fixed order of 16 partial sums.
+  void (*gamma_gradient)(const void* w, Element type, const void* gradient, Element gradient_type,
+                         const RowGroups& groups, float* out);
   /// Activations, any number of columns: codes, values on the grid, and high/low widened by this row.
   void (*activation_codes)(const void* x, Element type, int64_t columns, const RowGrid& grid, int8_t* codes);
   void (*fake_activation)(const void* x, Element type, int64_t columns, const RowGrid& grid, void* out);

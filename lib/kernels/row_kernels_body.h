@@ -180,23 +180,28 @@ void range(const void* w, Element type, int64_t groups, int64_t size, float* hig
   with_type(type, [&](auto tag) { range_row<decltype(tag)::kValue>(w, groups, size, high, low); });
 }
 
-template <Element kIn>
-void gamma_gradient_row(const void* w, const float* gradient, const RowGroups& groups, float* out) {
+template <Element kIn, Element kGradient>
+void gamma_gradient_row(const void* w, const void* gradient, const RowGroups& groups, float* out) {
   const Floats none = broadcast(0.0F);
   for (int64_t g = 0; g < groups.count; ++g) {
     const GroupConstants c(groups, g);
     Floats sums = none;
     for (int64_t k = g * groups.size; k < (g + 1) * groups.size; k += kLanes) {
       const Floats value = load<kIn>(w, k);
-      const Floats term = multiply(load<Element::float32>(gradient, k), value);
+      const Floats term = multiply(load<kGradient>(gradient, k), value);
       sums = add(sums, where_inside(position_of(value, c), none, c.top, term));
     }
     out[g] = -fold_sum(sums) / (c.gamma * c.gamma);
   }
 }
 
-void gamma_gradient(const void* w, Element type, const float* gradient, const RowGroups& groups, float* out) {
-  with_type(type, [&](auto tag) { gamma_gradient_row<decltype(tag)::kValue>(w, gradient, groups, out); });
+void gamma_gradient(const void* w, Element type, const void* gradient, Element gradient_type,
+                    const RowGroups& groups, float* out) {
+  with_type(type, [&](auto in) {
+    with_type(gradient_type, [&](auto of_gradient) {
+      gamma_gradient_row<decltype(in)::kValue, decltype(of_gradient)::kValue>(w, gradient, groups, out);
+    });
+  });
 }
 
 // Scale, zero point and bounds of 16 columns of activations.

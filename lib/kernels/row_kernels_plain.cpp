@@ -97,12 +97,14 @@ void range(const void* w, Element type, int64_t groups, int64_t size, float* hig
     group_extremes(values + g * size, size, high[g], low[g]);
 }
 
-void gamma_gradient(const void* w, Element type, const float* gradient, const RowGroups& groups, float* out) {
+void gamma_gradient(const void* w, Element type, const void* gradient, Element gradient_type,
+                    const RowGroups& groups, float* out) {
   const int64_t G = groups.size;
-  std::vector<float> scratch;
+  std::vector<float> scratch, gradient_scratch;
   const float* values = as_floats(w, type, groups.count * G, scratch);
+  const float* slopes = as_floats(gradient, gradient_type, groups.count * G, gradient_scratch);
   for (int64_t g = 0; g < groups.count; ++g)
-    out[g] = group_gamma_gradient(values + g * G, gradient + g * G, G, group_at(groups, g));
+    out[g] = group_gamma_gradient(values + g * G, slopes + g * G, G, group_at(groups, g));
 }
 
 ActivationStep step_at(const RowGrid& grid, int64_t k) {

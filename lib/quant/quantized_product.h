@@ -11,13 +11,14 @@ namespace qslaw {
 at::Tensor quantized_product(const at::Tensor& x, const at::Tensor& weight_NK, const GroupGrid& grid,
                              const at::Tensor& gamma, int bits);
 
-/// Of the same with dL/dy = `gradient` [..., N]; W^ is made again.
-struct ProductGradients {
-  at::Tensor x;          // dL/dx, x's shape and dtype
-  at::Tensor weight_NK;  // dL/dW^, float32, contiguous
-};
-ProductGradients product_gradients(const at::Tensor& gradient, const at::Tensor& x,
-                                   const at::Tensor& weight_NK, const GroupGrid& grid,
-                                   const at::Tensor& gamma, int bits);
+/// dL/dx of the same, [..., K] from dL/dy = `gradient` [..., N] in its dtype; W^ is made again.
+at::Tensor quantized_input_gradient(const at::Tensor& gradient, const at::Tensor& weight_NK,
+                                    const GroupGrid& grid, const at::Tensor& gamma, int bits);
+
+/// dL/dW^ = gradient^T x of the same, contiguous [N, K] from [..., N] and [..., K] of one dtype, summed over
+/// the tokens in float32. On CUDA it is float32; on the CPU, where LibTorch has no 16-bit product with
+/// float32 results, each sum is rounded to x's dtype once. It lies in the buffer that all layers share, in
+/// which W^ lay before: valid until the next scratch matrix (scratch.h) of its dtype.
+at::Tensor quantized_weight_gradient(const at::Tensor& gradient, const at::Tensor& x);
 
 }  // namespace qslaw

@@ -27,8 +27,11 @@ struct ScaledProduct : torch::autograd::Function<ScaledProduct> {
     const at::Tensor &x = saved[0], &gamma = saved[1], &weight_NK = saved[2];
     const GroupGrid grid{saved[3], saved[4]};
     const int bits = static_cast<int>(context->saved_data["bits"].toInt());
-    const ProductGradients d = product_gradients(gradients[0], x, weight_NK, grid, gamma, bits);
-    return {d.x, gamma_gradient(weight_NK, grid, gamma, d.weight_NK, bits), {}, {}, {}, {}};
+    at::Tensor dX;
+    if (context->needs_input_grad(0))
+      dX = quantized_input_gradient(gradients[0], weight_NK, grid, gamma, bits);
+    const at::Tensor dW_NK = quantized_weight_gradient(gradients[0], x);
+    return {dX, gamma_gradient(weight_NK, grid, gamma, dW_NK, bits), {}, {}, {}, {}};
   }
 };
 

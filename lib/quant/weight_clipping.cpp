@@ -30,14 +30,17 @@ struct ClippedProduct : torch::autograd::Function<ClippedProduct> {
     const at::Tensor &x = saved[0], &weight_NK = saved[3];
     const GroupGrid grid{saved[1], saved[2]};
     const int bits = static_cast<int>(context->saved_data["bits"].toInt());
-    const ProductGradients d = product_gradients(gradients[0], x, weight_NK, grid, {}, bits);
-    return {d.x, scale_gradient(weight_NK, grid, d.weight_NK, bits), {}, {}, {}};
+    at::Tensor dX;
+    if (context->needs_input_grad(0)) dX = quantized_input_gradient(gradients[0], weight_NK, grid, {}, bits);
+    const at::Tensor dW_NK = quantized_weight_gradient(gradients[0], x);
+    return {dX, scale_gradient(weight_NK, grid, dW_NK, bits), {}, {}, {}};
   }
 
   static at::Tensor scale_gradient(const at::Tensor& weight_NK, const GroupGrid& grid,
                                    const at::Tensor& dW_NK, int bits) {
     const at::Tensor inside = gamma_gradient(weight_NK, grid, at::ones_like(grid.scale), dW_NK, bits);
-    const at::Tensor products = scratch_fake_quantize(weight_NK, grid, {}, bits, at::kFloat).mul_(dW_NK);
+    // Not in the scratch buffer: dW may lie there.
+    const at::Tensor products = fake_quantize(weight_NK, grid, {}, bits, at::kFloat).mul_(dW_NK);
     return (products.view({weight_NK.size(0), grid.scale.size(1), -1}).sum(-1) + inside) / grid.scale;
   }
 };

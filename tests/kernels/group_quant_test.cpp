@@ -168,6 +168,17 @@ TEST_CASE("gamma_gradient adds in the documented order on every instruction set"
   }
 }
 
+TEST_CASE("gamma_gradient reads 16-bit gradients as the values they are") {
+  for (const auto dtype : {at::kBFloat16, at::kHalf}) {
+    const Sample s = make_sample(3, 64);
+    const at::Tensor rounded = s.gradient_NK.to(dtype);
+    for_each_isa([&] {
+      REQUIRE(at::equal(gamma_gradient(s.weight_NK, s.grid, s.gamma, rounded, 3),
+                        gamma_gradient(s.weight_NK, s.grid, s.gamma, rounded.to(at::kFloat), 3)));
+    });
+  }
+}
+
 TEST_CASE("dequantize_table looks codes up and scales them") {
   for (const int bits : kBits) {
     const Sample s = make_sample(bits, 64);

@@ -22,6 +22,7 @@ std::vector<at::Tensor> results_of(const QuantCase& c) {
                                      quantize_packed(c.weight_NK, c.grid, {}, c.bits),
                                      gamma_gradient(c.weight_NK, c.grid, c.gamma, c.gradient_NK, c.bits)};
   for (const at::ScalarType dtype : kTypes) {
+    results.push_back(gamma_gradient(c.weight_NK, c.grid, c.gamma, c.gradient_NK.to(dtype), c.bits));
     results.push_back(dequantize_packed(codes, c.grid, c.bits, dtype));
     results.push_back(dequantize_table(codes, c.absmax, table, c.bits, dtype));
     results.push_back(fake_quantize(c.weight_NK, c.grid, c.gamma, c.bits, dtype));
