@@ -6,6 +6,7 @@
 #include "io/tensor_file.h"
 #include "quant/packed_linear.h"
 #include "quant/quantized_product.h"
+#include "quant/tiles.h"
 
 namespace qslaw {
 namespace {
@@ -64,14 +65,20 @@ PackedWeight ScaleLinear::fold(int64_t group_size) const {
 }
 
 double ScaleLinear::changed_share() const {
-  const at::Tensor before = quantize_packed(weight_NK_, grid_, {}, bits_).cpu();
-  const at::Tensor after = quantize_packed(weight_NK_, grid_, gamma_.detach(), bits_).cpu();
-  const int64_t columns = weight_NK_.size(1);
-  return unpack_codes(before, bits_, columns)
-      .ne(unpack_codes(after, bits_, columns))
-      .to(at::kDouble)
-      .mean()
-      .item<double>();
+  constexpr int64_t kSliceElements = int64_t{1} << 22;  // so that a slice's codes take a few MB as bytes
+  const at::Tensor gamma = gamma_.detach();
+  const int64_t N = weight_NK_.size(0), K = weight_NK_.size(1), step = tile_size(N, K, kSliceElements);
+  int64_t changed = 0;
+  for (int64_t begin = 0; begin < N; begin += step) {
+    const int64_t end = std::min(begin + step, N);
+    const at::Tensor weight = weight_NK_.narrow(0, begin, end - begin);
+    const GroupGrid grid = grid_rows(grid_, begin, end);
+    const auto codes = [&](const at::Tensor& factors) {
+      return unpack_codes(quantize_packed(weight, grid, factors, bits_).cpu(), bits_, K);
+    };
+    changed += codes({}).ne(codes(gamma.narrow(0, begin, end - begin))).sum().item<int64_t>();
+  }
+  return static_cast<double>(changed) / static_cast<double>(weight_NK_.numel());
 }
 
 LinearMaker scale_maker(const PackedLanguage& language, int64_t first_layer, at::Device device,

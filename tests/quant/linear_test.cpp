@@ -204,6 +204,24 @@ TEST_CASE("folding gamma gives codes whose weights are those that were trained w
   CHECK(linear.changed_share() > 0.1);
 }
 
+TEST_CASE("the share of changed codes is counted over all slices of a large weight") {
+  at::manual_seed(9);
+  const at::Tensor weight = at::randn({700, 16384}).to(at::kBFloat16);  // three slices of 2^22 codes at most
+  const GroupGrid grid = grid_from_range(group_range(weight, 128), 4);
+  ScaleLinear linear(spec_of(weight), weight, grid, 4);
+  {
+    at::NoGradGuard no_grad;
+    linear.gamma().narrow(0, 699, 1).mul_(0.9);  // in the last slice alone
+    linear.gamma().narrow(0, 0, 1).mul_(1.1);    // and in the first
+  }
+  const at::Tensor before = quantize_packed(weight, grid, {}, 4);
+  const at::Tensor changed =
+      unpack_codes(before, 4, 16384).ne(unpack_codes(linear.fold(128).codes, 4, 16384));
+  for (const int64_t row : {0, 699})
+    CHECK(changed[row].any().item<bool>());
+  CHECK(linear.changed_share() == changed.to(at::kDouble).mean().item<double>());
+}
+
 TEST_CASE("learnable clipping starts where the quantizer's kernels put it") {
   at::manual_seed(5);
   const at::Tensor weight = at::randn({8, 128});
