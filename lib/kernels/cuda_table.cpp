@@ -1,6 +1,7 @@
 #include "kernels/cuda_table.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/env.h>
 #include <dlfcn.h>
 
 #include <filesystem>
@@ -36,6 +37,25 @@ const CudaKernels* open_library() {
   return table;
 }
 
+// Makes LibTorch's own operators give the same bits twice, as the project's kernels do. Not as a mere
+// warning: with that, LibTorch's attention keeps a backward pass whose atomic additions come in any order.
+void make_deterministic() {
+  // cuBLAS cuts sums as its workspace allows; LibTorch refuses products unless a size is named before the
+  // first.
+  constexpr const char* kWorkspace = "CUBLAS_WORKSPACE_CONFIG";
+  c10::utils::set_env(kWorkspace, ":4096:8", /*overwrite=*/false);
+  const std::string size = c10::utils::get_env(kWorkspace).value_or("");
+  require(size == ":4096:8" || size == ":16:8", "cuda", "environment variable ", kWorkspace,
+          ": expected :4096:8 (the default) or :16:8, with which products are repeatable, got ", size);
+  at::Context& context = at::globalContext();
+  context.setDeterministicAlgorithms(true, /*warn_only=*/false);
+  // Debugging help that comes along: every new tensor would be filled with NaN first.
+  context.setDeterministicFillUninitializedMemory(false);
+  // 16-bit products keep float32 sums where cuBLAS adds parts of them.
+  context.setAllowFP16ReductionCuBLAS(false);
+  context.setAllowBF16ReductionCuBLAS(false);
+}
+
 // Loaded and checked on the first call; a failed call leaves nothing behind and the next one tries again.
 const CudaKernels& kernels() {
   static const CudaKernels& table = [&]() -> const CudaKernels& {
@@ -45,6 +65,7 @@ const CudaKernels& kernels() {
     // False where LibTorch was asked about CUDA before this library brought it: it remembers its first
     // answer.
     QSLAW_CHECK(at::hasCUDA());
+    make_deterministic();
     return *opened;
   }();
   return table;

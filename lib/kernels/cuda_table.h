@@ -7,7 +7,8 @@
 namespace qslaw {
 
 /// Makes CUDA usable: loads LibTorch's CUDA side and our kernels from beside the executable or the loader's
-/// path. UserError saying what is missing. REQUIRES: called before anything asks LibTorch about CUDA
+/// path, and has LibTorch's operators give the same bits twice (docs/architecture.md, "Reproducibility").
+/// UserError saying what is missing. REQUIRES: called before anything asks LibTorch about CUDA
 /// (at::manual_seed does, too), because LibTorch keeps its first answer.
 void load_cuda();
 

@@ -54,6 +54,20 @@ void attend_sequences(const at::Tensor& q_BHS, const at::Tensor& keys_BGTS, cons
                });
 }
 
+// As long as it lives, LibTorch takes operators as they are where no two writes meet, instead of sorting the
+// places first (ten kernels for one, per layer and token).
+class UnsortedWrites {
+ public:
+  UnsortedWrites() { at::globalContext().setDeterministicAlgorithms(false, warn_only_); }
+  ~UnsortedWrites() { at::globalContext().setDeterministicAlgorithms(before_, warn_only_); }
+  UnsortedWrites(const UnsortedWrites&) = delete;
+  UnsortedWrites& operator=(const UnsortedWrites&) = delete;
+
+ private:
+  bool before_ = at::globalContext().deterministicAlgorithms();
+  bool warn_only_ = at::globalContext().deterministicAlgorithmsWarnOnly();
+};
+
 }  // namespace
 
 at::Tensor decode_attention(const at::Tensor& q_BH1S, const at::Tensor& keys_BGTS,
@@ -93,6 +107,7 @@ void store_token(at::Tensor& cache_BGTS, const at::Tensor& new_BG1S, const at::T
   QSLAW_CHECK(new_BG1S.dim() == 4 && new_BG1S.size(1) == cache_BGTS.size(1) &&
               new_BG1S.size(3) == cache_BGTS.size(3));
   if (!cache_BGTS.is_cpu()) {
+    const UnsortedWrites unsorted;
     cache_BGTS.scatter_(2, slots_B.view({-1, 1, 1, 1}).expand_as(new_BG1S), new_BG1S);
     return;
   }

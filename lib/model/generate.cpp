@@ -14,12 +14,14 @@
 namespace qslaw {
 namespace {
 
-// Smallest set of the likeliest tokens whose probability reaches top_p; the rest gets probability 0.
+// Smallest set of the likeliest tokens whose probability reaches top_p; the rest gets probability 0. On the
+// host, but for the sorting.
 at::Tensor keep_top_p(const at::Tensor& probabilities_BV, double top_p) {
-  const auto [sorted, order] = probabilities_BV.sort(-1, /*descending=*/true);
+  const auto [sorted_there, order] = probabilities_BV.sort(-1, /*descending=*/true);
+  const at::Tensor sorted = sorted_there.cpu();
   const at::Tensor before = sorted.cumsum(-1) - sorted;
   const at::Tensor kept = sorted.masked_fill(before >= top_p, 0.0);
-  return at::zeros_like(probabilities_BV).scatter(-1, order, kept);
+  return at::zeros_like(sorted).scatter(-1, order.cpu(), kept);
 }
 
 // A token per row, on the logits' device and on the host, and whether the row's logits were finite.
@@ -30,9 +32,10 @@ struct Choice {
 };
 
 Choice sample_tokens(const at::Tensor& logits_BV, const GenerateOptions& options, int64_t step) {
-  at::Tensor probabilities = at::softmax(logits_BV / options.temperature, -1);
-  if (options.top_p < 1.0) probabilities = keep_top_p(probabilities, options.top_p);
-  const at::Tensor cumulative = probabilities.to(at::kDouble).cumsum(-1).cpu();
+  const at::Tensor all = at::softmax(logits_BV / options.temperature, -1);
+  const at::Tensor probabilities = options.top_p < 1.0 ? keep_top_p(all, options.top_p) : all.cpu();
+  // Added on the host: LibTorch's cumulative sums on CUDA have no fixed order.
+  const at::Tensor cumulative = probabilities.to(at::kDouble).cumsum(-1);
   Choice choice;
   for (int64_t b = 0; b < cumulative.size(0); ++b) {
     Random random(mix_seed(options.seed, static_cast<uint64_t>(b), static_cast<uint64_t>(step)));
