@@ -26,25 +26,32 @@ AdamW::AdamW(std::vector<at::Tensor> parameters, const AdamWOptions& options)
 void AdamW::step(double lr) {
   at::NoGradGuard no_grad;
   std::vector<size_t> updated;
+  std::vector<at::Tensor> steps;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     if (!parameters_[i].grad().defined()) continue;
-    steps_[i].add_(1);
     updated.push_back(i);
-    if (options_.int8_states) step_int8(i, lr);
+    steps.push_back(steps_[i]);
   }
-  if (!options_.int8_states && !updated.empty()) step_float32(updated, lr);
+  if (updated.empty()) return;
+  at::_foreach_add_(steps, 1);  // on a GPU a launch for many of them, not one for each
+  if (options_.int8_states) {
+    for (const size_t i : updated)
+      step_int8(i, lr);
+  } else {
+    step_float32(updated, steps, lr);
+  }
   for (const size_t i : updated)
     parameters_[i].mutable_grad() = at::Tensor();
 }
 
-void AdamW::step_float32(const std::vector<size_t>& updated, double lr) {
-  std::vector<at::Tensor> parameters, gradients, first, second, steps;
+void AdamW::step_float32(const std::vector<size_t>& updated, const std::vector<at::Tensor>& steps,
+                         double lr) {
+  std::vector<at::Tensor> parameters, gradients, first, second;
   for (const size_t i : updated) {
     parameters.push_back(parameters_[i]);
     gradients.push_back(parameters_[i].grad());
     first.push_back(first_[i]);
     second.push_back(second_[i]);
-    steps.push_back(steps_[i]);
   }
   at::_fused_adamw_(parameters, gradients, first, second, {}, steps, lr, options_.beta1, options_.beta2,
                     options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false);

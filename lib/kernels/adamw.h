@@ -35,7 +35,7 @@ class AdamW {
   int64_t state_bytes() const;
 
  private:
-  void step_float32(const std::vector<size_t>& updated, double lr);
+  void step_float32(const std::vector<size_t>& updated, const std::vector<at::Tensor>& steps, double lr);
   void step_int8(size_t i, double lr);
 
   std::vector<at::Tensor> parameters_, steps_;

@@ -25,6 +25,13 @@ void for_each_gradient(const std::vector<ParameterGroup>& groups, Fn fn) {
   }
 }
 
+std::vector<at::Tensor> gradients_of(const std::vector<ParameterGroup>& groups) {
+  std::vector<at::Tensor> gradients;
+  for_each_gradient(groups,
+                    [&](const std::string&, const at::Tensor& gradient) { gradients.push_back(gradient); });
+  return gradients;
+}
+
 [[noreturn]] void fail_loss(const TrainTask& task, int64_t step, const Batch& batch) {
   at::NoGradGuard no_grad;
   const std::string place = find_nonfinite(*task.model, batch);
@@ -47,11 +54,10 @@ void for_each_gradient(const std::vector<ParameterGroup>& groups, Fn fn) {
 }
 
 double gradient_norm(const TrainTask& task, int64_t step, const std::vector<LoadedSample>& samples) {
-  std::vector<at::Tensor> norms;
-  for_each_gradient(
-      task.groups, [&](const std::string&, const at::Tensor& gradient) { norms.push_back(gradient.norm()); });
-  require(!norms.empty(), task.title, "expected gradients at step ", step + 1, ", got none");
-  const double norm = at::stack(norms).norm().item<double>();
+  const std::vector<at::Tensor> gradients = gradients_of(task.groups);
+  require(!gradients.empty(), task.title, "expected gradients at step ", step + 1, ", got none");
+  // Of all at once: on a GPU a launch for many of them, not several for each.
+  const double norm = at::stack(at::_foreach_norm(gradients, 2)).norm().item<double>();
   if (!std::isfinite(norm)) fail_gradient(task, step, samples);
   return norm;
 }
@@ -83,8 +89,8 @@ StepGradients accumulate_gradients(const TrainTask& task, int64_t step,
 
 void clip_gradients(const std::vector<ParameterGroup>& groups, double norm, double limit) {
   if (limit <= 0 || norm <= limit) return;
-  for_each_gradient(
-      groups, [&](const std::string&, const at::Tensor& gradient) { gradient.mul_(limit / (norm + 1e-6)); });
+  const std::vector<at::Tensor> gradients = gradients_of(groups);
+  if (!gradients.empty()) at::_foreach_mul_(gradients, limit / (norm + 1e-6));
 }
 
 int64_t gradient_bytes(const std::vector<ParameterGroup>& groups) {

@@ -129,6 +129,40 @@ TEST_CASE("a second moment decays where gradients vanish") {
   CHECK(end / start == Approx(std::pow(0.999, 499)).epsilon(0.05));
 }
 
+TEST_CASE("an update is each parameter's own, and one without a gradient stays with its step count") {
+  const bool int8_states = GENERATE(false, true);
+  at::manual_seed(7);
+  std::vector<at::Tensor> together, apart;
+  for (const int64_t n : {3, 40, 500}) {
+    together.push_back(at::randn({n, 7}).requires_grad_(true));
+    apart.push_back(together.back().detach().clone().requires_grad_(true));
+  }
+  AdamWOptions options;
+  options.int8_states = int8_states;
+  AdamW optimizer(together, options);
+  // Moments of 8 bits are rounded by a draw that knows the parameter's place: one is first in both.
+  std::vector<AdamW> alone;
+  for (size_t i = 0; i < (int8_states ? 1 : apart.size()); ++i)
+    alone.push_back(optimizer_of(apart[i], int8_states));
+  for (const size_t without : {size_t{3}, size_t{1}, size_t{3}}) {  // 3: none
+    for (size_t i = 0; i < together.size(); ++i) {
+      if (i == without) continue;
+      together[i].mutable_grad() = at::randn_like(together[i]);
+      apart[i].mutable_grad() = together[i].grad().clone();
+    }
+    const at::Tensor before = together[1].detach().clone();
+    optimizer.step(0.1);
+    CHECK(at::equal(together[1], before) == (without == 1));
+    for (AdamW& one : alone)
+      one.step(0.1);
+    CHECK_FALSE(together[0].grad().defined());
+  }
+  for (size_t i = 0; i < alone.size(); ++i)
+    CHECK(at::equal(together[i], apart[i]));
+  for (size_t i = 0; i < together.size(); ++i)
+    CHECK(optimizer.states(i).back().second.item<double>() == (i == 1 ? 2.0 : 3.0));
+}
+
 TEST_CASE("bytes of AdamW's states") {
   const at::Tensor parameter = at::zeros({1000, 100}).requires_grad_(true);
   CHECK(optimizer_of(parameter, false).state_bytes() == 800000);
