@@ -75,6 +75,22 @@ struct LoraProduct : torch::autograd::Function<LoraProduct> {
 
 }  // namespace
 
+const at::Tensor& FrozenCopy::of(const at::Tensor& tensor, at::ScalarType dtype) {
+  if (tensor.scalar_type() == dtype) return tensor;
+  const int64_t version = tensor._version();
+  if (!source_.is_same(tensor) || version_ != version || copy_.scalar_type() != dtype) {
+    source_ = copy_ = at::Tensor();  // before the next one is there
+    copy_ = tensor.to(dtype);
+    source_ = tensor;
+    version_ = version;
+  }
+  return copy_;
+}
+
+int64_t FrozenCopy::bytes() const {
+  return copy_.defined() ? static_cast<int64_t>(copy_.nbytes()) : 0;
+}
+
 LoraLinear::LoraLinear(std::unique_ptr<Linear> base, const LinearSpec& spec, const LoraOptions& options,
                        std::shared_ptr<const DropoutKey> key, uint64_t seed, at::Device device)
     : base_(std::move(base)),
@@ -93,7 +109,10 @@ at::Tensor LoraLinear::forward(const at::Tensor& x) const {
   const bool drop = dropout_ > 0 && key_->seed != 0;
   const auto call = c10::make_intrusive<LoraCall>(base_.get(), scaling_, drop ? dropout_ : 0.0,
                                                   drop ? mix_seed(key_->seed, stream_) : 0);
-  return LoraProduct::apply(x, a_RK_, b_NR_, call);
+  // What is trained is not kept: optimizers write past LibTorch's versions.
+  const bool frozen = !at::GradMode::is_enabled() && !a_RK_.requires_grad() && !b_NR_.requires_grad();
+  if (!frozen) return LoraProduct::apply(x, a_RK_, b_NR_, call);
+  return LoraProduct::apply(x, a_copy_.of(a_RK_, x.scalar_type()), b_copy_.of(b_NR_, x.scalar_type()), call);
 }
 
 at::Tensor LoraLinear::dense_weight(at::ScalarType dtype) const {

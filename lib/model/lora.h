@@ -22,6 +22,19 @@ struct DropoutKey {
   uint64_t seed = 0;
 };
 
+/// A frozen float32 tensor in the compute dtype, kept from one use to the next: made again where the tensor
+/// is another one or LibTorch has written to it since (its version counts; writing through data_ptr does
+/// not).
+class FrozenCopy {
+ public:
+  const at::Tensor& of(const at::Tensor& tensor, at::ScalarType dtype);
+  int64_t bytes() const;
+
+ private:
+  at::Tensor source_, copy_;  // undefined: none yet
+  int64_t version_ = 0;       // of source_ when it was copied
+};
+
 /// The product adds to base(x) in place, and its gradient to that of the base: nothing of the size of x or y
 /// is made besides, and x, A x and a bit per masked input are all that is kept.
 class LoraLinear final : public Linear {
@@ -34,7 +47,8 @@ class LoraLinear final : public Linear {
   at::Tensor forward(const at::Tensor& x) const override;
   /// base + scaling * B A, computed in float32.
   at::Tensor dense_weight(at::ScalarType dtype) const override;
-  int64_t weight_bytes() const override { return base_->weight_bytes(); }
+  /// Those of the base, and of the copies below.
+  int64_t weight_bytes() const override { return base_->weight_bytes() + a_copy_.bytes() + b_copy_.bytes(); }
 
   const Linear& base() const { return *base_; }
   const std::string& name() const { return name_; }
@@ -48,6 +62,9 @@ class LoraLinear final : public Linear {
   double scaling_, dropout_;
   uint64_t stream_;
   std::shared_ptr<const DropoutKey> key_;
+  // Of A and B in the compute dtype, while neither is trained and no gradient is recorded: a decoded token
+  // would otherwise wait for their conversion, which reads three times what its products do.
+  mutable FrozenCopy a_copy_, b_copy_;
 };
 
 /// Wraps the seven linears of every block. Returns the new layers in linear_specs order; the model owns them.

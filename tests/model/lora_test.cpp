@@ -149,6 +149,55 @@ TEST_CASE("a fresh adapter changes nothing, a merged one computes the same") {
   CHECK(relative_error(all_logits(adapted.model, expected.batch), apart) < 1e-5);
 }
 
+TEST_CASE("a frozen adapter's 16-bit copies follow its values") {
+  const LinearSpec spec{"model.layers.0.mlp.up_proj", 0, 48, 32};
+  const LoraOptions options{4, 8.0, 0.0};
+  const auto weight = random_normal({48, 32}, 1.0, 1).to(at::kBFloat16);
+  LoraLinear layer(std::make_unique<DenseLinear>(weight), spec, options, std::make_shared<DropoutKey>(), 2,
+                   at::kCPU);
+  const at::Tensor x = random_normal({3, 32}, 1.0, 4).to(at::kBFloat16);
+  const int64_t base_bytes = layer.base().weight_bytes(), copied = 2 * 4 * (48 + 32);
+  const auto without_gradients = [&] {
+    at::NoGradGuard no_grad;
+    return layer.forward(x);
+  };
+  // With gradients recorded nothing is kept: the values as they are.
+  const auto converted_anew = [&] { return layer.forward(x).detach(); };
+  CHECK(layer.weight_bytes() == base_bytes);
+  const at::Tensor at_zero = without_gradients();
+  CHECK(at::equal(at_zero, converted_anew()));
+  CHECK(layer.weight_bytes() == base_bytes + copied);
+
+  layer.b_NR().copy_(random_normal({48, 4}, 1.0, 3));  // written to
+  const at::Tensor written = without_gradients();
+  CHECK_FALSE(at::equal(written, at_zero));
+  CHECK(at::equal(written, converted_anew()));
+  CHECK(at::equal(without_gradients(), written));
+  layer.a_RK() = random_normal({4, 32}, 1.0, 5);  // another tensor, whose version is 0 as well
+  const at::Tensor replaced = without_gradients();
+  CHECK_FALSE(at::equal(replaced, written));
+  CHECK(at::equal(replaced, converted_anew()));
+  CHECK(layer.weight_bytes() == base_bytes + copied);
+}
+
+TEST_CASE("an adapter that is trained is never read from a copy") {
+  const LinearSpec spec{"model.layers.0.mlp.up_proj", 0, 48, 32};
+  const auto weight = random_normal({48, 32}, 1.0, 1).to(at::kBFloat16);
+  LoraLinear layer(std::make_unique<DenseLinear>(weight), spec, {4, 8.0, 0.0}, std::make_shared<DropoutKey>(),
+                   2, at::kCPU);
+  layer.b_NR().copy_(random_normal({48, 4}, 1.0, 3));
+  layer.a_RK().requires_grad_(true);
+  layer.b_NR().requires_grad_(true);
+  const at::Tensor x = random_normal({3, 32}, 1.0, 4).to(at::kBFloat16);
+  at::NoGradGuard no_grad;
+  const at::Tensor before = layer.forward(x);
+  const int64_t version = layer.a_RK()._version();
+  layer.a_RK().data_ptr<float>()[0] += 8.0F;  // as an optimizer's kernel does
+  CHECK(layer.a_RK()._version() == version);
+  CHECK_FALSE(at::equal(layer.forward(x), before));
+  CHECK(layer.weight_bytes() == layer.base().weight_bytes());
+}
+
 TEST_CASE("gradient checkpointing gives the same bits") {
   const Batch batch = read_expected(model_fixture("gqa")).batch;
   for (const uint64_t seed : {uint64_t{0}, uint64_t{3}}) {  // without and with dropout
