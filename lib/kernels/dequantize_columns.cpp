@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "core/cpu_isa.h"
 #include "core/error.h"
-#include "kernels/cpu_isa.h"
 #include "kernels/elements.h"
 #include "kernels/parallel.h"
 #include "kernels/row_kernels.h"
