@@ -48,6 +48,10 @@ Normalized forward_rows(const at::Tensor& x, const at::Tensor& weight_D, double 
   return out;
 }
 
+Normalized normalized(const at::Tensor& rows, const at::Tensor& weight_D, double eps) {
+  return forward_rows(rows, weight_D.to(rows.scalar_type()).contiguous(), eps);
+}
+
 at::Tensor input_gradient(const at::Tensor& x, const at::Tensor& weight_D, const at::Tensor& dY,
                           const at::Tensor& inverse_rms_M) {
   const int64_t D = x.size(-1);
@@ -107,7 +111,7 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight_D,
                             double eps) {
     const at::Tensor rows = x.contiguous();
-    const Normalized out = forward_rows(rows, weight_D.to(x.scalar_type()).contiguous(), eps);
+    const Normalized out = normalized(rows, weight_D, eps);
     context->save_for_backward({rows, weight_D, out.inverse_rms_M});
     return out.y;
   }
@@ -130,7 +134,10 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight_D, double eps) {
   QSLAW_CHECK(x.dim() >= 1 && weight_D.sizes() == at::IntArrayRef({x.size(-1)}));
   QSLAW_CHECK(weight_D.device() == x.device());
-  return has_kernels(x) ? RmsNorm::apply(x, weight_D, eps) : rms_norm_reference(x, weight_D, eps);
+  if (!has_kernels(x)) return rms_norm_reference(x, weight_D, eps);
+  // Without gradients the autograd node, which takes as long as a short row, is not made.
+  return at::GradMode::is_enabled() ? RmsNorm::apply(x, weight_D, eps)
+                                    : normalized(x.contiguous(), weight_D, eps).y;
 }
 
 at::Tensor rms_norm_reference(const at::Tensor& x, const at::Tensor& weight_D, double eps) {

@@ -49,13 +49,18 @@ at::Tensor rotate_tokens(const at::Tensor& x_BTHS, const at::Tensor& cos, const 
   return out_BTHS;
 }
 
+// [B, H, T, S] from a projection's output.
+at::Tensor rotated(const at::Tensor& x_BTN, int64_t heads, const at::Tensor& cos, const at::Tensor& sin) {
+  const at::Tensor x = x_BTN.contiguous();
+  const at::Tensor x_BTHS = x.view({x.size(0), x.size(1), heads, x.size(2) / heads});
+  return rotate_tokens(x_BTHS, cos, sin, 1.0F).transpose(1, 2);
+}
+
 struct Rotation : torch::autograd::Function<Rotation> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_BTN, int64_t heads,
                             const at::Tensor& cos, const at::Tensor& sin) {
     context->save_for_backward({cos, sin});
-    const at::Tensor x = x_BTN.contiguous();
-    const at::Tensor x_BTHS = x.view({x.size(0), x.size(1), heads, x.size(2) / heads});
-    return rotate_tokens(x_BTHS, cos, sin, 1.0F).transpose(1, 2);
+    return rotated(x_BTN, heads, cos, sin);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -74,7 +79,8 @@ at::Tensor rotate_heads(const at::Tensor& x_BTN, int64_t heads, const at::Tensor
   QSLAW_CHECK(sin.sizes() == cos.sizes() && cos.device() == x_BTN.device() && sin.device() == cos.device());
   QSLAW_CHECK(cos.size(-2) == x_BTN.size(1) && (cos.dim() == 2 || cos.size(0) == x_BTN.size(0)));
   if (!has_kernels(x_BTN)) return rotate_heads_reference(x_BTN, heads, cos, sin);
-  return Rotation::apply(x_BTN, heads, cos.contiguous(), sin.contiguous());
+  const at::Tensor c = cos.contiguous(), s = sin.contiguous();
+  return at::GradMode::is_enabled() ? Rotation::apply(x_BTN, heads, c, s) : rotated(x_BTN, heads, c, s);
 }
 
 at::Tensor rotate_heads_reference(const at::Tensor& x_BTN, int64_t heads, const at::Tensor& cos,

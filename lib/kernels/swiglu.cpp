@@ -80,7 +80,9 @@ struct Swiglu : torch::autograd::Function<Swiglu> {
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
   QSLAW_CHECK(gate.sizes() == up.sizes() && gate.scalar_type() == up.scalar_type());
   QSLAW_CHECK(gate.device() == up.device());
-  return has_kernels(gate) ? Swiglu::apply(gate, up) : swiglu_reference(gate, up);
+  if (!has_kernels(gate)) return swiglu_reference(gate, up);
+  return at::GradMode::is_enabled() ? Swiglu::apply(gate, up)
+                                    : forward_values(gate.contiguous(), up.contiguous());
 }
 
 at::Tensor swiglu_reference(const at::Tensor& gate, const at::Tensor& up) {
