@@ -13,5 +13,7 @@ void enter_swiglu(CudaKernels& table);
 void enter_cross_entropy(CudaKernels& table);
 void enter_dropout(CudaKernels& table);
 void enter_adamw_int8(CudaKernels& table);
+void enter_decode_attention(CudaKernels& table);
+void enter_graph(CudaKernels& table);
 
 }  // namespace qslaw::device

@@ -32,6 +32,8 @@ qslaw::CudaKernels make_table() {
   qslaw::device::enter_cross_entropy(table);
   qslaw::device::enter_dropout(table);
   qslaw::device::enter_adamw_int8(table);
+  qslaw::device::enter_decode_attention(table);
+  qslaw::device::enter_graph(table);
   return table;
 }
 

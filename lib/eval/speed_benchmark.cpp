@@ -48,10 +48,10 @@ nlohmann::json run_speed(const BenchmarkOptions& options, const EvalContext& con
     KvCache cache(model.language.config, 1, options.prompt_tokens + options.new_tokens, placement);
     at::Tensor logits;
     prefill_s = timed([&] { return logits = prefill(model, prompt, cache); });
+    DecodeStepper stepper(model, cache);
     decode_s = timed([&] {
-      for (int64_t step = 0; step < options.new_tokens; ++step) {
-        logits = decode_step(model, logits.argmax(-1), cache);
-      }
+      for (int64_t step = 0; step < options.new_tokens; ++step)
+        logits = stepper.step(logits.argmax(-1));
       return logits;
     });
   }

@@ -69,6 +69,20 @@ struct CudaActivationGrid {
   int32_t bits;
 };
 
+/// Attention of one new token per sequence over a cache of `slots` slots, elements of which lie side by side;
+/// strides of keys and values in elements. A head's slots are split among `splits` blocks.
+struct CudaAttention {
+  int64_t sequences, heads, kv_heads, slots, head_size;
+  int64_t sequence_stride, head_stride;
+  int64_t splits;
+  float scale;  // of scores: 1 / sqrt(head_size)
+};
+
+/// [sequences, kv_heads, head_size] keys and values for a cache of [sequences, kv_heads, slots, head_size].
+struct CudaStoredToken {
+  int64_t sequences, kv_heads, slots, head_size;
+};
+
 /// The table. Kernels return as soon as they are queued on `stream` (a cudaStream_t) of the current device;
 /// the result is null, or the CUDA runtime's words for what went wrong. What each computes: the header
 /// of its operator (group_quant.h, packed_product.h, ...). Operands of one call have one element type.
@@ -137,6 +151,22 @@ struct CudaKernels {
   /// Values in groups of at most 256, absmax one per group; codes [rows, columns * bits / 8].
   const char* (*level_codes)(CudaInput values, const float* levels, CudaShape shape, uint8_t* codes,
                              float* absmax, void* stream);
+
+  // Decoding (decode_attention.h, cuda_graph.h).
+  /// q and out: [sequences, heads, head_size], head_size a multiple of 8 up to 256, operands aligned to 16
+  /// bytes. parts: room for sequences * heads * splits * (head_size + 2) values.
+  const char* (*decode_attention)(CudaInput q, CudaInput keys, CudaInput values, const int64_t* lengths,
+                                  CudaAttention shape, float* parts, CudaOutput out, void* stream);
+  /// A slot that the cache does not have is passed over.
+  const char* (*store_token)(CudaInput key, CudaInput value, const int64_t* slots, CudaStoredToken shape,
+                             CudaOutput keys, CudaOutput values, void* stream);
+  /// From graph_begin to graph_end this thread's work on `device`, which must be the current one for all of
+  /// these, is recorded instead of done; graph_replay queues it on LibTorch's current stream. A *graph that
+  /// is not null must be given to graph_free whatever any of them returns, which ends a recording, too.
+  const char* (*graph_begin)(int32_t device, void** graph);
+  const char* (*graph_end)(void* graph);
+  const char* (*graph_replay)(void* graph);
+  void (*graph_free)(void* graph);
 };
 
 }  // namespace qslaw

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "kernels/cuda_call.h"
 #include "kernels/decode_attention_cpu.h"
 #include "kernels/elements.h"
 #include "kernels/parallel.h"
@@ -17,6 +18,51 @@ namespace {
 
 // Elements of keys and values that make a task worth another thread.
 constexpr int64_t kMinTaskElements = 1 << 14;
+
+// On CUDA the slots of a head are split among blocks: 512 of them are some four for each of a GPU's hundred
+// multiprocessors, and fewer slots than 64 are not worth one (cuda/decode_attention.cuh). Not measured.
+constexpr int64_t kCudaBlocks = 512;
+constexpr int64_t kMinSplitSlots = 64;
+
+// By shapes alone: what is queued must not depend on lengths (cuda_graph.h).
+int64_t cuda_splits(int64_t heads, int64_t slots) {
+  const int64_t wanted = (kCudaBlocks + heads - 1) / heads;
+  return std::clamp<int64_t>(slots / kMinSplitSlots, 1, wanted);
+}
+
+bool is_aligned(const at::Tensor& tensor) {
+  return reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % 16 == 0;
+}
+
+bool has_cuda_kernel(const at::Tensor& q_BHS, const at::Tensor& keys_BGTS, const at::Tensor& values_BGTS) {
+  const int64_t S = q_BHS.size(2);
+  return S > 0 && S % 8 == 0 && S <= 256 && keys_BGTS.stride(0) % 8 == 0 && keys_BGTS.stride(1) % 8 == 0 &&
+         is_aligned(q_BHS) && is_aligned(keys_BGTS) && is_aligned(values_BGTS);
+}
+
+at::Tensor cuda_attention(const at::Tensor& q_BHS, const at::Tensor& keys_BGTS, const at::Tensor& values_BGTS,
+                          const at::Tensor& lengths) {
+  const int64_t B = q_BHS.size(0), H = q_BHS.size(1), S = q_BHS.size(2);
+  const int64_t G = keys_BGTS.size(1), T = keys_BGTS.size(2), splits = cuda_splits(B * G, T);
+  at::Tensor out = at::empty_like(q_BHS);
+  at::Tensor parts = at::empty({B * H * splits * (S + 2)}, q_BHS.options().dtype(at::kFloat));
+  const CudaAttention shape{B,
+                            H,
+                            G,
+                            T,
+                            S,
+                            keys_BGTS.stride(0),
+                            keys_BGTS.stride(1),
+                            splits,
+                            1.0F / std::sqrt(static_cast<float>(S))};
+  const Element type = element_of(q_BHS.scalar_type());
+  cuda_call(q_BHS, "decode_attention", [&](const CudaKernels& kernels, void* stream) {
+    return kernels.decode_attention(cuda_input(q_BHS), {keys_BGTS.const_data_ptr(), type},
+                                    {values_BGTS.const_data_ptr(), type}, lengths.const_data_ptr<int64_t>(),
+                                    shape, parts.data_ptr<float>(), cuda_output(out), stream);
+  });
+  return out;
+}
 
 void check(const at::Tensor& q_BH1S, const at::Tensor& keys_BGTS, const at::Tensor& values_BGTS,
            const at::Tensor& lengths_B) {
@@ -28,21 +74,23 @@ void check(const at::Tensor& q_BH1S, const at::Tensor& keys_BGTS, const at::Tens
               values_BGTS.scalar_type() == q_BH1S.scalar_type());
   QSLAW_CHECK(lengths_B.dim() == 1 && lengths_B.size(0) == q_BH1S.size(0) &&
               lengths_B.scalar_type() == at::kLong);
+  QSLAW_CHECK(keys_BGTS.device() == q_BH1S.device() && values_BGTS.device() == q_BH1S.device() &&
+              lengths_B.device() == q_BH1S.device());
 }
 
 template <typename T>
 void attend_sequences(const at::Tensor& q_BHS, const at::Tensor& keys_BGTS, const at::Tensor& values_BGTS,
                       const int64_t* lengths, at::Tensor& out) {
   const int64_t B = q_BHS.size(0), H = q_BHS.size(1), S = q_BHS.size(2), G = keys_BGTS.size(1);
-  const int64_t T_slots = keys_BGTS.size(2), queries = H / G;
+  const int64_t queries = H / G, longest = *std::max_element(lengths, lengths + B);
   const T* q = q_BHS.const_data_ptr<T>();
   const T* keys = keys_BGTS.const_data_ptr<T>();
   const T* values = values_BGTS.const_data_ptr<T>();
   T* to = out.mutable_data_ptr<T>();
   const float scale = 1.0F / std::sqrt(static_cast<float>(S));
-  parallel_for(0, B * G, std::max<int64_t>(1, kMinTaskElements / (T_slots * S)),
+  parallel_for(0, B * G, std::max<int64_t>(1, kMinTaskElements / (longest * S)),
                [&](int64_t begin, int64_t end) {
-                 std::vector<float> scores(static_cast<size_t>(queries * T_slots)),
+                 std::vector<float> scores(static_cast<size_t>(queries * longest)),
                      sums(static_cast<size_t>(queries * S));
                  for (int64_t task = begin; task < end; ++task) {
                    const int64_t b = task / G, g = task % G;
@@ -54,19 +102,28 @@ void attend_sequences(const at::Tensor& q_BHS, const at::Tensor& keys_BGTS, cons
                });
 }
 
-// As long as it lives, LibTorch takes operators as they are where no two writes meet, instead of sorting the
-// places first (ten kernels for one, per layer and token).
-class UnsortedWrites {
- public:
-  UnsortedWrites() { at::globalContext().setDeterministicAlgorithms(false, warn_only_); }
-  ~UnsortedWrites() { at::globalContext().setDeterministicAlgorithms(before_, warn_only_); }
-  UnsortedWrites(const UnsortedWrites&) = delete;
-  UnsortedWrites& operator=(const UnsortedWrites&) = delete;
+void check_store(const at::Tensor& cache_BGTS, const at::Tensor& new_BG1S, const at::Tensor& slots_B) {
+  QSLAW_CHECK(cache_BGTS.dim() == 4 && cache_BGTS.is_contiguous() &&
+              cache_BGTS.scalar_type() == new_BG1S.scalar_type());
+  QSLAW_CHECK(new_BG1S.sizes() ==
+              at::IntArrayRef({cache_BGTS.size(0), cache_BGTS.size(1), 1, cache_BGTS.size(3)}));
+  QSLAW_CHECK(slots_B.dim() == 1 && slots_B.size(0) == cache_BGTS.size(0) &&
+              slots_B.scalar_type() == at::kLong);
+  QSLAW_CHECK(cache_BGTS.device() == new_BG1S.device() && slots_B.device() == new_BG1S.device());
+}
 
- private:
-  bool before_ = at::globalContext().deterministicAlgorithms();
-  bool warn_only_ = at::globalContext().deterministicAlgorithmsWarnOnly();
-};
+void store_rows(at::Tensor& cache_BGTS, const at::Tensor& new_BG1S, const at::Tensor& slots) {
+  const int64_t G = cache_BGTS.size(1), T = cache_BGTS.size(2);
+  const auto bytes = static_cast<size_t>(cache_BGTS.size(3) * cache_BGTS.element_size());
+  const char* token = static_cast<const char*>(new_BG1S.const_data_ptr());
+  char* cache = static_cast<char*>(cache_BGTS.mutable_data_ptr());
+  for (int64_t row = 0; row < new_BG1S.size(0) * G; ++row) {
+    const int64_t slot = slots.const_data_ptr<int64_t>()[row / G];
+    QSLAW_CHECK(slot >= 0 && slot < T);
+    std::memcpy(cache + static_cast<size_t>(row * T + slot) * bytes, token + static_cast<size_t>(row) * bytes,
+                bytes);
+  }
+}
 
 }  // namespace
 
@@ -74,15 +131,19 @@ at::Tensor decode_attention(const at::Tensor& q_BH1S, const at::Tensor& keys_BGT
                             const at::Tensor& values_BGTS, const at::Tensor& lengths_B) {
   check(q_BH1S, keys_BGTS, values_BGTS, lengths_B);
   const bool rows = keys_BGTS.stride(3) == 1 && keys_BGTS.stride(2) == keys_BGTS.size(3);
-  if (!q_BH1S.is_cpu() || !is_element(q_BH1S.scalar_type()) || !rows)
+  if (!has_kernels(q_BH1S) || !rows)
     return decode_attention_reference(q_BH1S, keys_BGTS, values_BGTS, lengths_B);
   if (q_BH1S.numel() == 0) return at::empty_like(q_BH1S);
-  const at::Tensor lengths = lengths_B.contiguous();
+  const at::Tensor lengths = lengths_B.contiguous(), q_BHS = q_BH1S.squeeze(2).contiguous();
+  if (q_BHS.is_cuda()) {
+    return has_cuda_kernel(q_BHS, keys_BGTS, values_BGTS)
+               ? cuda_attention(q_BHS, keys_BGTS, values_BGTS, lengths).unsqueeze(2)
+               : decode_attention_reference(q_BH1S, keys_BGTS, values_BGTS, lengths_B);
+  }
   for (int64_t b = 0; b < lengths.size(0); ++b) {  // a loop: as operators it costs as much as a short cache
     const int64_t length = lengths.const_data_ptr<int64_t>()[b];
     QSLAW_CHECK(length >= 1 && length <= keys_BGTS.size(2));
   }
-  const at::Tensor q_BHS = q_BH1S.squeeze(2).contiguous();
   at::Tensor out = at::empty_like(q_BHS);
   with_element_type(q_BHS.scalar_type(), [&](auto zero) {
     attend_sequences<decltype(zero)>(q_BHS, keys_BGTS, values_BGTS, lengths.const_data_ptr<int64_t>(), out);
@@ -102,26 +163,22 @@ at::Tensor decode_attention_reference(const at::Tensor& q_BH1S, const at::Tensor
   return at::scaled_dot_product_attention(q_BH1S, repeated(keys_BGTS), repeated(values_BGTS), mask);
 }
 
-void store_token(at::Tensor& cache_BGTS, const at::Tensor& new_BG1S, const at::Tensor& slots_B) {
-  QSLAW_CHECK(cache_BGTS.is_contiguous() && cache_BGTS.scalar_type() == new_BG1S.scalar_type());
-  QSLAW_CHECK(new_BG1S.dim() == 4 && new_BG1S.size(1) == cache_BGTS.size(1) &&
-              new_BG1S.size(3) == cache_BGTS.size(3));
-  if (!cache_BGTS.is_cpu()) {
-    const UnsortedWrites unsorted;
-    cache_BGTS.scatter_(2, slots_B.view({-1, 1, 1, 1}).expand_as(new_BG1S), new_BG1S);
+void store_token(at::Tensor& keys_BGTS, at::Tensor& values_BGTS, const at::Tensor& key_BG1S,
+                 const at::Tensor& value_BG1S, const at::Tensor& slots_B) {
+  check_store(keys_BGTS, key_BG1S, slots_B);
+  check_store(values_BGTS, value_BG1S, slots_B);
+  QSLAW_CHECK(keys_BGTS.sizes() == values_BGTS.sizes() && key_BG1S.scalar_type() == value_BG1S.scalar_type());
+  const at::Tensor key = key_BG1S.contiguous(), value = value_BG1S.contiguous(), slots = slots_B.contiguous();
+  if (!key.is_cuda()) {
+    store_rows(keys_BGTS, key, slots);
+    store_rows(values_BGTS, value, slots);
     return;
   }
-  const at::Tensor from = new_BG1S.contiguous(), slots = slots_B.contiguous();
-  const int64_t G = cache_BGTS.size(1), T = cache_BGTS.size(2);
-  const auto bytes = static_cast<size_t>(cache_BGTS.size(3) * cache_BGTS.element_size());
-  const char* token = static_cast<const char*>(from.const_data_ptr());
-  char* cache = static_cast<char*>(cache_BGTS.mutable_data_ptr());
-  for (int64_t row = 0; row < from.size(0) * G; ++row) {
-    const int64_t slot = slots.const_data_ptr<int64_t>()[row / G];
-    QSLAW_CHECK(slot >= 0 && slot < T);
-    std::memcpy(cache + static_cast<size_t>(row * T + slot) * bytes, token + static_cast<size_t>(row) * bytes,
-                bytes);
-  }
+  const CudaStoredToken shape{key.size(0), key.size(1), keys_BGTS.size(2), key.size(3)};
+  cuda_call(key, "store_token", [&](const CudaKernels& kernels, void* stream) {
+    return kernels.store_token(cuda_input(key), cuda_input(value), slots.const_data_ptr<int64_t>(), shape,
+                               cuda_output(keys_BGTS), cuda_output(values_BGTS), stream);
+  });
 }
 
 }  // namespace qslaw

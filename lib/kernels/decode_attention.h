@@ -9,15 +9,19 @@ namespace qslaw {
 /// softmax(q k^T / sqrt(S)) v over the first lengths_B[b] slots of each sequence: [B, H, 1, S] in q's dtype.
 /// Query head h reads head h / (H / G). q_BH1S, and a cache in q's dtype whose last two dimensions are
 /// contiguous; lengths_B: int64, on q's device, at least 1 and at most T each. Softmax and sums are in
-/// float32. Not differentiable.
+/// float32. Not differentiable. On CUDA what is queued depends on shapes alone, and nobody looks at
+/// lengths_B on the host.
 at::Tensor decode_attention(const at::Tensor& q_BH1S, const at::Tensor& keys_BGTS,
                             const at::Tensor& values_BGTS, const at::Tensor& lengths_B);
 
-/// The same in LibTorch's operators: on CUDA and in tests.
+/// The same in LibTorch's operators: for heads that no kernel takes (on CUDA those of other than 8, 16, ...
+/// 256 elements), and in tests.
 at::Tensor decode_attention_reference(const at::Tensor& q_BH1S, const at::Tensor& keys_BGTS,
                                       const at::Tensor& values_BGTS, const at::Tensor& lengths_B);
 
-/// Writes new_BG1S to slot slots_B[b] (int64, below T) of each sequence of a contiguous cache.
-void store_token(at::Tensor& cache_BGTS, const at::Tensor& new_BG1S, const at::Tensor& slots_B);
+/// Writes a key and a value to slot slots_B[b] (int64, below T) of each sequence of a contiguous cache of
+/// either. On CUDA, where nobody looks at slots_B, a slot that is not there is passed over.
+void store_token(at::Tensor& keys_BGTS, at::Tensor& values_BGTS, const at::Tensor& key_BG1S,
+                 const at::Tensor& value_BG1S, const at::Tensor& slots_B);
 
 }  // namespace qslaw

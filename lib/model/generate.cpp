@@ -6,9 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "core/interrupt.h"
 #include "core/random.h"
-#include "kernels/rms_norm.h"
 #include "model/nonfinite.h"
 
 namespace qslaw {
@@ -66,39 +64,7 @@ Choice choose_tokens(const at::Tensor& logits_BV, const GenerateOptions& options
   return options.temperature > 0 ? sample_tokens(logits_BV, options, step) : greedy_tokens(logits_BV);
 }
 
-// A block of a long prompt may take seconds.
-void end_if_asked() {
-  if (stop_requested()) throw Stopped("stopped while generating; --resume goes on behind the last answers");
-}
-
 }  // namespace
-
-at::Tensor prefill(const Llava& model, const Batch& prompts, KvCache& cache) {
-  const Llama& language = model.language;
-  at::Tensor x = embed_batch(model, prompts);
-  const RopeTable rope = rope_table_of_length(language.rope_frequencies, x.size(1), x.scalar_type());
-  for (size_t l = 0; l < language.blocks.size(); ++l) {
-    end_if_asked();
-    x = block_forward(language.blocks[l], language.config, x, rope, &cache, static_cast<int64_t>(l));
-  }
-  const at::Tensor lengths_B = prompts.lengths_B.to(model.device);
-  cache.set_lengths(lengths_B);
-  const at::Tensor last_BD = x.index({at::arange(x.size(0), lengths_B.options()), lengths_B - 1});
-  return llama_logits(language, rms_norm(last_BD, language.norm_D, language.config.rms_eps));
-}
-
-at::Tensor decode_step(const Llava& model, const at::Tensor& tokens_B, KvCache& cache) {
-  const Llama& language = model.language;
-  at::Tensor x = embed_tokens(model, tokens_B.unsqueeze(1));
-  const RopeTable rope =
-      make_rope_table(language.rope_frequencies, cache.lengths().unsqueeze(1), x.scalar_type());
-  for (size_t l = 0; l < language.blocks.size(); ++l) {
-    end_if_asked();
-    x = block_decode(language.blocks[l], language.config, x, rope, cache, static_cast<int64_t>(l));
-  }
-  cache.advance();
-  return llama_logits(language, rms_norm(x.select(1, 0), language.norm_D, language.config.rms_eps));
-}
 
 std::vector<std::vector<int64_t>> generate(const Llava& model, const Batch& prompts,
                                            const GenerateOptions& options) {
@@ -110,6 +76,7 @@ std::vector<std::vector<int64_t>> generate(const Llava& model, const Batch& prom
   KvCache cache(model.language.config, B, prompts.ids_BT.size(1) + options.max_new_tokens,
                 at::TensorOptions().dtype(model.dtype).device(model.device));
   at::Tensor logits_BV = prefill(model, prompts, cache);
+  DecodeStepper stepper(model, cache);
   for (int64_t step = 0; step < options.max_new_tokens; ++step) {
     const Choice choice = choose_tokens(logits_BV, options, step);
     bool all_finished = true;
@@ -121,7 +88,7 @@ std::vector<std::vector<int64_t>> generate(const Llava& model, const Batch& prom
       all_finished = all_finished && finished[b];
     }
     if (all_finished || step + 1 == options.max_new_tokens) break;
-    logits_BV = decode_step(model, choice.tokens_B, cache);
+    logits_BV = stepper.step(choice.tokens_B);
   }
   return texts;
 }

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/llava.h"
+#include "model/decode.h"
 
 namespace qslaw {
 
@@ -20,12 +20,5 @@ struct GenerateOptions {
 /// Stopped, within the batch, when a stop was asked for.
 std::vector<std::vector<int64_t>> generate(const Llava& model, const Batch& prompts,
                                            const GenerateOptions& options);
-
-/// Next-token logits [B, V] of the prompts, filling `cache`. Throws Stopped, as does decode_step, between two
-/// decoder blocks.
-at::Tensor prefill(const Llava& model, const Batch& prompts, KvCache& cache);
-
-/// Next-token logits [B, V] after one more token per row.
-at::Tensor decode_step(const Llava& model, const at::Tensor& tokens_B, KvCache& cache);
 
 }  // namespace qslaw

@@ -7,7 +7,8 @@
 
 namespace qslaw {
 
-KvCache::KvCache(const LanguageConfig& config, int64_t batch, int64_t capacity, at::TensorOptions options) {
+KvCache::KvCache(const LanguageConfig& config, int64_t batch, int64_t capacity, at::TensorOptions options)
+    : capacity_(capacity) {
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     keys_.push_back(at::zeros({batch, config.kv_heads, capacity, config.head_size}, options));
     values_.push_back(at::zeros({batch, config.kv_heads, capacity, config.head_size}, options));
@@ -22,17 +23,7 @@ void KvCache::store_prompt(int64_t layer, const at::Tensor& keys_BHTS, const at:
 
 void KvCache::append(int64_t layer, const at::Tensor& keys_BH1S, const at::Tensor& values_BH1S) {
   const size_t l = static_cast<size_t>(layer);
-  QSLAW_CHECK(longest_ < keys_[l].size(2));
-  store_token(keys_[l], keys_BH1S, lengths_B_);
-  store_token(values_[l], values_BH1S, lengths_B_);
-}
-
-at::Tensor KvCache::keys(int64_t layer) const {
-  return keys_[static_cast<size_t>(layer)].narrow(2, 0, longest_ + 1);
-}
-
-at::Tensor KvCache::values(int64_t layer) const {
-  return values_[static_cast<size_t>(layer)].narrow(2, 0, longest_ + 1);
+  store_token(keys_[l], values_[l], keys_BH1S, values_BH1S, lengths_B_);
 }
 
 void KvCache::set_lengths(const at::Tensor& lengths_B) {
@@ -41,10 +32,14 @@ void KvCache::set_lengths(const at::Tensor& lengths_B) {
   longest_ = lengths_B.max().item<int64_t>();
 }
 
-void KvCache::advance() {
-  lengths_B_ = lengths_with_new_token_B_;
-  lengths_with_new_token_B_ = lengths_B_ + 1;
+void KvCache::claim_slots() {
+  QSLAW_CHECK(longest_ < capacity_);
   ++longest_;
+}
+
+void KvCache::advance() {
+  lengths_B_.add_(1);
+  lengths_with_new_token_B_.add_(1);
 }
 
 }  // namespace qslaw

@@ -16,25 +16,31 @@ class KvCache {
 
   /// Stores the prompt's keys and values, [B, Hkv, T, S], at slots 0..T-1.
   void store_prompt(int64_t layer, const at::Tensor& keys_BHTS, const at::Tensor& values_BHTS);
-  /// Stores one token per row, [B, Hkv, 1, S], at slot lengths[b], for every layer of a step before
-  /// `advance`.
+  /// A decode step: claim_slots, append for every layer, advance. What it does on the device does not depend
+  /// on lengths, and neither do shapes and addresses, so that it can be recorded (kernels/cuda_graph.h) but
+  /// for claim_slots, which counts on the host.
+  ///
+  /// Room for one token more per row. InternalError when there is none.
+  void claim_slots();
+  /// Stores one token per row, [B, Hkv, 1, S], at slot lengths[b].
   void append(int64_t layer, const at::Tensor& keys_BH1S, const at::Tensor& values_BH1S);
+  /// Every row has one token more.
+  void advance();
 
-  /// Slots 0..limit-1 of a layer, limit = longest row + 1 during a decode step.
-  at::Tensor keys(int64_t layer) const;
-  at::Tensor values(int64_t layer) const;
+  /// All slots of a layer, [B, Hkv, capacity, S].
+  const at::Tensor& keys(int64_t layer) const { return keys_[static_cast<size_t>(layer)]; }
+  const at::Tensor& values(int64_t layer) const { return values_[static_cast<size_t>(layer)]; }
 
   void set_lengths(const at::Tensor& lengths_B);
   const at::Tensor& lengths() const { return lengths_B_; }
   /// Slots that a row's new token attends to: its own included.
   const at::Tensor& lengths_with_new_token() const { return lengths_with_new_token_B_; }
-  /// Every row has one token more.
-  void advance();
 
  private:
   std::vector<at::Tensor> keys_, values_;  // L x [B, Hkv, capacity, S]
   at::Tensor lengths_B_, lengths_with_new_token_B_;
-  int64_t longest_ = 0;
+  int64_t capacity_;
+  int64_t longest_ = 0;  // row
 };
 
 }  // namespace qslaw

@@ -106,25 +106,37 @@ nlohmann::json time_scales(const Setting& setting, const Size& size) {
   return time_training("scale_step", setting, size, model, group);
 }
 
-// Tokens one by one for one sequence, behind a prompt.
-nlohmann::json time_decode(const std::string& name, const Setting& setting, const Size& size,
-                           const MakeLinear& make) {
+// Tokens one by one for so many sequences, behind a prompt and the steps that are not replayed.
+nlohmann::json time_decode(const std::string& name, const Setting& setting, const Llava& model,
+                           int64_t sequences) {
+  constexpr int64_t kCalls = 4;
   at::NoGradGuard no_grad;
-  const Llava model = make_decoder(size.config, setting.device, make);
+  const LanguageConfig& config = model.language.config;
   const int64_t prompt = setting.small ? 8 : 256, steps = setting.small ? 4 : 64;
-  Batch batch = text_batch({size.config, 1, prompt, 0});
-  const Timing timing = time_steps(setting.device, 4, [&] {
-    KvCache cache(size.config, 1, prompt + steps, at::TensorOptions(setting.device).dtype(at::kBFloat16));
-    at::Tensor logits = prefill(model, batch, cache);
-    for (int64_t i = 0; i < steps; ++i)
-      logits = decode_step(model, logits.argmax(-1), cache);
-    logits.sum().item<float>();
-  });
+  KvCache cache(config, sequences, prompt + DecodeStepper::kEagerSteps + kCalls * steps,
+                at::TensorOptions(setting.device).dtype(model.dtype));
+  at::Tensor logits = prefill(model, text_batch({config, sequences, prompt, 0}), cache);
+  DecodeStepper stepper(model, cache);
+  const auto decode = [&](int64_t count) {
+    for (int64_t i = 0; i < count; ++i)
+      logits = stepper.step(logits.argmax(-1));
+  };
+  decode(DecodeStepper::kEagerSteps);
+  const Timing timing = time_steps(setting.device, kCalls, [&] { decode(steps); });
   nlohmann::json entry = result(name, timing);
-  entry.update({{"prompt_tokens", prompt},
+  entry.update({{"sequences", sequences},
+                {"prompt_tokens", prompt},
                 {"new_tokens", steps},
-                {"new_tokens_per_second", static_cast<double>(steps) / timing.median}});
+                {"replayed", stepper.replays()},
+                {"new_tokens_per_second", static_cast<double>(sequences * steps) / timing.median}});
   return entry;
+}
+
+void add_decodes(const std::string& name, const Setting& setting, const Size& size, const MakeLinear& make,
+                 nlohmann::json& results) {
+  const Llava model = make_decoder(size.config, setting.device, make);
+  for (const int64_t sequences : {1, 8, 32})
+    results.push_back(time_decode(name, setting, model, sequences));
 }
 
 }  // namespace
@@ -138,8 +150,8 @@ nlohmann::json step_results(const Setting& setting, const std::string& model) {
     return std::make_unique<DenseLinear>(random_weight(spec.rows, spec.columns, setting.device));
   };
   nlohmann::json results = nlohmann::json::array();
-  results.push_back(time_decode("decode_packed", setting, size, packed));
-  results.push_back(time_decode("decode_bfloat16", setting, size, dense));
+  add_decodes("decode_packed", setting, size, packed, results);
+  add_decodes("decode_bfloat16", setting, size, dense, results);
   results.push_back(time_lora("lora_step_packed", setting, size, packed));
   results.push_back(time_lora("lora_step_bfloat16", setting, size, dense));
   results.push_back(time_scales(setting, size));

@@ -71,13 +71,17 @@ TEST_CASE("attention of one new token survives scores that overflow exp") {
 TEST_CASE("a token is stored at its sequence's slot") {
   const auto dtype = GENERATE(at::kFloat, at::kBFloat16);
   at::manual_seed(4);
-  at::Tensor cache = at::randn({3, 2, 6, 5}).to(dtype), expected_cache = cache.clone();
-  const at::Tensor token = at::randn({3, 1, 2, 5}).to(dtype).transpose(1, 2),
-                   slots = at::tensor({5, 0, 2}, at::kLong);
-  expected_cache.scatter_(2, slots.view({-1, 1, 1, 1}).expand_as(token), token);
-  store_token(cache, token, slots);
-  CHECK(at::equal(cache, expected_cache));
-  CHECK_THROWS(store_token(cache, token, at::tensor({5, 0, 6}, at::kLong)));
+  at::Tensor keys = at::randn({3, 2, 6, 5}).to(dtype), values = at::randn({3, 2, 6, 5}).to(dtype);
+  at::Tensor expected_keys = keys.clone(), expected_values = values.clone();
+  const auto token = [&] { return at::randn({3, 1, 2, 5}).to(dtype).transpose(1, 2); };
+  const at::Tensor key = token(), value = token(), slots = at::tensor({5, 0, 2}, at::kLong);
+  const at::Tensor index = slots.view({-1, 1, 1, 1}).expand_as(key);
+  expected_keys.scatter_(2, index, key);
+  expected_values.scatter_(2, index, value);
+  store_token(keys, values, key, value, slots);
+  CHECK(at::equal(keys, expected_keys));
+  CHECK(at::equal(values, expected_values));
+  CHECK_THROWS(store_token(keys, values, key, value, at::tensor({5, 0, 6}, at::kLong)));
 }
 
 TEST_CASE("products of few tokens with dense weights") {

@@ -1,10 +1,12 @@
 // The operators' public functions on a GPU, where there is one, against the same on the CPU. Elsewhere
-// cuda_step_test.cpp, cuda_row_test.cpp, cuda_activation_test.cpp and cuda_product_test.cpp run their code.
+// cuda_step_test.cpp, cuda_row_test.cpp, cuda_activation_test.cpp, cuda_decode_test.cpp and
+// cuda_product_test.cpp run their code.
 #include "core/error.h"
 #include "gpu_case.h"
 #include "kernels/activation_quant.h"
 #include "kernels/adamw_int8.h"
 #include "kernels/cross_entropy.h"
+#include "kernels/decode_attention.h"
 #include "kernels/dropout.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
@@ -140,4 +142,36 @@ TEST_CASE("a GPU's packed products agree with double precision", "[gpu]") {
       REQUIRE(equal_bits(multiply().cpu(), y.cpu()));
     }
   });
+}
+
+TEST_CASE("a GPU's attention over the cache agrees with float64, and stores tokens as the CPU does",
+          "[gpu]") {
+  if (!has_gpu()) return;
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
+  const auto [B, H, G, T, S] =
+      GENERATE(std::tuple{1, 32, 32, 700, 128}, std::tuple{3, 8, 2, 65, 64}, std::tuple{2, 3, 1, 1, 256},
+               std::tuple{1, 2, 2, 20, 12});  // the last has no kernel
+  INFO("dtype " << dtype << ", B " << B << " H " << H << " G " << G << " T " << T << " S " << S);
+  at::manual_seed(1);
+  const auto random = [&, B = B, S = S](int64_t heads, int64_t slots) {
+    return at::randn({B, heads, slots, S}).to(dtype);
+  };
+  at::Tensor q = random(H, 1), keys = random(G, T), values = random(G, T);
+  at::Tensor gpu_keys = keys.to(at::kCUDA), gpu_values = values.to(at::kCUDA);
+  const at::Tensor key = random(G, 1), value = random(G, 1), slots = at::randint(0, T, {B}, at::kLong);
+  store_token(keys, values, key, value, slots);
+  store_token(gpu_keys, gpu_values, key.to(at::kCUDA), value.to(at::kCUDA), slots.to(at::kCUDA));
+  CHECK(equal_bits(gpu_keys.cpu(), keys));
+  CHECK(equal_bits(gpu_values.cpu(), values));
+  const auto attend = [&] {
+    return decode_attention(q.to(at::kCUDA), gpu_keys, gpu_values, (slots + 1).to(at::kCUDA)).cpu();
+  };
+  const at::Tensor actual = attend();
+  const at::Tensor exact =
+      decode_attention_reference(q.to(at::kDouble), keys.to(at::kDouble), values.to(at::kDouble), slots + 1);
+  // As in cuda_decode_test.cpp; LibTorch's, where there is no kernel, rounds to 16 bits more than once.
+  const bool has_kernel = S != 12;
+  const double bits = dtype == at::kFloat ? 8.0 : has_kernel ? 1.0 : 4.0;
+  CHECK(distance(actual, exact) <= bits * last_bit(dtype));
+  if (has_kernel) CHECK(equal_bits(attend(), actual));
 }

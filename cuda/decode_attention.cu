@@ -1,0 +1,13 @@
+// Instances of attention over the cache for the GPU.
+#include "decode_attention.cuh"
+
+#include "entries.h"
+
+namespace qslaw::device {
+
+void enter_decode_attention(CudaKernels& table) {
+  table.decode_attention = decode_attention;
+  table.store_token = store_token;
+}
+
+}  // namespace qslaw::device
