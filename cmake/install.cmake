@@ -34,7 +34,7 @@ if(QSLAW_TESTS)
   set(gpu_programs test_kernels test_model test_quant test_train test_eval qslaw_bench)
   set_target_properties(${gpu_programs} PROPERTIES INSTALL_RPATH "$ORIGIN/../lib${torch_rpath}")
   install(TARGETS ${gpu_programs} RUNTIME DESTINATION tests COMPONENT tests EXCLUDE_FROM_ALL)
-  install(PROGRAMS scripts/gpu_check.sh DESTINATION tests COMPONENT tests EXCLUDE_FROM_ALL)
+  install(PROGRAMS scripts/gpu_check.sh scripts/bench/peer_tune.py DESTINATION tests COMPONENT tests EXCLUDE_FROM_ALL)
 endif()
 
 install(CODE "

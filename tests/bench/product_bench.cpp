@@ -2,29 +2,37 @@
 // in decoding.
 #include <ATen/ATen.h>
 
-#include "bench/measure.h"
-#include "bench/random_linear.h"
+#include <algorithm>
+
+#include "bench/memory_rates.h"
+#include "bench/parts.h"
+#include "bench/random_model.h"
 #include "core/error.h"
+#include "quant/packed_linear.h"
 
 namespace qslaw::bench {
 namespace {
+
+// Of the dense product's speed, from so many tokens on.
+constexpr double kWantedSpeed = 0.95;
+constexpr int64_t kManyTokens = 4096;
+// Of the copy's bytes a second, counting packed bytes, with one token.
+constexpr double kWantedShare = 0.8;
+// Largest relative error of the packed product that its rounding and that of bfloat16 explain.
+constexpr double kMostError = 0.02;
 
 struct Shape {
   int64_t rows, columns;
 };
 
-// The linears of LLaMA-7B and 13B.
-std::vector<Shape> shapes(bool small) {
-  if (small) return {{256, 128}};
-  return {{4096, 4096}, {11008, 4096}, {4096, 11008}, {5120, 5120}, {13824, 5120}, {5120, 13824}};
+std::vector<Shape> shapes_of(const std::string& model) {
+  const LanguageConfig c = language_shape(model);
+  return {{c.width, c.width}, {c.ffn, c.width}, {c.width, c.ffn}};
 }
 
 struct Pair {
   std::unique_ptr<Linear> packed, dense;
 };
-
-// Largest relative error of the packed product that its rounding and that of bfloat16 explain.
-constexpr double kMostError = 0.02;
 
 double relative_error(const at::Tensor& y, const at::Tensor& reference) {
   const at::Tensor wide = reference.to(at::kFloat);
@@ -33,66 +41,108 @@ double relative_error(const at::Tensor& y, const at::Tensor& reference) {
 
 // The dense twin multiplies with the packed one's own weights, so that both give the same result.
 std::vector<Pair> make_pairs(const Setting& setting, Shape shape, int bits) {
-  const int64_t copies = copies_for(shape.rows * shape.columns * bits / 8, setting.small);
-  std::vector<Pair> pairs;
-  for (int64_t i = 0; i < copies; ++i) {
+  return make_copies(setting, shape.rows * shape.columns * bits / 8, [&] {
     const auto packed = random_packed(shape.rows, shape.columns, bits, setting.device);
-    pairs.push_back({std::make_unique<PackedLinear>(packed),
-                     std::make_unique<DenseLinear>(packed->dequantize(at::kBFloat16))});
-  }
-  return pairs;
+    return Pair{std::make_unique<PackedLinear>(packed),
+                std::make_unique<DenseLinear>(packed->dequantize(at::kBFloat16))};
+  });
 }
 
-// One direction of one shape: times of both, and how far the packed result is from the dense one.
-nlohmann::json compare(const Setting& setting, const std::vector<Pair>& pairs, Shape shape, int64_t tokens,
-                       int bits, bool backward) {
-  const at::Tensor x = at::randn({tokens, backward ? shape.rows : shape.columns},
-                                 at::TensorOptions(setting.device).dtype(at::kBFloat16));
-  const auto apply = [&](const Linear& linear) {
-    return backward ? linear.input_gradient(x) : linear.forward(x);
-  };
-  const double error = relative_error(apply(*pairs[0].packed), apply(*pairs[0].dense));
-  QSLAW_CHECK(error < kMostError);
-  const auto pair_of = [&](int64_t call) -> const Pair& {
-    return pairs[static_cast<size_t>(call) % pairs.size()];
-  };
-  const Timing packed = time_calls(setting.device, [&](int64_t call) { apply(*pair_of(call).packed); });
-  const Timing dense = time_calls(setting.device, [&](int64_t call) { apply(*pair_of(call).dense); });
-  nlohmann::json entry = result(backward ? "packed_input_gradient" : "packed_product", packed);
-  const double products = 2.0 * static_cast<double>(tokens * shape.rows * shape.columns);
-  entry.update({{"bits", bits},
-                {"rows", shape.rows},
-                {"columns", shape.columns},
-                {"tokens", tokens},
-                {"dense_seconds", dense.median},
-                {"teraflops", products / packed.median / 1e12},
-                {"dense_teraflops", products / dense.median / 1e12},
-                {"weight_gigabytes_per_second",
-                 static_cast<double>(pairs[0].packed->weight_bytes()) / packed.median / 1e9},
-                {"speed_of_dense", dense.median / packed.median},
-                {"relative_error", error}});
-  return entry;
+// What a model's products at some bits are held to: the worst of its shapes.
+struct Worst {
+  double one_token_share = 1e9, forward_speed = 1e9, gradient_speed = 1e9;
+};
+
+class ProductRates {
+ public:
+  ProductRates(const Setting& setting, Report& report, std::string model, int bits, double copied)
+      : setting_(setting), report_(report), model_(std::move(model)), bits_(bits), copied_(copied) {}
+
+  // One direction with one weight: times of both, and how far the packed result is from the dense one.
+  void compare(const std::vector<Pair>& pairs, Shape shape, int64_t tokens, bool backward) {
+    const at::Tensor x = at::randn({tokens, backward ? shape.rows : shape.columns},
+                                   at::TensorOptions(setting_.device).dtype(at::kBFloat16));
+    const auto apply = [&](const Linear& linear) {
+      return backward ? linear.input_gradient(x) : linear.forward(x);
+    };
+    const double error = relative_error(apply(*pairs[0].packed), apply(*pairs[0].dense));
+    QSLAW_CHECK(error < kMostError);
+    const Timing packed =
+        time_calls(setting_.device, [&](int64_t call) { apply(*in_turn(pairs, call).packed); });
+    const Timing dense =
+        time_calls(setting_.device, [&](int64_t call) { apply(*in_turn(pairs, call).dense); });
+    const double products = 2.0 * static_cast<double>(tokens * shape.rows * shape.columns);
+    const double rate = static_cast<double>(pairs[0].packed->weight_bytes()) / packed.median;
+    const double speed = dense.median / packed.median;
+    nlohmann::json entry = result(backward ? "packed_input_gradient" : "packed_product", packed);
+    entry.update({{"model", model_},
+                  {"bits", bits_},
+                  {"rows", shape.rows},
+                  {"columns", shape.columns},
+                  {"tokens", tokens},
+                  {"dense_seconds", dense.median},
+                  {"dense_timed_by", dense.timed_by},
+                  {"teraflops", products / packed.median / 1e12},
+                  {"dense_teraflops", products / dense.median / 1e12},
+                  {"weight_gigabytes_per_second", rate / 1e9},
+                  {"of_copy", rate / copied_},
+                  {"speed_of_dense", speed},
+                  {"relative_error", error}});
+    if (setting_.bfloat16_peak > 0)
+      entry["of_bfloat16_peak"] = products / packed.median / setting_.bfloat16_peak;
+    report_.result(entry);
+    double& worst = backward ? worst_.gradient_speed : worst_.forward_speed;
+    if (tokens >= kManyTokens) worst = std::min(worst, speed);
+    if (tokens == 1) worst_.one_token_share = std::min(worst_.one_token_share, rate / copied_);
+  }
+
+  void report_targets() const {
+    const std::string name = concat(model_, ", ", bits_, " bits");
+    report_.at_least(concat("packed product of one token, ", name, ": packed bytes a second of the copy's"),
+                     worst_.one_token_share, kWantedShare);
+    if (setting_.small) return;  // there are no many tokens
+    const std::string tokens =
+        concat(" of ", kManyTokens, " tokens and more, ", name, ": speed of the dense one");
+    report_.at_least("packed product" + tokens, worst_.forward_speed, kWantedSpeed);
+    report_.at_least("packed input gradient" + tokens, worst_.gradient_speed, kWantedSpeed);
+  }
+
+ private:
+  const Setting& setting_;
+  Report& report_;
+  std::string model_;
+  int bits_;
+  double copied_;
+  Worst worst_;
+};
+
+void add_products(const Setting& setting, Report& report, const std::string& model, int bits, double copied) {
+  const std::vector<int64_t> few = {1, 2, 4, 8, 16, 32, 64};
+  const std::vector<int64_t> many =
+      setting.small ? std::vector<int64_t>{128} : std::vector<int64_t>{512, 2048, 4096, 8192};
+  ProductRates rates(setting, report, model, bits, copied);
+  for (const Shape shape : shapes_of(model)) {
+    const std::vector<Pair> pairs = make_pairs(setting, shape, bits);
+    for (const int64_t tokens : few)
+      rates.compare(pairs, shape, tokens, false);
+    for (const int64_t tokens : many) {
+      rates.compare(pairs, shape, tokens, false);
+      rates.compare(pairs, shape, tokens, true);
+    }
+  }
+  rates.report_targets();
 }
 
 }  // namespace
 
-nlohmann::json product_results(const Setting& setting) {
+void product_part(const Setting& setting, Report& report) {
   at::NoGradGuard no_grad;
-  nlohmann::json results = nlohmann::json::array();
-  const std::vector<int64_t> few = {1, 8}, many = setting.small ? std::vector<int64_t>{64}
-                                                                : std::vector<int64_t>{512, 4096};
-  for (const Shape shape : shapes(setting.small)) {
-    for (const int bits : {4, 2}) {
-      const std::vector<Pair> pairs = make_pairs(setting, shape, bits);
-      for (const int64_t tokens : few)
-        results.push_back(compare(setting, pairs, shape, tokens, bits, false));
-      for (const int64_t tokens : many) {
-        results.push_back(compare(setting, pairs, shape, tokens, bits, false));
-        results.push_back(compare(setting, pairs, shape, tokens, bits, true));
-      }
-    }
+  const double copied = copy_rate(setting, report);
+  for (const int bits : {4, 2}) {  // the more usual first
+    for (const std::string& model : model_names(setting))
+      report.attempt(concat("products, ", model, ", ", bits, " bits"),
+                     [&] { add_products(setting, report, model, bits, copied); });
   }
-  return results;
 }
 
 }  // namespace qslaw::bench

@@ -1,0 +1,90 @@
+// Decoding with packed and with bfloat16 weights: the steps alone, behind a prompt.
+#include <ATen/ATen.h>
+
+#include "bench/parts.h"
+#include "bench/random_model.h"
+#include "core/error.h"
+#include "model/generate.h"
+
+namespace qslaw::bench {
+namespace {
+
+constexpr int kBits = 4;
+constexpr int kRuns = 4;  // the first of which is not counted
+
+struct Sizes {
+  std::vector<int64_t> batches;
+  int64_t prompt, steps;
+};
+
+Sizes sizes_of(const Setting& setting) {
+  if (setting.small) return {{1, 3}, 8, 4};
+  return {{1, 8, 32}, 256, 64};
+}
+
+// New tokens a second of all texts together.
+double time_decode(const Setting& setting, Report& report, const std::string& model_name,
+                   const std::string& name, const Llava& model, int64_t batch) {
+  const Sizes sizes = sizes_of(setting);
+  const LanguageConfig& config = model.language.config;
+  KvCache cache(config, batch, sizes.prompt + kRuns * sizes.steps,
+                at::TensorOptions(setting.device).dtype(at::kBFloat16));
+  at::Tensor tokens = prefill(model, text_batch(config, batch, sizes.prompt), cache).argmax(-1);
+  const Timing timing = time_steps(setting.device, kRuns, [&] {
+    for (int64_t i = 0; i < sizes.steps; ++i)
+      tokens = decode_step(model, tokens, cache).argmax(-1);
+  });
+  const double rate = static_cast<double>(batch * sizes.steps) / timing.median;
+  nlohmann::json entry = result(name, timing);
+  entry.update({{"model", model_name},
+                {"batch", batch},
+                {"prompt_tokens", sizes.prompt},
+                {"steps", sizes.steps},
+                {"new_tokens_per_second", rate}});
+  report.result(entry);
+  return rate;
+}
+
+// One model in memory at a time.
+std::map<int64_t, double> rates_of(const Setting& setting, Report& report, const std::string& model_name,
+                                   const std::string& name, const MakeLinear& make) {
+  std::map<int64_t, double> rates;
+  const Llava model = make_decoder(language_shape(model_name), setting.device, make);
+  for (const int64_t batch : sizes_of(setting).batches)
+    rates[batch] = time_decode(setting, report, model_name, name, model, batch);
+  return rates;
+}
+
+// 4 bits / bfloat16, new tokens a second, as others have measured it on their own machines.
+const nlohmann::json& published() {
+  static const nlohmann::json entries = {
+      {"name", "decode_published"},
+      {"bitsandbytes_nf4",
+       {{"1", 30.1 / 41.0},
+        {"8", 168.0 / 314.0},
+        {"32", 659.0 / 1228.0},
+        {"source", "bitsandbytes 0.45, benchmarking/README.md: Llama-3.1-8B, H100"}}},
+      {"marlin_products",
+       {{"1", 3.87}, {"8", 3.87}, {"32", 3.8}, {"source", "Marlin, assets/peak.png: products alone, A10"}}},
+      {"marlin_layers", {{"16", 2.2}, {"source", "Marlin, assets/models.png: layers of Llama-7B, A100"}}}};
+  return entries;
+}
+
+}  // namespace
+
+void decode_part(const Setting& setting, Report& report, const std::string& model) {
+  at::NoGradGuard no_grad;
+  report.result(published());
+  report.attempt(concat("decoding, ", model), [&] {
+    const auto packed =
+        rates_of(setting, report, model, "decode_packed", packed_linears(setting.device, kBits));
+    const auto dense =
+        rates_of(setting, report, model, "decode_bfloat16", dense_linears(setting.device, at::kBFloat16));
+    for (const auto& [batch, rate] : packed) {
+      report.at_least(concat("decoding, ", model, ", batch ", batch, ": 4 bits / bfloat16"),
+                      rate / dense.at(batch), batch <= 8 ? 3.0 : 1.0);
+    }
+  });
+}
+
+}  // namespace qslaw::bench
