@@ -37,7 +37,7 @@ TEST_CASE("a GPU is asked for by the number of one that is there") {
   if (cuda_problem().empty()) CHECK(cuda_device_count() > 0);
 }
 
-TEST_CASE("a GPU's results equal the CPU's bit for bit", "[gpu]") {
+TEST_CASE("a GPU's results equal the CPU's bit for bit", "[gpu][shared]") {
   if (!has_gpu()) return;
   for_each_case([](const QuantCase& c) {
     const at::Tensor weight = c.weight_NK.to(at::kCUDA), gamma = c.gamma.to(at::kCUDA);

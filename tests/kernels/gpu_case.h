@@ -1,5 +1,7 @@
 // What tests on a GPU share. They carry the tag [gpu] and pass with a warning where there is none.
 #pragma once
+#include <c10/core/Device.h>
+
 #include <catch2/catch.hpp>
 #include <string>
 
@@ -7,6 +9,9 @@
 #include "kernels/cuda_table.h"
 
 namespace qslaw {
+
+/// As the program names it: LibTorch's memory statistics want a number.
+inline const c10::Device kGpu{c10::kCUDA, 0};
 
 /// "" when CUDA can be used, otherwise what load_cuda says.
 inline std::string cuda_problem() {

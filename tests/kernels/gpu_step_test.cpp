@@ -42,7 +42,7 @@ void require_same_on_gpu(const Operator& fn, const Tensors& inputs, const at::Te
 
 }  // namespace
 
-TEST_CASE("a GPU's SwiGLU, RMS norm and cross-entropy agree with the CPU's", "[gpu]") {
+TEST_CASE("a GPU's SwiGLU, RMS norm and cross-entropy agree with the CPU's", "[gpu][shared]") {
   if (!has_gpu()) return;
   const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
   const auto [M, D] = GENERATE(std::pair{300, 4096}, std::pair{1, 7}, std::pair{65, 33}, std::pair{0, 16});
@@ -88,7 +88,7 @@ TEST_CASE("a GPU's rotation and dropout have the CPU's bits", "[gpu]") {
   CHECK(equal_bits(gpu_sum.cpu(), sum));
 }
 
-TEST_CASE("a GPU's AdamW with moments of 8 bits has the CPU's bits", "[gpu]") {
+TEST_CASE("a GPU's AdamW with moments of 8 bits has the CPU's bits", "[gpu][shared]") {
   if (!has_gpu()) return;
   at::manual_seed(1);
   at::Tensor expected = at::randn({70, 131}), actual = expected.to(at::kCUDA);
@@ -104,7 +104,7 @@ TEST_CASE("a GPU's AdamW with moments of 8 bits has the CPU's bits", "[gpu]") {
   }
 }
 
-TEST_CASE("a GPU's quantization of activations has the CPU's bits", "[gpu]") {
+TEST_CASE("a GPU's quantization of activations has the CPU's bits", "[gpu][shared]") {
   if (!has_gpu()) return;
   for (const at::ScalarType dtype : kTypes) {
     for (const ActivationAxis axis :
@@ -126,7 +126,7 @@ TEST_CASE("a GPU's quantization of activations has the CPU's bits", "[gpu]") {
   }
 }
 
-TEST_CASE("a GPU's packed products agree with double precision", "[gpu]") {
+TEST_CASE("a GPU's packed products agree with double precision", "[gpu][shared]") {
   if (!has_gpu()) return;
   for_each_product_format([](int bits, int64_t G, at::ScalarType dtype, bool table) {
     for (const int64_t M : {0, 1, 5, 64}) {
