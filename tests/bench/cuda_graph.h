@@ -1,4 +1,6 @@
 // Work on a GPU recorded once and queued again by one call: a CUDA graph, without linking the CUDA runtime.
+// The program's own (kernels/cuda_graph.h) records on a stream of its own; a gradient is queued by LibTorch
+// on the stream of its forward pass and would be missing from it. This one records the current stream itself.
 #pragma once
 #include <ATen/core/Tensor.h>
 

@@ -1,10 +1,11 @@
-// Decoding with packed and with bfloat16 weights: the steps alone, behind a prompt.
+// Decoding with packed and with bfloat16 weights, as generation does it: the steps alone, behind a prompt and
+// the steps that are not replayed.
 #include <ATen/ATen.h>
 
 #include "bench/parts.h"
 #include "bench/random_model.h"
 #include "core/error.h"
-#include "model/generate.h"
+#include "model/decode.h"
 
 namespace qslaw::bench {
 namespace {
@@ -27,19 +28,23 @@ double time_decode(const Setting& setting, Report& report, const std::string& mo
                    const std::string& name, const Llava& model, int64_t batch) {
   const Sizes sizes = sizes_of(setting);
   const LanguageConfig& config = model.language.config;
-  KvCache cache(config, batch, sizes.prompt + kRuns * sizes.steps,
+  KvCache cache(config, batch, sizes.prompt + DecodeStepper::kEagerSteps + kRuns * sizes.steps,
                 at::TensorOptions(setting.device).dtype(at::kBFloat16));
-  at::Tensor tokens = prefill(model, text_batch(config, batch, sizes.prompt), cache).argmax(-1);
-  const Timing timing = time_steps(setting.device, kRuns, [&] {
-    for (int64_t i = 0; i < sizes.steps; ++i)
-      tokens = decode_step(model, tokens, cache).argmax(-1);
-  });
+  at::Tensor logits = prefill(model, text_batch(config, batch, sizes.prompt), cache);
+  DecodeStepper stepper(model, cache);
+  const auto decode = [&](int64_t steps) {
+    for (int64_t i = 0; i < steps; ++i)
+      logits = stepper.step(logits.argmax(-1));
+  };
+  decode(DecodeStepper::kEagerSteps);
+  const Timing timing = time_steps(setting.device, kRuns, [&] { decode(sizes.steps); });
   const double rate = static_cast<double>(batch * sizes.steps) / timing.median;
   nlohmann::json entry = result(name, timing);
   entry.update({{"model", model_name},
                 {"batch", batch},
                 {"prompt_tokens", sizes.prompt},
                 {"steps", sizes.steps},
+                {"replayed", stepper.replays()},
                 {"new_tokens_per_second", rate}});
   report.result(entry);
   return rate;
