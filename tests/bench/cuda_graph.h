@@ -33,7 +33,8 @@ class RecordedWork {
 /// The name of the first GPU that this process sees, as the driver has it; "" where there is no driver.
 std::string gpu_name();
 
-/// Dense bfloat16 products a second that its data sheet promises, or 0 for a card that is not known here.
+/// Floating-point operations a second of dense bfloat16 products as its data sheet has them, or 0 for a card
+/// that is not known here.
 double bfloat16_peak();
 
 }  // namespace qslaw::bench

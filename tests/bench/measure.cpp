@@ -136,6 +136,11 @@ nlohmann::json result(const std::string& name, const Timing& timing) {
           {"timed_by", timing.timed_by}};
 }
 
+nlohmann::json share_of_peak(const Setting& setting, double flops_per_second) {
+  if (setting.bfloat16_peak == 0) return nullptr;
+  return flops_per_second / setting.bfloat16_peak;
+}
+
 int64_t bytes_of(std::initializer_list<at::Tensor> tensors) {
   int64_t bytes = 0;
   for (const at::Tensor& tensor : tensors)

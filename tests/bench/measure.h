@@ -21,7 +21,7 @@ namespace qslaw::bench {
 struct Setting {
   at::Device device = at::kCPU;
   bool small = false;          // sizes that a CPU does in a second, to try the program
-  double bfloat16_peak = 0.0;  // the card's products a second, 0 where not known
+  double bfloat16_peak = 0.0;  // the card's floating-point operations a second, 0 where not known
 };
 
 /// Seconds of one call: the median over a few runs, and their range.
@@ -39,6 +39,9 @@ Timing time_steps(at::Device device, int64_t calls, const std::function<void()>&
 
 /// {"name", "seconds", "seconds_low", "seconds_high", "timed_by"}.
 nlohmann::json result(const std::string& name, const Timing& timing);
+
+/// Of the card's bfloat16 peak; null where that is not known.
+nlohmann::json share_of_peak(const Setting& setting, double flops_per_second);
 
 int64_t bytes_of(std::initializer_list<at::Tensor> tensors);
 

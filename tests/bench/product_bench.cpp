@@ -87,9 +87,8 @@ class ProductRates {
                   {"weight_gigabytes_per_second", rate / 1e9},
                   {"of_copy", rate / copied_},
                   {"speed_of_dense", speed},
+                  {"of_bfloat16_peak", share_of_peak(setting_, products / packed.median)},
                   {"relative_error", error}});
-    if (setting_.bfloat16_peak > 0)
-      entry["of_bfloat16_peak"] = products / packed.median / setting_.bfloat16_peak;
     report_.result(entry);
     double& worst = backward ? worst_.gradient_speed : worst_.forward_speed;
     if (tokens >= kManyTokens) worst = std::min(worst, speed);

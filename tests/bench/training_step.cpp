@@ -98,10 +98,8 @@ StepCost time_training(const StepCase& c, const StepKind& kind, const Llava& mod
   if (kind.flops_per_token > 0) {
     entry["flops_per_token"] = kind.flops_per_token;
     entry["teraflops"] = rate * kind.flops_per_token / 1e12;
-    if (c.setting.bfloat16_peak > 0) {
-      entry["bfloat16_peak_flops"] = c.setting.bfloat16_peak;
-      entry["of_bfloat16_peak"] = rate * kind.flops_per_token / c.setting.bfloat16_peak;
-    }
+    entry["of_bfloat16_peak"] = share_of_peak(c.setting, rate * kind.flops_per_token);
+    if (c.setting.bfloat16_peak > 0) entry["bfloat16_peak_flops"] = c.setting.bfloat16_peak;
   }
   c.report.result(entry);
   return cost;
