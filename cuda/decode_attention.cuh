@@ -114,8 +114,9 @@ struct LaneSums {
 template <typename T, int kLanes, int kQueries>
 __global__ void attend_splits_kernel(AttentionJob<T> job) {
   constexpr int kSets = kAttentionThreads / kLanes;
-  __shared__ float largest[kSets][kQueries], shares[kSets][kQueries];
-  __shared__ float values[kSets][kQueries][8 * kLanes];
+  QSLAW_SHARED(float, largest, [kSets][kQueries]);
+  QSLAW_SHARED(float, shares, [kSets][kQueries]);
+  QSLAW_SHARED(float, values, [kSets][kQueries][8 * kLanes]);
   const AttentionPart part(job.shape, job.lengths, kQueries);
   const int lane = static_cast<int>(threadIdx.x) % kLanes, set = static_cast<int>(threadIdx.x) / kLanes;
   const int64_t vectors = job.shape.head_size / 8, element = lane < vectors ? lane : 0;

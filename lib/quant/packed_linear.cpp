@@ -107,6 +107,8 @@ at::Tensor packed_input_gradient(const PackedWeight& weight, const at::Tensor& g
 }
 
 at::Tensor PackedLinear::forward(const at::Tensor& x) const {
+  // Decoding comes here for every token: no node of the graph is made for nothing.
+  if (!at::GradMode::is_enabled()) return packed_forward(*weight_, x);
   return PackedProduct::apply(x, weight_);
 }
 
