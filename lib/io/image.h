@@ -15,10 +15,12 @@ struct Image {
   std::vector<uint8_t> rgb;
 };
 
-/// Reads a JPEG (libjpeg-turbo, accurate DCT, as Pillow) or PNG (stb_image) file. Gray and palette pictures
-/// become RGB; an alpha channel is dropped; 16-bit samples keep their high byte (Pillow cuts 16-bit gray off
-/// at 255 instead). UserError for a missing, empty, cut or unknown file, CMYK JPEGs and over 179 million
-/// pixels, naming the path.
+/// Reads a file by its first bytes, whatever its name ends in: JPEG (libjpeg-turbo, accurate DCT, as Pillow;
+/// CMYK as Pillow's naive conversion), PNG (stb_image), GIF (its first frame), WebP (libwebp, the first
+/// frame) or BMP (uncompressed). Gray and palette pictures become RGB; transparency is dropped, so that a
+/// transparent pixel has the color that is stored for it; 16-bit samples of a PNG keep their high byte
+/// (Pillow cuts 16-bit gray off at 255 instead). UserError for a missing, empty, cut or unknown file and over
+/// 179 million pixels, naming the path. A GIF may be cut behind its first frame's pixels, as in Pillow.
 Image read_image(const std::filesystem::path& path);
 
 /// The same from bytes in memory; `name` is used in errors.

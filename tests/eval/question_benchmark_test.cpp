@@ -87,7 +87,7 @@ TEST_CASE("pictures that are missing or no picture are bad samples") {
                     Catch::StartsWith(place) && Catch::Contains("n0.jpg: No such file"));
   write_text(eval.path() / "gqa" / "images" / "n0.jpg", "no picture");
   CHECK_THROWS_WITH(run_benchmark(gqa, eval.context()), Catch::StartsWith(place) &&
-                                                            Catch::Contains("neither signature") &&
+                                                            Catch::Contains("none of their signatures") &&
                                                             Catch::Contains("n0.jpg"));
   BenchmarkOptions mmbench = mmbench_case(eval.path() / "mmbench");
   std::string text = file_text(mmbench.path);

@@ -97,15 +97,68 @@ TEST_CASE("cut and damaged pictures are told apart in words") {
   CHECK_THAT(decode_refusal(jpeg), Catch::Contains("damaged or of a kind not known here (some/name.jpg"));
 }
 
-TEST_CASE("CMYK and YCCK JPEGs are refused by name") {
-  std::string bytes = fixture("refused/cmyk.jpg");
-  CHECK_THAT(decode_refusal(bytes), Catch::Contains("CMYK") && Catch::Contains("some/name.jpg"));
-  CHECK_THAT(refusal([] { check_image_header(image_fixtures() / "refused/cmyk.jpg"); }),
-             Catch::Contains("CMYK"));
-  const size_t adobe = bytes.find("Adobe");
-  REQUIRE(adobe != std::string::npos);
-  bytes[adobe + 11] = 2;  // the color transform: 0 CMYK, 2 YCCK
-  CHECK_THAT(decode_refusal(bytes), Catch::Contains("CMYK"));
+TEST_CASE("WebP and BMP pictures cut at any byte are refused") {
+  for (const char* name : {"photo.webp", "photo_lossless.webp", "photo_alpha.webp", "animated.webp",
+                           "photo.bmp", "photo_palette.bmp", "noise_565.bmp", "os2.bmp"}) {
+    const std::string whole = fixture(name);
+    for (size_t length = 0; length < whole.size(); ++length) {
+      INFO(name << " cut to " << length << " of " << whole.size());
+      CHECK_THAT(decode_refusal(whole.substr(0, length)), Catch::Contains("some/name.jpg"));
+    }
+  }
+}
+
+TEST_CASE("a GIF cut within its first frame's pixels is refused") {
+  for (const char* name : {"photo.gif", "transparent.gif", "animated.gif"}) {
+    const std::string whole = fixture(name);
+    const Image image = decode_image(whole, "whole");
+    size_t read = 0;
+    for (size_t length = 0; length < whole.size(); ++length) {
+      INFO(name << " cut to " << length << " of " << whole.size());
+      const std::string cut = whole.substr(0, length), refused = decode_refusal(cut);
+      if (refused.empty()) {
+        CHECK(decode_image(cut, "cut").rgb == image.rgb);
+        ++read;
+      } else {
+        CHECK_THAT(refused, Catch::Contains("some/name.jpg"));
+      }
+    }
+    // Behind the pixels come the code of their end, two marks and, in the animation, the other frame.
+    CHECK(read < (name == std::string("animated.gif") ? whole.size() / 2 + 30 : size_t{6}));
+  }
+}
+
+TEST_CASE("GIFs that lie are refused") {
+  const std::string whole = fixture("photo.gif");
+  const size_t frame = 13 + 3 * 32;  // behind the header and the palette of 32 colors
+  REQUIRE(whole[frame] == ',');
+  const auto changed = [&](size_t at, const std::string& bytes) {
+    std::string out = whole;
+    return decode_refusal(out.replace(at, bytes.size(), bytes));
+  };
+  CHECK_THAT(changed(frame, ";"), Catch::Contains("sound GIF"));               // no frame
+  CHECK_THAT(changed(frame + 5, "\0\0"s), Catch::Contains("sound GIF"));       // no width
+  CHECK_THAT(changed(frame + 5, "\x50"s), Catch::Contains("sound GIF"));       // more pixels than there are
+  CHECK_THAT(changed(frame + 10, "\x0c"s), Catch::Contains("sound GIF"));      // codes of 13 bits
+  CHECK_THAT(changed(frame + 12, "\xFF\xFF"s), Catch::Contains("sound GIF"));  // a code that nothing has made
+  CHECK_THAT(changed(frame + 5, "\xFF\xFF\xFF\xFF"s), Catch::Contains("65535 x 65535"));
+}
+
+TEST_CASE("BMP kinds that are not read are refused by what they are") {
+  const std::string whole = fixture("photo_palette.bmp");
+  const auto changed = [&](size_t at, const std::string& bytes) {
+    std::string out = whole;
+    return decode_refusal(out.replace(at, bytes.size(), bytes));
+  };
+  CHECK_THAT(changed(30, "\x01"s), Catch::Contains("got compression 1 (some/name.jpg)"));
+  CHECK_THAT(changed(28, "\x02"s), Catch::Contains("got 2 bits"));
+  CHECK_THAT(changed(14, "\x10"s), Catch::Contains("got a header of 16 bytes"));
+  CHECK_THAT(changed(30, "\x03"s), Catch::Contains("got masks for 8 bits"));
+  CHECK_THAT(changed(18, "\0\0\0\x7F"s), Catch::Contains("2130706432 x 18"));
+  CHECK_THAT(changed(18, "\0\0\0\0"s), Catch::Contains("0 x 18"));
+  std::string masks = fixture("noise_565.bmp");
+  masks.replace(54, 4, "\x05\0\0\0"s);
+  CHECK_THAT(decode_refusal(masks), Catch::Contains("got the color mask 5"));
 }
 
 TEST_CASE("stray bytes before a marker are read over, but do not hide a cut") {
@@ -121,19 +174,23 @@ TEST_CASE("stray bytes before a marker are read over, but do not hide a cut") {
 
 TEST_CASE("files that are no pictures are refused with what they are") {
   CHECK_THAT(decode_refusal(""), Catch::Contains("empty file") && Catch::Contains("some/name.jpg"));
-  CHECK_THAT(decode_refusal("hello, this is text\n"), Catch::Contains("neither signature"));
-  CHECK_THAT(decode_refusal("GIF89a..."), Catch::Contains("a GIF file"));
-  CHECK_THAT(decode_refusal("RIFF\x10\0\0\0WEBPVP8 "s), Catch::Contains("WebP"));
-  CHECK_THAT(decode_refusal("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"),
-             Catch::Contains("expected a JPEG or PNG picture, got a pointer of git-lfs, which `git lfs pull` "
-                             "replaces (some/name.jpg)"));
+  CHECK_THAT(decode_refusal("hello, this is text\n"), Catch::Contains("none of their signatures"));
+  CHECK_THAT(decode_refusal("GIF89a..."), Catch::Contains("sound GIF"));
+  CHECK_THAT(decode_refusal("RIFF\x10\0\0\0WEBPVP8 "s), Catch::Contains("sound WebP"));
+  CHECK_THAT(decode_refusal("RIFF\x10\0\0\0WAVE"s), Catch::Contains("a RIFF file"));
+  CHECK_THAT(decode_refusal("RIFF"), Catch::Contains("a RIFF file"));
+  CHECK_THAT(decode_refusal("II*\0\x08\0\0\0"s), Catch::Contains("a TIFF file"));
+  CHECK_THAT(
+      decode_refusal("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"),
+      Catch::Contains("expected a JPEG, PNG, GIF, WebP or BMP picture, got a pointer of git-lfs, which "
+                      "`git lfs pull` replaces (some/name.jpg)"));
   CHECK_THAT(decode_refusal("<html><body>404"), Catch::Contains("an HTML file"));
-  CHECK_THAT(decode_refusal(std::string(100, '\0')), Catch::Contains("neither signature"));
+  CHECK_THAT(decode_refusal(std::string(100, '\0')), Catch::Contains("none of their signatures"));
 }
 
 TEST_CASE("missing files and folders are refused by path") {
   const fs::path missing = image_fixtures() / "no_such_picture.jpg";
-  const fs::path folder = image_fixtures() / "refused";
+  const fs::path folder = image_fixtures();
   for (const fs::path& path : {missing, folder}) {
     CHECK_THAT(refusal([&] { read_image(path); }), Catch::Contains(path.string()));
     CHECK_THAT(refusal([&] { check_image_header(path); }), Catch::Contains(path.string()));
@@ -147,9 +204,16 @@ TEST_CASE("the header check sees bad headers and leaves the pixels alone") {
              Catch::Contains("sound JPEG"));
   CHECK_THAT(refusal([&] { check_image_header(TemporaryFile(png.substr(0, 20)).path); }),
              Catch::Contains("sound PNG"));
+  for (const auto& [name, header] : std::vector<std::pair<const char*, const char*>>{
+           {"photo.gif", "sound GIF"}, {"photo.webp", "sound WebP"}, {"photo.bmp", "sound BMP"}}) {
+    INFO(name);
+    const std::string whole = fixture(name);
+    CHECK(refusal([&] { check_image_header(whole.substr(0, whole.size() - 20), name); }) == "");
+    CHECK_THAT(refusal([&] { check_image_header(whole.substr(0, 22), name); }), Catch::Contains(header));
+  }
   CHECK_THAT(refusal([&] { check_image_header(TemporaryFile("").path); }), Catch::Contains("empty file"));
   CHECK_THAT(refusal([&] { check_image_header(TemporaryFile("text").path); }),
-             Catch::Contains("neither signature"));
+             Catch::Contains("none of their signatures"));
 }
 
 TEST_CASE("a header behind much metadata is found") {
@@ -164,4 +228,12 @@ TEST_CASE("a picture that claims to be huge is refused before memory is taken") 
   std::string png = fixture("photo.png");
   png.replace(16, 8, "\0\x01\0\0\0\x01\0\0"s);  // width and height 65 536
   CHECK_THAT(decode_refusal(png), Catch::Contains("65536 x 65536"));
+  std::string gif = fixture("photo.gif"), bmp = fixture("photo.bmp"), webp = fixture("animated.webp");
+  gif.replace(6, 4, "\xFF\xFF\xFF\xFF"s);
+  CHECK_THAT(decode_refusal(gif), Catch::Contains("65535 x 65535"));
+  bmp.replace(18, 8, "\0\0\x01\0\0\0\x01\0"s);
+  CHECK_THAT(decode_refusal(bmp), Catch::Contains("65536 x 65536"));
+  REQUIRE(webp.substr(12, 4) == "VP8X");
+  webp.replace(24, 6, "\xFF\xFF\0\xFF\xFE\0"s);  // less one, as WebP stores them
+  CHECK_THAT(decode_refusal(webp), Catch::Contains("65536 x 65280"));
 }
