@@ -1,6 +1,5 @@
 // Judging answers that are yes or no, or a choice's letter, and summing up what is judged one by one.
 #pragma once
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +12,7 @@ namespace qslaw {
 /// holds "yes" in any case.
 Judgment judge_pope(const BenchmarkQuestion& question, const std::string& text);
 
-/// MME (calculation.py): "yes" or "no" among the first four characters, in any case; yes goes first.
+/// MME (calculation.py): "yes" or "no" within the first four characters, in any case; yes goes first.
 Judgment judge_mme(const BenchmarkQuestion& question, const std::string& text);
 
 /// MMBench: infer_choice.
@@ -22,10 +21,14 @@ Judgment judge_mmbench(const BenchmarkQuestion& question, const std::string& tex
 /// SEED-Bench as LLaVA scores it (convert_seed_for_submission.py): the text is the letter.
 Judgment judge_seed_bench(const BenchmarkQuestion& question, const std::string& text);
 
-/// The choice that a text names, by VLMEvalKit's rule without a judge model: the only letter of a choice that
-/// stands alone once .()[],:;!*#{} are spaces, but none where "A" stands among more than three words, which
-/// may be an article; else the only choice whose text the answer holds, in any case.
-std::optional<size_t> infer_choice(const std::string& text, const std::vector<std::string>& choices);
+/// The letter of the choice that a text names, by VLMEvalKit's rule without a judge model (can_infer of
+/// vlmeval/utils/matching_util.py at 2cf2a36c, 2026-06-25); "Z" for a refusal, "" where nothing is found. In
+/// this order: one of its phrases of refusal says Z. With .()[],:;!*#{} as spaces, the only choice whose
+/// letter is a word, if that is first found among the last four words; Z if that is a word and no choice's
+/// letter is. The letter behind "answer is". Last, of a text of at most twice as many characters as all
+/// choices together, the only choice whose text it holds, in any case: all that is looked for where "Failed
+/// to obtain answer via API" stands.
+std::string infer_choice(const std::string& text, const std::vector<std::string>& choices);
 
 /// accuracy (mean score, percent) with accuracy_low and accuracy_high, n, unparsed, missing, and the accuracy
 /// of each group; null without public answers.

@@ -79,4 +79,18 @@ std::string replace_all(const std::string& text, std::string_view from, std::str
   return out.append(text, begin);
 }
 
+size_t count_characters(std::string_view text) {
+  size_t count = 0;
+  for (size_t at = 0; at < text.size(); at += character_size(text[at]))
+    ++count;
+  return count;
+}
+
+std::string first_characters(const std::string& text, size_t count) {
+  size_t end = 0;
+  for (; count > 0 && end < text.size(); --count)
+    end += character_size(text[end]);
+  return text.substr(0, end);
+}
+
 }  // namespace qslaw

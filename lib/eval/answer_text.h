@@ -15,4 +15,10 @@ std::vector<std::string> split_words(std::string_view text);
 /// str.replace(from, to).
 std::string replace_all(const std::string& text, std::string_view from, std::string_view to);
 
+/// len(text) of valid UTF-8: characters, not bytes.
+size_t count_characters(std::string_view text);
+
+/// text[:count], in characters.
+std::string first_characters(const std::string& text, size_t count);
+
 }  // namespace qslaw
