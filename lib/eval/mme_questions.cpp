@@ -1,6 +1,7 @@
 // MME: the folder MME_Benchmark_release_version with a folder per subtask, in which each picture has a text
 // file of two lines, question and answer with a tab between; in some subtasks they lie in images/ and
-// questions_answers_YN/. Or LLaVA's llava_mme.jsonl with that folder as annotations.
+// questions_answers_YN/. Later zips hold the subtasks in its folder MME_Benchmark. Or LLaVA's llava_mme.jsonl
+// with that folder as annotations.
 #include <algorithm>
 #include <map>
 #include <sstream>
@@ -35,6 +36,11 @@ const std::vector<std::string>& subtasks() {
                                                  "text_translation",
                                                  "code_reasoning"};
   return names;
+}
+
+fs::path subtasks_folder(const fs::path& folder) {
+  const fs::path below = folder / "MME_Benchmark";
+  return fs::is_directory(below) ? below : folder;
 }
 
 // Without the request to answer yes or no, in whose place LLaVA's instruction stands.
@@ -79,8 +85,10 @@ void read_picture(const fs::path& file, const fs::path& pictures, const std::str
   require(number == kQuestionsPerPicture, file.string(), "expected two questions, got ", number);
 }
 
-std::vector<BenchmarkQuestion> read_folder(const fs::path& root, const BenchmarkOptions& options) {
+std::vector<BenchmarkQuestion> read_folder(const fs::path& folder_of_all, const BenchmarkOptions& options) {
   std::vector<BenchmarkQuestion> questions;
+  const fs::path root = subtasks_folder(folder_of_all);
+  const fs::path root_of_pictures = options.images.empty() ? root : subtasks_folder(options.images);
   for (const std::string& subtask : subtasks()) {
     const fs::path folder = root / subtask, apart = folder / "questions_answers_YN";
     const bool is_apart = fs::is_directory(apart);
@@ -90,7 +98,7 @@ std::vector<BenchmarkQuestion> read_folder(const fs::path& root, const Benchmark
       if (entry.path().extension() == ".txt") files.push_back(entry.path());
     }
     std::sort(files.begin(), files.end());
-    const fs::path pictures = (options.images.empty() ? root : options.images) / subtask;
+    const fs::path pictures = root_of_pictures / subtask;
     for (const fs::path& file : files)
       read_picture(file, is_apart ? pictures / "images" : pictures, subtask, options, questions);
   }
@@ -114,7 +122,8 @@ std::vector<BenchmarkQuestion> read_mme(const BenchmarkOptions& options) {
             options.annotations.string(), ", got none");
     BenchmarkQuestion question = found->second;
     question.text = with_suffix(asked.text, options.prompt_suffix);
-    question.picture = (options.images.empty() ? options.annotations : options.images) / asked.image;
+    question.picture =
+        subtasks_folder(options.images.empty() ? options.annotations : options.images) / asked.image;
     question.annotation = question.file;
     question.file = options.path;
     questions.push_back(question);

@@ -23,13 +23,20 @@ class CellReader {
     for (bool more = true; more;) {
       cells.push_back(cell());
       more = !done() && text_[at_] == '\t';
-      if (!done() && text_[at_] == '\r') ++at_;
-      if (!done()) line_ += text_[at_++] == '\n';
+      if (more) ++at_;
     }
+    end_line();
     return cells;
   }
 
  private:
+  // In a line feed, a carriage return or both.
+  void end_line() {
+    if (!done() && text_[at_] == '\r') ++at_;
+    if (!done() && text_[at_] == '\n') ++at_;
+    ++line_;
+  }
+
   std::string cell() { return !done() && text_[at_] == '"' ? quoted() : unquoted(); }
 
   std::string quoted() {

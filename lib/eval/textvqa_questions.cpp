@@ -67,15 +67,24 @@ std::vector<BenchmarkQuestion> read_textvqa(const BenchmarkOptions& options) {
     }
     return questions;
   }
-  // LLaVA's ids are the pictures', so the question tells them apart; one asked twice has two annotations.
-  std::multimap<std::pair<std::string, std::string>, const Annotation*> left;
-  for (const Annotation& annotation : annotations)
-    left.emplace(std::pair(annotation.image_id, lower_case(annotation.question.question)), &annotation);
+  // LLaVA's ids are the pictures', so the question tells them apart. One asked twice has two annotations,
+  // each with an id; LLaVA's eval_textvqa.py scores all by the last one's answers.
+  using Key = std::pair<std::string, std::string>;
+  std::multimap<Key, const Annotation*> left;
+  std::map<Key, const Annotation*> last;
+  for (const Annotation& annotation : annotations) {
+    const Key key(annotation.image_id, lower_case(annotation.question.question));
+    left.emplace(key, &annotation);
+    last[key] = &annotation;
+  }
   for (const LlavaQuestion& asked : read_llava_questions(options.path)) {
-    const auto found = left.find({asked.id, lower_case(question_of(asked.text))});
-    require(found != left.end(), asked.where, "expected an annotation of this question of the picture ",
-            asked.id, " in ", options.annotations.string(), ", got none");
+    const Key key(asked.id, lower_case(question_of(asked.text)));
+    const auto found = left.lower_bound(key);  // the first of those left
+    require(found != left.end() && found->first == key, asked.where,
+            "expected an annotation of this question of the picture ", asked.id, " in ",
+            options.annotations.string(), ", got none");
     BenchmarkQuestion question = found->second->question;
+    question.answers = last.at(key)->question.answers;
     left.erase(found);
     ask_as(asked, options, question);
     questions.push_back(question);

@@ -1,7 +1,9 @@
 // Readers of the published question files, and what is wrong with files that are not in that form.
 #include "core/error.h"
+#include "eval/answer_text.h"
 #include "eval/base64.h"
 #include "eval/server_files.h"
+#include "eval/tab_separated.h"
 #include "question_files_case.h"
 
 namespace fs = std::filesystem;
@@ -71,6 +73,28 @@ TEST_CASE("textvqa: its own file, and LLaVA's prompts with OCR tokens") {
   CHECK(read_benchmark_questions(options).size() == 1);
   options.path = llava_file(folder.path(), {llava_line("0001", "0001.jpg", "what brand is it?" + kPhrase)});
   require_refused(options, {"line 1", "0001", "val.json"});
+}
+
+// LLaVA's eval_textvqa.py keeps the annotations in a dict by picture and question in lower case.
+TEST_CASE("textvqa: of a question asked twice of one picture LLaVA's file takes the last annotation") {
+  const TemporaryFolder folder;
+  BenchmarkOptions options = textvqa_case(folder.path());
+  json root = read_json(options.path);
+  root["data"][1]["question"] = "WHAT brand is it?";
+  root["data"][1]["answers"] = std::vector<std::string>(10, "leica");
+  write_value(options.path, root);
+  CHECK(read_benchmark_questions(options)[0].answers[0] == "kodak");
+  options.annotations = options.path;
+  const json line = llava_line("0000", "0000.jpg", "what brand is it?" + kPhrase);
+  options.path = llava_file(folder.path(), {line, line});
+  const auto questions = read_benchmark_questions(options);
+  REQUIRE(questions.size() == 2);
+  for (const BenchmarkQuestion& question : questions)
+    CHECK(question.answers == std::vector<std::string>(10, "leica"));
+  CHECK(questions[0].id == "34602");
+  CHECK(questions[1].id == "34603");
+  options.path = llava_file(folder.path(), {line, line, line});
+  require_refused(options, {"line 3", "0000", "val.json"});
 }
 
 TEST_CASE("vqav2: questions, annotations, LLaVA's file and the server's questions") {
@@ -191,6 +215,32 @@ TEST_CASE("mme: both layouts of its folder, and LLaVA's file") {
   require_refused(options, {"line 1", "count/000"});
 }
 
+TEST_CASE("mme: the zip's folder a level deeper") {
+  const TemporaryFolder folder;
+  BenchmarkOptions options = mme_case(folder.path());
+  const auto expected = read_benchmark_questions(options);
+  const fs::path outer = folder.path() / "MME_Benchmark_release_version";
+  fs::create_directories(outer);
+  fs::rename(options.path, outer / "MME_Benchmark");
+  options.path = outer;
+  auto questions = read_benchmark_questions(options);
+  REQUIRE(questions.size() == expected.size());
+  for (size_t i = 0; i < questions.size(); ++i) {
+    CHECK(questions[i].id == expected[i].id);
+    CHECK(fs::exists(questions[i].picture));
+  }
+  options.annotations = outer;
+  options.path =
+      llava_file(folder.path(),
+                 {llava_line("count/000.png", "count/000.png", "Are there two dogs?" + kPhrase, "count")});
+  for (const fs::path& images : {fs::path(), outer}) {
+    options.images = images;
+    questions = read_benchmark_questions(options);
+    REQUIRE(questions.size() == 1);
+    CHECK(fs::exists(questions[0].picture));
+  }
+}
+
 TEST_CASE("mmbench: pictures in the file, references, hints, rotations, quotes, splits") {
   const TemporaryFolder folder;
   BenchmarkOptions options = mmbench_case(folder.path());
@@ -225,6 +275,51 @@ TEST_CASE("seed_bench: the questions on pictures") {
   REQUIRE(questions.size() == 1);
   CHECK(questions[0].id == "102");
   CHECK(questions[0].picture == options.images / "SEED-Bench-image/x");
+}
+
+TEST_CASE("question files with carriage returns or a byte order mark are read alike") {
+  const bool returns = GENERATE(false, true), mark = GENERATE(false, true);
+  const TemporaryFolder folder;
+  // A line break within a quoted cell keeps its carriage return, as in pandas.
+  const auto without_returns = [](const std::string& text) { return replace_all(text, "\r", ""); };
+  for (const BenchmarkOptions& options : question_cases(folder.path())) {
+    INFO(options.kind << (returns ? ", carriage returns" : "") << (mark ? ", mark" : ""));
+    const auto expected = read_benchmark_questions(options);
+    for (const auto& entry : fs::recursive_directory_iterator(folder.path() / options.kind)) {
+      const std::string ending = entry.path().extension().string();
+      if (ending != ".json" && ending != ".txt" && ending != ".tsv") continue;
+      const std::string text = without_returns(file_text(entry.path()));
+      write_text(entry.path(),
+                 (mark ? "\xEF\xBB\xBF" : "") + (returns ? replace_all(text, "\n", "\r\n") : text));
+    }
+    const auto questions = read_benchmark_questions(options);
+    REQUIRE(questions.size() == expected.size());
+    for (size_t i = 0; i < questions.size(); ++i) {
+      CHECK(questions[i].id == expected[i].id);
+      CHECK(without_returns(questions[i].text) == expected[i].text);
+      CHECK(questions[i].answers == expected[i].answers);
+      CHECK(questions[i].choices == expected[i].choices);
+      CHECK(questions[i].groups == expected[i].groups);
+      CHECK(questions[i].picture == expected[i].picture);
+    }
+  }
+}
+
+// pandas 2: read_table of the same bytes.
+TEST_CASE("lines of a table end in a line feed, a carriage return or both") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "table.tsv";
+  write_text(file, "a\tb\r1\t2\r\r3\t\"x\"\r\n5\t\"6\r7\"\n8\t9\r");
+  const TabSeparated table(file);
+  REQUIRE(table.rows() == 4);
+  CHECK(table.cell(0, "a") == "1");
+  CHECK(table.cell(0, "b") == "2");
+  CHECK(table.cell(1, "a") == "3");
+  CHECK(table.cell(1, "b") == "x");
+  CHECK(table.cell(2, "b") == "6\r7");
+  CHECK(table.cell(3, "b") == "9");
+  CHECK(table.where(0) == file.string() + ", line 2");
+  CHECK(table.where(1) == file.string() + ", line 4");
 }
 
 TEST_CASE("question files with a mistake are refused in one line") {
