@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "eval/accuracy.h"
 #include "eval/answer_scoring.h"
 #include "eval/interval.h"
 
@@ -12,14 +13,6 @@ namespace {
 using nlohmann::json;
 using Scores = std::vector<double>;
 
-json mean_percent(const Scores& scores) {
-  if (scores.empty()) return nullptr;
-  double sum = 0.0;
-  for (const double score : scores)
-    sum += score;
-  return 100.0 * sum / static_cast<double>(scores.size());
-}
-
 json counts(const std::vector<JudgedQuestion>& judged) {
   int64_t unparsed = 0, missing = 0;
   for (const JudgedQuestion& one : judged) {
@@ -27,16 +20,6 @@ json counts(const std::vector<JudgedQuestion>& judged) {
     unparsed += !one.missing && !one.judgment.is_read;
   }
   return {{"n", judged.size()}, {"unparsed", unparsed}, {"missing", missing}};
-}
-
-// `key` and its interval from scores of 0 to 1; null without any.
-void add_accuracy(json& result, const std::string& key, const Scores& scores, uint64_t seed) {
-  result[key] = mean_percent(scores);
-  result[key + "_low"] = result[key + "_high"] = nullptr;
-  if (scores.empty()) return;
-  const Interval interval = bootstrap_interval({scores}, seed);
-  result[key + "_low"] = 100.0 * interval.low;
-  result[key + "_high"] = 100.0 * interval.high;
 }
 
 // Of the questions whose answers are public.
@@ -100,6 +83,13 @@ struct YesNoCounts {
   json f1() const { return share(2 * true_yes, 2 * true_yes + false_yes + false_no); }
   json yes_ratio() const { return share(true_yes + false_yes, total()); }
 };
+
+// What an answer adds to its category's F1, which is 2 TP / (2 TP + FP + FN).
+RatioPart f1_part(const JudgedQuestion& one) {
+  const bool right = one.judgment.score > 0.0, label_is_yes = one.question->answers[0] == "yes";
+  if (!right) return {0.0, 1.0};
+  return label_is_yes ? RatioPart{2.0, 2.0} : RatioPart{0.0, 0.0};
+}
 
 // A subtask's pictures: the score of each, in MME's points, and its right answers.
 struct Subtask {
@@ -168,18 +158,29 @@ json summarize_pope(const std::vector<JudgedQuestion>& judged, uint64_t seed) {
   json result = counts(judged);
   add_accuracy(result, "accuracy", scores_of(judged), seed);
   std::map<std::string, YesNoCounts> categories;
-  for (const JudgedQuestion& one : judged)
+  std::map<std::string, std::vector<RatioPart>> parts;
+  for (const JudgedQuestion& one : judged) {
     categories[one.question->groups.at(0)].add(one);
+    parts[one.question->groups.at(0)].push_back(f1_part(one));
+  }
   Scores f1;
+  std::vector<std::vector<RatioPart>> strata;
   for (const auto& [name, category] : categories) {
     result[name + "_accuracy"] = category.accuracy();
     result[name + "_precision"] = category.precision();
     result[name + "_recall"] = category.recall();
     result[name + "_f1"] = category.f1();
     result[name + "_yes_ratio"] = category.yes_ratio();
-    if (!category.f1().is_null()) f1.push_back(category.f1().get<double>() / 100.0);
+    if (category.f1().is_null()) continue;
+    f1.push_back(category.f1().get<double>() / 100.0);
+    strata.push_back(parts.at(name));
   }
   result["f1"] = mean_percent(f1);
+  result["f1_low"] = result["f1_high"] = nullptr;
+  if (strata.empty()) return result;
+  const Interval interval = bootstrap_ratio_interval(strata, mix_seed(seed, 1));
+  result["f1_low"] = 100.0 * interval.low;
+  result["f1_high"] = 100.0 * interval.high;
   return result;
 }
 

@@ -3,7 +3,9 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/random.h"
 #include "data/sample_pictures.h"
+#include "eval/accuracy.h"
 #include "eval/answer_prompts.h"
 #include "eval/answer_text.h"
 #include "eval/predictions.h"
@@ -61,16 +63,16 @@ nlohmann::json run_exact_match(const BenchmarkOptions& options, const EvalContex
   };
   const Answers answers = answer_prompts(questions.size(), load, options, context);
   PredictionsFile predictions(context.predictions, result_name(options));
-  int64_t right = 0;
+  std::vector<double> scores;
   for (const auto& [number, text] : answers) {
-    right += is_right(questions[number], text);
+    scores.push_back(is_right(questions[number], text) ? 1.0 : 0.0);
     predictions.write(prediction_line(questions[number], text, template_kind));
   }
   predictions.finish();
   require(!answers.empty(), "eval", "expected questions in ", options.path.string(), ", got none");
-  return {{"accuracy", 100.0 * static_cast<double>(right) / static_cast<double>(answers.size())},
-          {"n", answers.size()},
-          {"skipped", asked - static_cast<int64_t>(answers.size())}};
+  nlohmann::json result = {{"n", answers.size()}, {"skipped", asked - static_cast<int64_t>(answers.size())}};
+  add_accuracy(result, "accuracy", scores, mix_seed(context.seed, hash_text(result_name(options))));
+  return result;
 }
 
 }  // namespace qslaw

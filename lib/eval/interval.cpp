@@ -18,15 +18,14 @@ double resampled_mean(const std::vector<double>& values, Random& random) {
   return sum / static_cast<double>(values.size());
 }
 
-double resampled_ratio(const std::vector<double>& values, const std::vector<double>& weights,
-                       Random& random) {
+double resampled_ratio(const std::vector<RatioPart>& parts, Random& random) {
   double sum = 0.0, weight = 0.0;
-  for (size_t i = 0; i < values.size(); ++i) {
-    const size_t drawn = random.below(values.size());
-    sum += values[drawn];
-    weight += weights[drawn];
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const RatioPart& drawn = parts[random.below(parts.size())];
+    sum += drawn.value;
+    weight += drawn.weight;
   }
-  return sum / weight;
+  return weight > 0.0 ? sum / weight : 0.0;
 }
 
 Interval percentiles(std::vector<double> estimates) {
@@ -48,15 +47,16 @@ Interval bootstrap_interval(const std::vector<std::vector<double>>& strata, uint
   return percentiles(std::move(sums));
 }
 
-Interval bootstrap_ratio_interval(const std::vector<double>& values, const std::vector<double>& weights,
-                                  uint64_t seed) {
-  QSLAW_CHECK(!values.empty() && values.size() == weights.size());
-  std::vector<double> ratios(kResamples);
-  for (size_t r = 0; r < kResamples; ++r) {
-    Random random(mix_seed(seed, 0, r));
-    ratios[r] = resampled_ratio(values, weights, random);
+Interval bootstrap_ratio_interval(const std::vector<std::vector<RatioPart>>& strata, uint64_t seed) {
+  std::vector<double> means(kResamples, 0.0);
+  for (size_t s = 0; s < strata.size(); ++s) {
+    QSLAW_CHECK(!strata[s].empty());
+    for (size_t r = 0; r < kResamples; ++r) {
+      Random random(mix_seed(seed, s, r));
+      means[r] += resampled_ratio(strata[s], random) / static_cast<double>(strata.size());
+    }
   }
-  return percentiles(std::move(ratios));
+  return percentiles(std::move(means));
 }
 
 }  // namespace qslaw

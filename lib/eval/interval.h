@@ -15,9 +15,14 @@ struct Interval {
 /// stratum is empty.
 Interval bootstrap_interval(const std::vector<std::vector<double>>& strata, uint64_t seed);
 
-/// The same of sum(values) / sum(weights), where an entry is drawn with its weight. REQUIRES: as many values
-/// as weights, at least one, every weight above 0.
-Interval bootstrap_ratio_interval(const std::vector<double>& values, const std::vector<double>& weights,
-                                  uint64_t seed);
+/// A part of sum(value) / sum(weight).
+struct RatioPart {
+  double value = 0.0;
+  double weight = 0.0;  // not below 0
+};
+
+/// The same of the mean over the strata of sum(value) / sum(weight), where a part is drawn with its weight. A
+/// stratum of which a resample has no weight counts as 0 there. REQUIRES: no stratum is empty.
+Interval bootstrap_ratio_interval(const std::vector<std::vector<RatioPart>>& strata, uint64_t seed);
 
 }  // namespace qslaw

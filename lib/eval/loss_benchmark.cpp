@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <optional>
 
 #include "core/progress.h"
 #include "eval/batch_store.h"
@@ -41,25 +42,23 @@ DatasetLoss measure(const BenchmarkOptions& options, const EvalContext& context,
   return total;
 }
 
-// Of the perplexity. One window says nothing of the spread: nulls.
-void add_interval(const DatasetLoss& loss, uint64_t seed, nlohmann::json& result) {
-  result["perplexity_low"] = result["perplexity_high"] = nullptr;
-  if (loss.samples.size() < 2) return;
-  std::vector<double> nll, tokens;
-  for (const SampleLoss& window : loss.samples) {
-    nll.push_back(window.nll);
-    tokens.push_back(static_cast<double>(window.tokens));
-  }
-  const Interval interval = bootstrap_ratio_interval(nll, tokens, seed);
-  result["perplexity_low"] = std::exp(interval.low);
-  result["perplexity_high"] = std::exp(interval.high);
+// Of the mean over all tokens. One sample says nothing of the spread: none.
+std::optional<Interval> interval_of(const DatasetLoss& loss, uint64_t seed) {
+  if (loss.samples.size() < 2) return std::nullopt;
+  std::vector<RatioPart> parts;
+  for (const SampleLoss& sample : loss.samples)
+    parts.push_back({sample.nll, static_cast<double>(sample.tokens)});
+  return bootstrap_ratio_interval({parts}, seed);
 }
 
 }  // namespace
 
 nlohmann::json run_loss(const BenchmarkOptions& options, const EvalContext& context) {
   const DatasetLoss loss = measure(options, context, "samples");
+  const std::optional<Interval> interval = interval_of(loss, context.seed);
   return {{"loss", loss.mean()},
+          {"loss_low", interval ? nlohmann::json(interval->low) : nlohmann::json()},
+          {"loss_high", interval ? nlohmann::json(interval->high) : nlohmann::json()},
           {"sample_loss", loss.sample_mean()},
           {"n", loss.samples.size()},
           {"tokens", loss.tokens()},
@@ -75,7 +74,11 @@ nlohmann::json run_text_perplexity(const BenchmarkOptions& options, const EvalCo
                            {"context", options.context},
                            {"windows", options.windows}};
   if (options.windows == "sliding") result["stride"] = options.stride;
-  add_interval(loss, context.seed, result);
+  result["perplexity_low"] = result["perplexity_high"] = nullptr;
+  if (const std::optional<Interval> interval = interval_of(loss, context.seed)) {
+    result["perplexity_low"] = std::exp(interval->low);
+    result["perplexity_high"] = std::exp(interval->high);
+  }
   return result;
 }
 

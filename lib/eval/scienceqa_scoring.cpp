@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "core/error.h"
+#include "eval/accuracy.h"
 
 namespace qslaw {
 namespace {
@@ -78,8 +79,8 @@ int64_t parse_scienceqa_answer(const std::string& text, size_t choices) {
 }
 
 nlohmann::json score_scienceqa(const std::vector<ScienceQaProblem>& problems,
-                               const std::map<std::string, ScienceQaAnswer>& answers) {
-  Tally all;
+                               const std::map<std::string, ScienceQaAnswer>& answers, uint64_t seed) {
+  std::vector<double> scores;
   int64_t unparsed = 0, missing = 0;
   std::vector<Tally> tallies(subsets().size());
   for (const ScienceQaProblem& problem : problems) {
@@ -90,16 +91,15 @@ nlohmann::json score_scienceqa(const std::vector<ScienceQaProblem>& problems,
     missing += absent;
     unparsed += !absent && parsed == kUnparsed;
     const bool right = parsed == problem.answer;
-    all.total += 1;
-    all.right += right;
+    scores.push_back(right ? 1.0 : 0.0);
     for (size_t s = 0; s < tallies.size(); ++s) {
       if (!subsets()[s].holds(problem)) continue;
       tallies[s].total += 1;
       tallies[s].right += right;
     }
   }
-  nlohmann::json result = {
-      {"accuracy", all.percent()}, {"n", all.total}, {"unparsed", unparsed}, {"missing", missing}};
+  nlohmann::json result = {{"n", problems.size()}, {"unparsed", unparsed}, {"missing", missing}};
+  add_accuracy(result, "accuracy", scores, seed);
   for (size_t s = 0; s < tallies.size(); ++s)
     result[subsets()[s].name] = tallies[s].percent();
   return result;

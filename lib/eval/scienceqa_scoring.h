@@ -24,9 +24,9 @@ struct ScienceQaAnswer {
   bool missing = false;
 };
 
-/// accuracy, n, unparsed, missing and the eight subset columns, in percent; a subset without problems is
-/// null.
+/// accuracy with its interval (accuracy_low, accuracy_high), n, unparsed, missing and the eight subset
+/// columns, in percent; a subset without problems is null.
 nlohmann::json score_scienceqa(const std::vector<ScienceQaProblem>& problems,
-                               const std::map<std::string, ScienceQaAnswer>& answers);
+                               const std::map<std::string, ScienceQaAnswer>& answers, uint64_t seed);
 
 }  // namespace qslaw

@@ -64,9 +64,9 @@ std::vector<BenchmarkScore> benchmark_scores(const RunFolder& run);
 /// Wilson's 95 % interval of an accuracy in percent. REQUIRES: count > 0, 0 <= percent <= 100.
 std::pair<double, double> accuracy_interval(double percent, int64_t count);
 
-/// The 95 % interval of a benchmark's metric: the result's own (`<metric>_low` and `_high`), because parts of
-/// an answer's credit and questions that count together are no coin tosses; Wilson's for an accuracy of right
-/// and wrong answers. None where there is neither.
+/// The 95 % interval of a benchmark's metric: the result's own (`<metric>_low` and `_high`), or Wilson's for
+/// an accuracy of a result that has none, as earlier versions wrote of right and wrong answers. None where
+/// there is neither.
 std::optional<std::pair<double, double>> score_interval(const nlohmann::json& metrics,
                                                         const std::string& metric);
 

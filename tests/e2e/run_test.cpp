@@ -75,8 +75,8 @@ void check_results(const fs::path& out) {
   CHECK(tune.at("steps") == 12);
   CHECK(tune.at("method") == "lora");
   const json eval = json_file(out / "eval" / "report.json").at("results");
-  for (const char* key :
-       {"accuracy", "n", "unparsed", "missing", "NAT", "SOC", "LAN", "TXT", "IMG", "NO", "G1-6", "G7-12"})
+  for (const char* key : {"accuracy", "accuracy_low", "accuracy_high", "n", "unparsed", "missing", "NAT",
+                          "SOC", "LAN", "TXT", "IMG", "NO", "G1-6", "G7-12"})
     CHECK(eval.at("scienceqa").contains(key));
   CHECK(eval.at("scienceqa").at("n") == 6);
   CHECK(eval.at("loss").at("n") == 6);

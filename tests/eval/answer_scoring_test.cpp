@@ -110,6 +110,10 @@ TEST_CASE("POPE's numbers by category") {
   CHECK(result.at("popular_f1").get<double>() == 0.0);
   CHECK(result.at("popular_yes_ratio").get<double>() == 0.0);
   CHECK(result.at("f1").get<double>() == Approx(37.5));
+  // Popular is 0 in every resample, random's F1 at most 100.
+  CHECK(result.at("f1_low").get<double>() < 37.5);
+  CHECK(result.at("f1_high").get<double>() > 37.5);
+  CHECK(result.at("f1_high").get<double>() <= 50.0);
   CHECK(result.at("n") == 8);
 }
 
@@ -189,4 +193,18 @@ TEST_CASE("bootstrap intervals agree with the normal approximation") {
   const Interval both = bootstrap_interval({scores, scores}, 3);
   CHECK(both.low == Approx(0.6 - std::sqrt(2.0) * half).margin(0.009));
   CHECK(bootstrap_interval({{0.5, 0.5, 0.5}, {2.0}}, 1).low == Approx(2.5));
+}
+
+TEST_CASE("the bootstrap interval of the mean of several ratios") {
+  std::vector<RatioPart> parts;
+  for (int i = 0; i < 60; ++i)
+    parts.push_back({i % 5 == 0 ? 1.0 + i % 2 : 0.0, 1.0 + i % 2});
+  const Interval one = bootstrap_ratio_interval({parts}, 5);
+  CHECK(one.low < 0.2);
+  CHECK(one.high > 0.2);
+  // The mean with a ratio that is always 1 is half as wide.
+  const Interval both = bootstrap_ratio_interval({parts, {{2.0, 2.0}}}, 5);
+  CHECK(both.low == Approx((1.0 + one.low) / 2));
+  CHECK(both.high == Approx((1.0 + one.high) / 2));
+  CHECK(bootstrap_ratio_interval({{{0.0, 0.0}}}, 5).high == 0.0);  // no weight
 }

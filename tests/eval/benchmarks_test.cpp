@@ -85,6 +85,8 @@ TEST_CASE("loss: the mean over all learned tokens, and each sample's own") {
   CHECK(result.at("tokens") == tokens);
   CHECK(result.at("loss").get<double>() == Approx(sum / static_cast<double>(tokens)).epsilon(1e-5));
   CHECK(result.at("sample_loss").get<double>() == Approx(sample_means).epsilon(1e-5));
+  CHECK(result.at("loss_low").get<double>() < result.at("loss").get<double>());
+  CHECK(result.at("loss_high").get<double>() > result.at("loss").get<double>());
 
   BenchmarkOptions limited = benchmark("loss", file);
   limited.limit = 2;
@@ -209,6 +211,8 @@ TEST_CASE("exact_match: greedy answers, compared without regard to case") {
   }
   CHECK(right >= 2);
   CHECK(result.at("accuracy").get<double>() == Approx(100.0 * right / 8));
+  CHECK(result.at("accuracy_low").get<double>() < result.at("accuracy").get<double>());
+  CHECK(result.at("accuracy_high").get<double>() > result.at("accuracy").get<double>());
   CHECK(result.at("n") == 8);
 }
 

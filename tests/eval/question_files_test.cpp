@@ -305,7 +305,7 @@ TEST_CASE("question files with carriage returns or a byte order mark are read al
   }
 }
 
-// pandas 2: read_table of the same bytes.
+// What read_table of pandas 3.1 makes of the same bytes.
 TEST_CASE("lines of a table end in a line feed, a carriage return or both") {
   const TemporaryFolder folder;
   const fs::path file = folder.path() / "table.tsv";

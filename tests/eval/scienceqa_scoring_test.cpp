@@ -45,8 +45,11 @@ TEST_CASE("scores are averaged by subset") {
       problem("4", 0, "", "", "language science", "grade6"),
   };
   const auto result = score_scienceqa(
-      problems, {{"1", {"A", false}}, {"2", {"A", false}}, {"3", {"The answer is C.", false}}});
+      problems, {{"1", {"A", false}}, {"2", {"A", false}}, {"3", {"The answer is C.", false}}}, 7);
   CHECK(result["accuracy"] == 50.0);  // 1 and 3 right, 2 wrong, 4 missing
+  // The mean of four draws from two right and two wrong is 0 or 100 in a sixteenth of the resamples each.
+  CHECK(result["accuracy_low"] == 0.0);
+  CHECK(result["accuracy_high"] == 100.0);
   CHECK(result["n"] == 4);
   CHECK(result["missing"] == 1);
   CHECK(result["unparsed"] == 0);
