@@ -11,7 +11,7 @@ torch_wheel=torch==2.11.0
 toolkit_wheels=(nvidia-cusparselt-cu13==0.8.0 nvidia-nvshmem-cu13==3.4.5 nvidia-cufile)
 # What the tests' Python side compares with; torch's own dependencies are listed because torch comes without them.
 test_wheels=(numpy==2.4.6 transformers==5.23.0 sentencepiece==0.2.3 pillow==13.0.0 scikit-learn==1.9.1
-  safetensors==0.8.0 psutil filelock typing_extensions sympy networkx jinja2 fsspec setuptools)
+  safetensors==0.8.0 openpyxl==3.1.5 et_xmlfile==2.0.0 psutil filelock typing_extensions sympy networkx jinja2 fsspec setuptools)
 test_wheels_alone=(peft==0.21.2 accelerate==1.15.0)  # their dependencies are above; pip would fetch another torch
 
 say() { printf '%s\n' "== $*" >&2; }

@@ -1,7 +1,9 @@
 // MMBench: mmbench_dev_20230712.tsv and its like. Pictures are base64 in the file, or the index of another
 // row that has them. Indexes that are equal but for multiples of a million are one question with its choices
 // rotated. The server takes an Excel file.
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "core/error.h"
 #include "eval/answer_text.h"
@@ -16,11 +18,15 @@ namespace {
 constexpr int64_t kRotation = 1000000;
 constexpr size_t kLongestReference = 64;  // characters; a picture has more
 constexpr size_t kMostChoices = 4;
+constexpr const char* kPrediction = "prediction";  // the server's column for answers
 
-// Empty cells are written as nothing, "nan" or "none".
+// Empty are the cells that pandas.read_table takes for missing, and LLaVA's "nan" and "none" in any case.
 std::string filled(const std::string& cell) {
+  static const std::set<std::string> missing = {"#N/A", "#N/A N/A", "#NA",    "-1.#IND", "-1.#QNAN",
+                                                "-NaN", "-nan",     "1.#IND", "1.#QNAN", "<NA>",
+                                                "N/A",  "NA",       "NULL",   "n/a",     "null"};
   const std::string lower = lower_case(cell);
-  return lower == "nan" || lower == "none" ? "" : cell;
+  return missing.count(cell) > 0 || lower == "nan" || lower == "none" ? "" : cell;
 }
 
 std::string optional_cell(const TabSeparated& table, size_t row, const std::string& column) {
@@ -106,6 +112,19 @@ bool is_in_split(const TabSeparated& table, size_t row, const std::string& split
   return split.empty() || table.cell(row, "split") == split;
 }
 
+// As LLaVA's convert_mmbench_for_submission.py: all but these, the answers in the seventh place.
+std::vector<std::string> server_columns(const TabSeparated& table) {
+  static const std::set<std::string> dropped = {"hint",  "category", "source",
+                                                "image", "comment",  "l2-category"};
+  std::vector<std::string> columns;
+  for (const std::string& column : table.columns()) {
+    if (dropped.count(column) == 0) columns.push_back(column);
+  }
+  constexpr size_t kPlace = 6;
+  columns.insert(columns.begin() + static_cast<ptrdiff_t>(std::min(kPlace, columns.size())), kPrediction);
+  return columns;
+}
+
 }  // namespace
 
 std::vector<BenchmarkQuestion> read_mmbench(const BenchmarkOptions& options) {
@@ -124,15 +143,20 @@ std::vector<BenchmarkQuestion> read_mmbench(const BenchmarkOptions& options) {
   return questions;
 }
 
-std::string mmbench_server_file(const std::vector<JudgedQuestion>& judged, const BenchmarkOptions&) {
-  std::vector<std::vector<std::string>> rows = {{"index", "question", "A", "B", "C", "D", "prediction"}};
-  for (const JudgedQuestion& one : judged) {
-    std::vector<std::string> row = {one.question->id, one.question->question};
-    std::vector<std::string> choices = one.question->choices;
-    choices.resize(kMostChoices);
-    row.insert(row.end(), choices.begin(), choices.end());
-    row.push_back(one.text);
-    rows.push_back(row);
+std::string mmbench_server_file(const std::vector<JudgedQuestion>& judged, const BenchmarkOptions& options) {
+  const TabSeparated table(options.path);
+  std::map<std::string, const std::string*> answers;
+  for (const JudgedQuestion& one : judged)
+    answers[one.question->id] = &one.text;
+  const std::vector<std::string> columns = server_columns(table);
+  std::vector<std::vector<std::string>> rows = {columns};
+  for (size_t row = 0; row < table.rows(); ++row) {
+    const auto answer = answers.find(std::to_string(read_index(table, row)));
+    if (answer == answers.end()) continue;
+    std::vector<std::string> cells;
+    for (const std::string& column : columns)
+      cells.push_back(column == kPrediction ? *answer->second : filled(table.cell(row, column)));
+    rows.push_back(cells);
   }
   return excel_file(rows);
 }

@@ -83,9 +83,15 @@ std::string xml_text(const std::string& text) {
   return out;
 }
 
+// "A" to "Z", "AA" and so on.
+std::string column_name(size_t column) {
+  const std::string last(1, static_cast<char>('A' + column % 26));
+  return column < 26 ? last : column_name(column / 26 - 1) + last;
+}
+
 std::string cell_xml(const std::string& text, size_t row, size_t column) {
   if (text.empty()) return "";
-  const std::string place = concat("<c r=\"", static_cast<char>('A' + column), row, "\"");
+  const std::string place = concat("<c r=\"", column_name(column), row, "\"");
   // A number would lose the zeros of "007".
   const bool is_number = text.size() < 16 && text.find_first_not_of("0123456789") == text.npos &&
                          (text[0] != '0' || text.size() == 1);

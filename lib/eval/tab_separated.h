@@ -13,6 +13,7 @@ class TabSeparated {
   explicit TabSeparated(const std::filesystem::path& file);
 
   size_t rows() const { return rows_.size(); }
+  const std::vector<std::string>& columns() const { return header_; }
   bool has(const std::string& column) const;
   /// UserError where there is no such column.
   const std::string& cell(size_t row, const std::string& column) const;

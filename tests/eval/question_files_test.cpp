@@ -256,6 +256,17 @@ TEST_CASE("mmbench: pictures in the file, references, hints, rotations, quotes, 
   CHECK((questions[2].groups == std::vector<std::string>{"reasoning", "social"}));
   options.split = "dev";
   CHECK(read_benchmark_questions(options).size() == 3);
+  // What pandas.read_table takes for missing is no choice and no hint.
+  for (const char* missing : {"NA", "N/A", "null", "None", "NaN", "<NA>"}) {
+    INFO(missing);
+    const TemporaryFolder own;
+    const BenchmarkOptions changed = mmbench_case(own.path());
+    replace_in(changed.path, "\tcat\tdog\t\t\tA", concat("\tcat\tdog\t", missing, "\t\tA"));
+    replace_in(changed.path, "Which one?\tnan", concat("Which one?\t", missing));
+    const auto read = read_benchmark_questions(changed);
+    CHECK(read[0].text == questions[0].text);
+    CHECK(read[1].text == questions[1].text);
+  }
   options.split = "test";
   require_refused(options, {"dev", "\"test\""});
 }
@@ -395,7 +406,9 @@ TEST_CASE("mistakes of an MMBench file are named with their line") {
 
 TEST_CASE("cells of the server's table are numbers only where nothing is lost") {
   // Stored without compression, so that the XML can be read.
-  const std::string bytes = excel_file({{"7", "0", "007", "7a", ""}});
+  const std::string bytes = excel_file({{"7", "0", "007", "7a", ""}, std::vector<std::string>(28, "1")});
+  for (const char* place : {"r=\"Z2\"", "r=\"AA2\"", "r=\"AB2\""})
+    CHECK(bytes.find(place) != bytes.npos);
   for (const char* number : {"<c r=\"A1\"><v>7</v></c>", "<c r=\"B1\"><v>0</v></c>"})
     CHECK(bytes.find(number) != bytes.npos);
   for (const char* text : {">007</t>", ">7a</t>"})
