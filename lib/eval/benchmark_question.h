@@ -17,6 +17,7 @@ struct BenchmarkQuestion {
   std::vector<std::string> choices;  // texts of A, B, ...; empty for an open question
   std::vector<std::string> groups;   // tasks, types or categories with an accuracy of their own
   std::string unit;                  // questions with the same one count together; empty: each alone
+  std::string split;                 // of the data set, where its file names one
   std::filesystem::path file;        // that it was read from
   std::filesystem::path annotation;  // that its answer was read from, where a folder of many is given apart
 };

@@ -28,6 +28,15 @@ std::string data_hash(const BenchmarkOptions& options) {
   return hashes.empty() ? "" : sha256(join({hashes.begin(), hashes.end()}, "\n")).substr(0, kDigits);
 }
 
+// Of which part of the data set the questions are, as far as their files say.
+void add_split(const BenchmarkOptions& options, nlohmann::json& measured) {
+  std::set<std::string> splits;
+  for (const BenchmarkQuestion& question : *benchmark_questions(options)) {
+    if (!question.split.empty()) splits.insert(question.split);
+  }
+  if (!splits.empty()) measured["split"] = join({splits.begin(), splits.end()});
+}
+
 // What the model is asked and how it answers.
 void add_asking(const BenchmarkOptions& options, const EvalContext& context, nlohmann::json& measured) {
   const bool scienceqa = options.kind == "scienceqa", asks = scienceqa || is_question_kind(options.kind);
@@ -35,6 +44,7 @@ void add_asking(const BenchmarkOptions& options, const EvalContext& context, nlo
     measured["template"] = template_name(benchmark_template(options, context));
   if (scienceqa) measured["prompt_format"] = options.prompt_format;
   if (asks) measured["prompt_suffix"] = options.prompt_suffix;
+  if (options.kind == "textvqa") measured["ocr_tokens"] = shows_ocr_tokens(*benchmark_questions(options));
   if (!asks && options.kind != "exact_match") return;
   measured["max_new_tokens"] = options.max_new_tokens;
   measured["temperature"] = options.temperature;
@@ -54,7 +64,8 @@ nlohmann::json measured_on(const BenchmarkOptions& options, const EvalContext& c
   if (options.kind == "speed")
     return {{"prompt_tokens", options.prompt_tokens}, {"new_tokens", options.new_tokens}};
   nlohmann::json measured = {{"data", data_hash(options)}, {"limit", options.limit}};
-  if (options.kind == "scienceqa" || options.kind == "mmbench") measured["split"] = options.split;
+  if (options.kind == "scienceqa") measured["split"] = options.split;
+  if (is_question_kind(options.kind)) add_split(options, measured);
   if (has_data(options) && options.kind != "scienceqa") measured["context"] = options.context;
   if (options.kind == "text_perplexity") add_windows(options, measured);
   if (needs_model(options)) add_asking(options, context, measured);

@@ -83,6 +83,7 @@ BenchmarkQuestion read_row(const TabSeparated& table, size_t row, const Benchmar
     const std::string group = optional_cell(table, row, column);
     if (!group.empty()) question.groups.push_back(group);
   }
+  question.split = optional_cell(table, row, "split");
   question.file = options.path;
   return question;
 }

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/log.h"
 #include "core/random.h"
 #include "eval/answer_prompts.h"
 #include "eval/predictions.h"
@@ -19,6 +20,11 @@ using Texts = std::map<std::string, std::string>;  // by question id
 
 Texts run_model(const std::vector<BenchmarkQuestion>& questions, const BenchmarkOptions& options,
                 const EvalContext& context) {
+  if (options.kind == "textvqa" && !shows_ocr_tokens(questions)) {
+    log_info(concat(result_name(options),
+                    ": asked without OCR tokens; LLaVA-1.5's published accuracies (58.2 % "
+                    "with 7B) are of llava_textvqa_val_v051_ocr.jsonl, which has them"));
+  }
   const TemplateKind kind = benchmark_template(options, context);
   const auto load = [&](size_t i) {
     return load_question(questions[i], *context.tokenizer, kind, context.transform);

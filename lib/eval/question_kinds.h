@@ -60,6 +60,10 @@ class KeptQuestions {
   KeptQuestions& operator=(const KeptQuestions&) = delete;
 };
 
+/// Whether some of TextVQA's questions are asked with the tokens that an OCR system read in their pictures,
+/// as in LLaVA's file.
+bool shows_ocr_tokens(const std::vector<BenchmarkQuestion>& questions);
+
 /// The files that questions and their answers were read from; pictures are others.
 std::set<std::filesystem::path> files_of(const std::vector<BenchmarkQuestion>& questions);
 

@@ -1,5 +1,6 @@
 // TextVQA: TextVQA_0.5.1_<split>.json, or LLaVA's llava_textvqa_val_v051_ocr.jsonl (which has the OCR tokens
 // in its prompts) with that file as annotations.
+#include <algorithm>
 #include <map>
 
 #include "core/error.h"
@@ -42,19 +43,28 @@ std::vector<Annotation> read_annotations(const fs::path& file, const fs::path& i
     annotation.question.question = entry.text("question");
     annotation.question.picture = images / (annotation.image_id + ".jpg");
     annotation.question.answers = read_answers(entry);
+    if (entry.has("set_name")) annotation.question.split = entry.text("set_name");
     annotation.question.file = file;
     annotations.push_back(annotation);
   }
   return annotations;
 }
 
+constexpr std::string_view kOcrTokens = "Reference OCR token:";
+
 // The question within LLaVA's prompt, whose OCR tokens may stand in front of it or behind.
 std::string question_of(const std::string& prompt) {
-  const bool tokens_first = prompt.starts_with("Reference OCR token:");
+  const bool tokens_first = prompt.starts_with(kOcrTokens);
   return first_line(tokens_first ? prompt.substr(std::min(prompt.find('\n') + 1, prompt.size())) : prompt);
 }
 
 }  // namespace
+
+bool shows_ocr_tokens(const std::vector<BenchmarkQuestion>& questions) {
+  return std::any_of(questions.begin(), questions.end(), [](const auto& question) {
+    return question.text.find(kOcrTokens) != std::string::npos;
+  });
+}
 
 std::vector<BenchmarkQuestion> read_textvqa(const BenchmarkOptions& options) {
   const bool from_llava = is_llava_file(options.path);

@@ -22,6 +22,14 @@ void read_answers(const JsonEntry& entry, BenchmarkQuestion& question) {
   question.groups = {entry.text("answer_type")};
 }
 
+// "val" of VizWiz_val_00000000.jpg; "" of another name.
+std::string split_of(const std::string& picture) {
+  constexpr std::string_view kBegin = "VizWiz_";
+  const size_t end = picture.find('_', kBegin.size());
+  if (!picture.starts_with(kBegin) || end == picture.npos) return "";
+  return picture.substr(kBegin.size(), end - kBegin.size());
+}
+
 std::vector<BenchmarkQuestion> read_published(const fs::path& file, const BenchmarkOptions& options) {
   const json root = read_json_file(file);
   require(root.is_array(), file.string(), "expected a list of questions, got ", root.type_name());
@@ -34,6 +42,7 @@ std::vector<BenchmarkQuestion> read_published(const fs::path& file, const Benchm
     question.text = with_suffix(question.question, options.prompt_suffix);
     question.picture = options.images / question.id;
     question.file = file;
+    question.split = split_of(question.id);
     read_answers(entry, question);
     questions.push_back(question);
   }
@@ -58,6 +67,7 @@ std::vector<BenchmarkQuestion> read_vizwiz(const BenchmarkOptions& options) {
     BenchmarkQuestion question = found == annotations.end() ? BenchmarkQuestion{} : found->second;
     question.id = asked.image;
     question.question = first_line(asked.text);
+    question.split = split_of(asked.image);
     ask_as(asked, options, question);
     questions.push_back(question);
   }

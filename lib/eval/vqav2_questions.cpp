@@ -40,6 +40,7 @@ std::vector<BenchmarkQuestion> read_published(const json& root, const BenchmarkO
     question.question = entry.text("question");
     question.text = with_suffix(question.question, options.prompt_suffix);
     question.picture = options.images / picture_name(subset, entry.name("image_id"));
+    question.split = subset;
     questions.push_back(question);
   }
   return questions;
@@ -105,11 +106,13 @@ std::vector<BenchmarkQuestion> read_vqav2(const BenchmarkOptions& options) {
   const json answers = read_json_file(options.annotations);
   if (!root.is_null()) require_same_subset(root, answers, options);
   const auto annotations = read_annotations(answers, options.annotations);
+  const std::string subset = JsonEntry(answers, options.annotations.string()).text("data_subtype");
   for (BenchmarkQuestion& question : questions) {
     const auto found = annotations.find(question.id);
     require(found != annotations.end(), "eval", "expected an annotation of the question ", question.id,
             " in ", options.annotations.string(), ", got none");
     question.answers = found->second.answers;
+    question.split = subset;
     question.groups = {found->second.type};
   }
   return questions;

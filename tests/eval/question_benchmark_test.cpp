@@ -47,6 +47,37 @@ TEST_CASE("every question benchmark: the model's greedy answers, their score and
   }
 }
 
+TEST_CASE("results say which split was asked, and whether TextVQA's prompts hold OCR tokens") {
+  const EvalCase eval;
+  const auto measured = [&](const BenchmarkOptions& options) {
+    return run_benchmark(options, eval.context()).at("measured_on");
+  };
+  BenchmarkOptions textvqa = textvqa_case(eval.path() / "textvqa");
+  json said = measured(textvqa);
+  CHECK(said.at("split") == "val");
+  CHECK(said.at("ocr_tokens") == false);
+  textvqa.annotations = textvqa.path;
+  textvqa.path = eval.path() / "llava.jsonl";
+  write_text(textvqa.path,
+             json_lines({{{"question_id", "0000"},
+                          {"image", "0000.jpg"},
+                          {"text", "What brand is it?\nReference OCR token: KODAK" + kPhrase}}}));
+  said = measured(textvqa);
+  CHECK(said.at("split") == "val");
+  CHECK(said.at("ocr_tokens") == true);
+  CHECK(measured(vqav2_case(eval.path() / "vqav2")).at("split") == "val2014");
+  said = measured(mmbench_case(eval.path() / "mmbench"));
+  CHECK(said.at("split") == "dev");
+  CHECK_FALSE(said.contains("ocr_tokens"));
+  const BenchmarkOptions vizwiz = vizwiz_case(eval.path() / "vizwiz");
+  CHECK_FALSE(measured(vizwiz).contains("split"));  // by the pictures' names
+  json root = read_json(vizwiz.path);
+  root.erase(size_t{1});
+  root[0]["image"] = "VizWiz_val_00000000.png";
+  write_value(vizwiz.path, root);
+  CHECK(read_benchmark_questions(vizwiz).at(0).split == "val");
+}
+
 TEST_CASE("given answers to questions are scored without a model") {
   const TemporaryFolder folder;
   EvalContext context;
