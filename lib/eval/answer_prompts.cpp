@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <future>
+
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/log.h"
@@ -12,21 +15,25 @@
 namespace qslaw {
 namespace {
 
+constexpr const char* kStopped = "eval was stopped; --resume goes on with it";
+
 struct LoadedPrompts {
   std::vector<LoadedSample> samples;
   std::vector<size_t> numbers;
+  std::vector<std::string> left_out;  // why
 };
 
 LoadedPrompts load_prompts(size_t begin, size_t end, const std::function<LoadedSample(size_t)>& load,
                            BadSamplePolicy policy) {
   LoadedPrompts loaded;
   for (size_t i = begin; i < end; ++i) {
+    if (stop_requested()) throw Stopped(kStopped);
     try {
       loaded.samples.push_back(load(i));
       loaded.numbers.push_back(i);
     } catch (const UserError& problem) {
       if (policy == BadSamplePolicy::error) throw;
-      log_warning(concat("left out: ", problem.what()));
+      loaded.left_out.push_back(problem.what());
     }
   }
   return loaded;
@@ -61,22 +68,35 @@ Answers answer_batch(const LoadedPrompts& prompts, size_t begin, const Benchmark
 
 Answers answer_prompts(size_t count, const std::function<LoadedSample(size_t)>& load,
                        const BenchmarkOptions& options, const EvalContext& context) {
+  const auto batch_size = static_cast<size_t>(options.batch_size);
   Answers answers;
-  AnswerStore store(context.answers, result_name(options));
+  const AnswerStore store(context.answers, result_name(options));
   Progress progress(result_name(options), static_cast<int64_t>(count), "questions");
-  for (size_t begin = 0; begin < count;) {
-    if (stop_requested()) throw Stopped("eval was stopped; --resume goes on with it");
-    const size_t end = std::min(count, begin + static_cast<size_t>(options.batch_size));
+  // The next batch that is not answered yet. Its thread ends before this call does: a future waits for it.
+  std::future<LoadedPrompts> ahead;
+  const auto load_ahead = [&](size_t begin) {
+    while (begin < count && store.find(begin) != nullptr)
+      begin += batch_size;
+    if (begin >= count) return;
+    ahead = std::async(std::launch::async, [&, begin] {
+      return load_prompts(begin, std::min(count, begin + batch_size), load, options.on_bad_sample);
+    });
+  };
+  load_ahead(0);
+  for (size_t begin = 0; begin < count; begin += batch_size) {
+    if (stop_requested()) throw Stopped(kStopped);
     if (const Answers* done = store.find(begin)) {
       answers.insert(done->begin(), done->end());
     } else {
-      const Answers batch =
-          answer_batch(load_prompts(begin, end, load, options.on_bad_sample), begin, options, context);
+      const LoadedPrompts prompts = ahead.get();
+      for (const std::string& reason : prompts.left_out)
+        log_warning("left out: " + reason);
+      load_ahead(begin + batch_size);
+      const Answers batch = answer_batch(prompts, begin, options, context);
       store.add(begin, batch);
       answers.insert(batch.begin(), batch.end());
     }
-    begin = end;
-    progress.update(static_cast<int64_t>(begin));
+    progress.update(static_cast<int64_t>(std::min(count, begin + batch_size)));
   }
   return answers;
 }
