@@ -47,6 +47,24 @@ json read_json_file(const fs::path& file) {
   return parse_json(read_utf8(file), "eval", file.string());
 }
 
+json read_json_list(const fs::path& file, const std::string& key,
+                    const std::function<void(const json&)>& visit) {
+  using Event = json::parse_event_t;
+  bool is_key = false, is_inside = false;
+  const auto keep = [&](int depth, Event event, json& value) {
+    if (depth == 1) {  // below the object
+      if (event == Event::key) is_key = value == key;
+      if (event == Event::array_start) is_inside = is_key;
+      if (event == Event::array_end) is_inside = false;
+    }
+    const bool is_whole = event == Event::object_end || event == Event::array_end || event == Event::value;
+    const bool is_entry = depth == 2 && is_inside && is_whole;
+    if (is_entry) visit(value);
+    return !is_entry;
+  };
+  return parse_json(read_utf8(file), "eval", file.string(), 1, keep);
+}
+
 std::vector<JsonLine> read_json_lines(const fs::path& file) {
   const std::string text = read_utf8(file);
   std::vector<JsonLine> lines;

@@ -2,6 +2,7 @@
 // instructions behind a question.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -36,6 +37,12 @@ class JsonEntry {
 
 /// A whole JSON file.
 nlohmann::json read_json_file(const std::filesystem::path& file);
+
+/// The list under `key` of a file's object, entry by entry: each is forgotten behind `visit`, so that a file
+/// of millions is in memory as text alone. Gives the object with the list empty. A fault behind an entry is
+/// told after `visit` has seen it.
+nlohmann::json read_json_list(const std::filesystem::path& file, const std::string& key,
+                              const std::function<void(const nlohmann::json&)>& visit);
 
 struct JsonLine {
   nlohmann::json value;

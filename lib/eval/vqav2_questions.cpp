@@ -29,19 +29,27 @@ std::string picture_name(const std::string& subset, const std::string& image_id)
   return name.str();
 }
 
-std::vector<BenchmarkQuestion> read_published(const json& root, const BenchmarkOptions& options) {
-  const JsonEntry top(root, options.path.string());
-  const std::string subset = top.text("data_subtype");
+std::string subset_of(const json& root, const fs::path& file) {
+  return JsonEntry(root, file.string()).text("data_subtype");
+}
+
+std::vector<BenchmarkQuestion> read_published(const BenchmarkOptions& options) {
   std::vector<BenchmarkQuestion> questions;
-  for (const json& value : top.list("questions")) {
+  std::vector<std::string> pictures;
+  const json root = read_json_list(options.path, "questions", [&](const json& value) {
     const JsonEntry entry(value, concat(options.path.string(), ", question ", questions.size()));
     BenchmarkQuestion question;
     question.id = entry.name("question_id");
     question.question = entry.text("question");
     question.text = with_suffix(question.question, options.prompt_suffix);
-    question.picture = options.images / picture_name(subset, entry.name("image_id"));
-    question.split = subset;
+    pictures.push_back(entry.name("image_id"));
     questions.push_back(question);
+  });
+  JsonEntry(root, options.path.string()).list("questions");
+  const std::string subset = subset_of(root, options.path);
+  for (size_t i = 0; i < questions.size(); ++i) {
+    questions[i].picture = options.images / picture_name(subset, pictures[i]);
+    questions[i].split = subset;
   }
   return questions;
 }
@@ -58,32 +66,31 @@ std::vector<BenchmarkQuestion> read_llava(const BenchmarkOptions& options) {
   return questions;
 }
 
-std::map<std::string, Annotation> read_annotations(const json& root, const fs::path& file) {
-  const JsonEntry top(root, file.string());
-  std::map<std::string, Annotation> annotations;
-  for (const json& value : top.list("annotations")) {
-    const JsonEntry entry(value, concat(file.string(), ", annotation ", annotations.size()));
-    Annotation& annotation = annotations[entry.name("question_id")];
+struct Annotations {
+  std::string subset;
+  std::map<std::string, Annotation> by_question;
+};
+
+Annotations read_annotations(const fs::path& file) {
+  Annotations annotations;
+  size_t number = 0;
+  const json root = read_json_list(file, "annotations", [&](const json& value) {
+    const JsonEntry entry(value, concat(file.string(), ", annotation ", number++));
+    Annotation& annotation = annotations.by_question[entry.name("question_id")];
     annotation.type = entry.text("answer_type");
     for (const json& answer : entry.list("answers"))
       annotation.answers.push_back(JsonEntry(answer, entry.where() + ", answers").text("answer"));
     require(!annotation.answers.empty(), entry.where(), "expected answers, got none");
-  }
+  });
+  JsonEntry(root, file.string()).list("annotations");
+  annotations.subset = subset_of(root, file);
   return annotations;
-}
-
-void require_same_subset(const json& questions, const json& annotations, const BenchmarkOptions& options) {
-  const std::string asked = JsonEntry(questions, options.path.string()).text("data_subtype");
-  const std::string answered = JsonEntry(annotations, options.annotations.string()).text("data_subtype");
-  require(asked == answered, "eval", "expected annotations of ", asked, " as the questions in ",
-          options.path.string(), " are, got those of ", answered, " (", options.annotations.string(), ")");
 }
 
 std::vector<std::string> server_ids(const fs::path& file) {
   BenchmarkOptions options;
   options.path = file;
-  const auto questions =
-      is_llava_file(file) ? read_llava(options) : read_published(read_json_file(file), options);
+  const auto questions = is_llava_file(file) ? read_llava(options) : read_published(options);
   std::vector<std::string> ids;
   for (const BenchmarkQuestion& question : questions)
     ids.push_back(question.id);
@@ -98,22 +105,21 @@ json number_or_text(const std::string& id) {
 }  // namespace
 
 std::vector<BenchmarkQuestion> read_vqav2(const BenchmarkOptions& options) {
-  const json root = is_llava_file(options.path) ? json() : read_json_file(options.path);
-  auto questions = root.is_null() ? read_llava(options) : read_published(root, options);
+  auto questions = is_llava_file(options.path) ? read_llava(options) : read_published(options);
   for (BenchmarkQuestion& question : questions)
     question.file = options.path;
   if (options.annotations.empty()) return questions;
-  const json answers = read_json_file(options.annotations);
-  if (!root.is_null()) require_same_subset(root, answers, options);
-  const auto annotations = read_annotations(answers, options.annotations);
-  const std::string subset = JsonEntry(answers, options.annotations.string()).text("data_subtype");
+  const Annotations annotations = read_annotations(options.annotations);
   for (BenchmarkQuestion& question : questions) {
-    const auto found = annotations.find(question.id);
-    require(found != annotations.end(), "eval", "expected an annotation of the question ", question.id,
-            " in ", options.annotations.string(), ", got none");
+    require(question.split.empty() || question.split == annotations.subset, "eval",
+            "expected annotations of ", question.split, " as the questions in ", options.path.string(),
+            " are, got those of ", annotations.subset, " (", options.annotations.string(), ")");
+    const auto found = annotations.by_question.find(question.id);
+    require(found != annotations.by_question.end(), "eval", "expected an annotation of the question ",
+            question.id, " in ", options.annotations.string(), ", got none");
     question.answers = found->second.answers;
-    question.split = subset;
     question.groups = {found->second.type};
+    question.split = annotations.subset;
   }
   return questions;
 }

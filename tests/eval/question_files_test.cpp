@@ -129,6 +129,29 @@ TEST_CASE("vqav2: questions, annotations, LLaVA's file and the server's question
         json::parse(R"([{"question_id": 7, "answer": "2 dogs"}])"));
 }
 
+TEST_CASE("a list is read entry by entry, and nothing else of its file is lost") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "list.json";
+  const json root = json::parse(R"({"a": [1, {"list": [2]}], "b": {"list": [3, 4], "x": [[5]]},
+                                    "list": [{"list": [6]}, [7, [8]], 9, "list", null, {}], "z": {"y": [10]}})");
+  write_value(file, root);
+  std::vector<json> seen;
+  json rest = read_json_list(file, "list", [&](const json& entry) { seen.push_back(entry); });
+  CHECK(seen == root.at("list").get<std::vector<json>>());
+  CHECK(rest.at("list") == json::array());
+  rest["list"] = root.at("list");
+  CHECK(rest == root);
+  const auto refuse = [](const json&) { FAIL("expected no entry"); };
+  for (const char* text : {R"({"list": {"a": [1]}})", R"([[1, [2]], {"list": [3]}])", R"({"lists": [1]})"}) {
+    INFO(text);
+    write_text(file, text);
+    CHECK(read_json_list(file, "list", refuse) == json::parse(text));
+  }
+  write_text(file, R"({"list": [1, 2)");
+  CHECK_THROWS_WITH(read_json_list(file, "list", [](const json&) {}),
+                    Catch::Contains("list.json") && Catch::Contains("ends too early"));
+}
+
 TEST_CASE("gqa, vizwiz: published files and LLaVA's with them as annotations") {
   const TemporaryFolder folder;
   BenchmarkOptions gqa = gqa_case(folder.path() / "gqa");
