@@ -146,15 +146,14 @@ class GifCodes {
     if (code > size_ || (last_ == kNone && code >= clear_)) return false;
     const bool is_new = code == size_;  // the last code's indices, and the first of these again
     if (is_new && size_ == kCodes) return false;
-    std::array<uint8_t, kCodes + 1> reversed;
     size_t length = is_new ? 1 : 0;
     unsigned at = is_new ? last_ : code;
     for (; at >= clear_; at = prefix_[at])
-      reversed[length++] = suffix_[at];
+      reversed_[length++] = suffix_[at];
     const auto first = static_cast<uint8_t>(at);
-    reversed[length++] = first;
-    if (is_new) reversed[0] = first;
-    out.insert(out.end(), reversed.rend() - static_cast<ptrdiff_t>(length), reversed.rend());
+    reversed_[length++] = first;
+    if (is_new) reversed_[0] = first;
+    out.insert(out.end(), reversed_.rend() - static_cast<ptrdiff_t>(length), reversed_.rend());
     if (last_ != kNone && size_ < kCodes) {
       prefix_[size_] = static_cast<uint16_t>(last_);
       suffix_[size_] = first;
@@ -169,6 +168,7 @@ class GifCodes {
   unsigned first_bits_, clear_;
   std::array<uint16_t, kCodes> prefix_ = {};
   std::array<uint8_t, kCodes> suffix_ = {};
+  std::array<uint8_t, kCodes + 1> reversed_ = {};  // a code's indices, the last one first
   size_t at_ = 0;
   uint32_t buffer_ = 0;
   unsigned held_ = 0, bits_ = 0, size_ = 0, last_ = kNone;
