@@ -3,12 +3,12 @@
 #include <array>
 
 #include "core/error.h"
+#include "io/gif_codes.h"
 #include "io/image_formats.h"
 
 namespace qslaw {
 namespace {
 
-constexpr size_t kCodes = 4096;  // of the longest, 12 bits
 constexpr uint8_t kExtension = 0x21, kImage = 0x2c, kTransparency = 0xf9;
 
 [[noreturn]] void fail_gif(const std::string& name) {
@@ -71,7 +71,7 @@ void read_frame(GifBytes& in, const std::string& name, int width, int height, Gi
   frame.is_interlaced = (flags & 0x40U) != 0;
   if ((flags & 0x80U) != 0) frame.palette = in.take(size_t{3} << ((flags & 7U) + 1));
   frame.code_bits = in.byte();
-  if (frame.code_bits > 11) fail_gif(name);
+  if (frame.code_bits > GifCodes::kMostBits) fail_gif(name);
 }
 
 // Leaves `in` at the first frame's pixels.
@@ -99,80 +99,6 @@ GifFrame read_gif_header(GifBytes& in, const std::string& name) {
     }
   }
 }
-
-/// Lempel-Ziv-Welch codes of growing length, lowest bits first.
-class GifCodes {
- public:
-  GifCodes(const std::string& data, unsigned bits) : data_(data), first_bits_(bits), clear_(1U << bits) {
-    restart();
-  }
-
-  /// All `count` indices; false where the data has fewer or is damaged.
-  bool decode(size_t count, std::vector<uint8_t>& out) {
-    out.reserve(count);
-    for (unsigned code = 0; out.size() < count;) {
-      if (!next(code) || code == clear_ + 1) return false;
-      if (code == clear_) {
-        restart();
-      } else if (!add(code, out)) {
-        return false;
-      }
-    }
-    out.resize(count);
-    return true;
-  }
-
- private:
-  void restart() {
-    bits_ = first_bits_ + 1;
-    size_ = clear_ + 2;
-    last_ = kNone;
-  }
-
-  bool next(unsigned& code) {
-    while (held_ < bits_) {
-      if (at_ == data_.size()) return false;
-      buffer_ |= static_cast<uint32_t>(static_cast<unsigned char>(data_[at_++])) << held_;
-      held_ += 8;
-    }
-    code = buffer_ & ((1U << bits_) - 1);
-    buffer_ >>= bits_;
-    held_ -= bits_;
-    return true;
-  }
-
-  // Writes the code's indices and learns the last code's with the first of these behind.
-  bool add(unsigned code, std::vector<uint8_t>& out) {
-    if (code > size_ || (last_ == kNone && code >= clear_)) return false;
-    const bool is_new = code == size_;  // the last code's indices, and the first of these again
-    if (is_new && size_ == kCodes) return false;
-    size_t length = is_new ? 1 : 0;
-    unsigned at = is_new ? last_ : code;
-    for (; at >= clear_; at = prefix_[at])
-      reversed_[length++] = suffix_[at];
-    const auto first = static_cast<uint8_t>(at);
-    reversed_[length++] = first;
-    if (is_new) reversed_[0] = first;
-    out.insert(out.end(), reversed_.rend() - static_cast<ptrdiff_t>(length), reversed_.rend());
-    if (last_ != kNone && size_ < kCodes) {
-      prefix_[size_] = static_cast<uint16_t>(last_);
-      suffix_[size_] = first;
-      if (++size_ == 1U << bits_ && bits_ < 12) ++bits_;
-    }
-    last_ = code;
-    return true;
-  }
-
-  static constexpr unsigned kNone = kCodes;
-  const std::string& data_;
-  unsigned first_bits_, clear_;
-  std::array<uint16_t, kCodes> prefix_ = {};
-  std::array<uint8_t, kCodes> suffix_ = {};
-  std::array<uint8_t, kCodes + 1> reversed_ = {};  // a code's indices, the last one first
-  size_t at_ = 0;
-  uint32_t buffer_ = 0;
-  unsigned held_ = 0, bits_ = 0, size_ = 0, last_ = kNone;
-};
 
 // The picture's rows in the order in which a frame stores them.
 std::vector<int> stored_rows(const GifFrame& frame) {
