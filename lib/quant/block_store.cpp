@@ -1,18 +1,49 @@
 #include "quant/block_store.h"
 
+#include <ATen/ATen.h>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "core/one_line.h"
 #include "io/json.h"
+#include "io/mapped_file.h"
+#include "report/number_text.h"
+
+namespace fs = std::filesystem;
 
 namespace qslaw {
+namespace {
 
-std::filesystem::path BlockStore::file(int64_t layer, const char* ending) const {
+const char* const kSeconds = "seconds";
+
+std::string full_name(size_t batch) {
+  return concat("full.", batch);
+}
+std::string quantized_name(size_t batch) {
+  return concat("quantized.", batch);
+}
+
+// Into memory of its own: the file is removed behind the next block.
+at::Tensor read_copy(const SafetensorsFile& file, const std::string& name, at::Device device) {
+  const at::Tensor mapped = file.tensor(name);
+  at::Tensor copy = at::empty(mapped.sizes(), mapped.options().device(device));
+  copy.copy_(mapped);
+  release_mapped_pages(mapped.const_data_ptr(), mapped.nbytes());
+  return copy;
+}
+
+}  // namespace
+
+fs::path BlockStore::file(int64_t layer, const char* ending) const {
   return folder_ / concat("block-", layer, ending);
 }
 
+fs::path BlockStore::inputs_file(int64_t layer) const {
+  return folder_ / concat("inputs-", layer, ".safetensors");
+}
+
 bool BlockStore::has(int64_t layer) const {
-  return !folder_.empty() && std::filesystem::exists(file(layer, ".json"));
+  return !folder_.empty() && fs::exists(file(layer, ".json"));
 }
 
 void BlockStore::save(int64_t layer, const FinishedBlock& block) const {
@@ -29,6 +60,62 @@ FinishedBlock BlockStore::load(int64_t layer, const std::vector<LinearSpec>& spe
   require(is_whole, "resume", "expected {\"layers\": [...], \"block\": {...}} of a finished block, got ",
           one_line(report.dump()), "; start over with --restart (", file(layer, ".json").string(), ")");
   return {read_packed_language(file(layer, ".safetensors"), specs), std::move(report)};
+}
+
+int64_t BlockStore::finished(int64_t layers) const {
+  int64_t count = 0;
+  while (count < layers && has(count))
+    ++count;
+  return count;
+}
+
+int64_t BlockStore::first_to_pass(int64_t layers) const {
+  int64_t layer = finished(layers);
+  if (layer == layers) return layers;
+  while (layer > 0 && !fs::exists(inputs_file(layer)))
+    --layer;
+  return layer;
+}
+
+void BlockStore::save_inputs(int64_t layer, const BlockInputs& inputs) const {
+  if (folder_.empty()) return;
+  NamedTensors tensors;
+  for (size_t i = 0; i < inputs.full_BTD.size(); ++i) {
+    tensors.emplace_back(full_name(i), inputs.full_BTD[i]);
+    tensors.emplace_back(quantized_name(i), inputs.quantized_BTD[i]);
+  }
+  make_folder(folder_);
+  write_safetensors(inputs_file(layer), tensors);
+  for (int64_t older = 1; older < layer; ++older)
+    fs::remove(inputs_file(older));
+}
+
+BlockInputs BlockStore::load_inputs(int64_t layer, size_t batches, at::Device device) const {
+  const SafetensorsFile file(inputs_file(layer));
+  require(file.entries().size() == 2 * batches, "resume", "expected the hidden states of ", batches,
+          " calibration batches, two of each, got ", file.entries().size(),
+          " tensors; start over with --restart (", inputs_file(layer).string(), ")");
+  BlockInputs inputs;
+  for (size_t i = 0; i < batches; ++i) {
+    inputs.full_BTD.push_back(read_copy(file, full_name(i), device));
+    inputs.quantized_BTD.push_back(read_copy(file, quantized_name(i), device));
+  }
+  return inputs;
+}
+
+void BlockStore::note_seconds(int64_t layer, double seconds) const {
+  if (folder_.empty()) return;
+  nlohmann::json report = read_json(file(layer, ".json"));
+  report[kSeconds] = seconds;
+  write_json(file(layer, ".json"), report);
+}
+
+std::vector<double> BlockStore::seconds(int64_t layers) const {
+  std::vector<double> all;
+  for (int64_t layer = 0; layer < finished(layers); ++layer) {
+    if (const auto seconds = number_at(read_json(file(layer, ".json")), kSeconds)) all.push_back(*seconds);
+  }
+  return all;
 }
 
 }  // namespace qslaw

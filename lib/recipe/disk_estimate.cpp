@@ -40,7 +40,11 @@ DiskEstimate trained_files(const LlavaConfig& config, const StageEstimate& memor
 
 DiskEstimate disk_of_quantize(const Recipe& recipe, const LlavaConfig& config, const PackedLinears& packed) {
   const int64_t file = packed_file(config, packed);
-  return {file, recipe.quantize->method == "omniquant" ? file : 0};  // its finished blocks
+  if (!recipe.quantize->calibration) return {file, 0};
+  // Its finished blocks, and what the next one sees: a block's are whole before those of the one before it
+  // are removed, and the first one's are kept nowhere.
+  const int64_t kept = std::min<int64_t>(2, config.language.layers - 1);
+  return {file, file + kept * calibration_bytes(recipe, config.language)};
 }
 
 DiskEstimate disk_of_warmup(const Recipe& recipe, const LlavaConfig& config, const StageEstimate& memory,

@@ -114,7 +114,7 @@ StageEstimate estimate_quantize(const Recipe& recipe, const LlavaConfig& config)
   // Inputs and targets; what a step keeps of the block, and its largest linear: quantized in the compute
   // dtype and in float32, its gradient in both.
   const int64_t step_tokens = options.omniquant.batch_size * options.calibration->length;
-  estimate.activations = 2 * tokens * config.language.width * bytes +
+  estimate.activations = calibration_bytes(recipe, config.language) +
                          step_tokens * block_activation_values(config.language) * bytes +
                          2 * (bytes + 4) * counts.largest_linear;
   estimate.flops = 6.0 * static_cast<double>(counts.linears) * static_cast<double>(tokens) *
@@ -210,6 +210,11 @@ int64_t lora_values(const LanguageConfig& config, int64_t rank) {
   for (const LinearSpec& spec : linear_specs(config))
     values += static_cast<double>(rank) * static_cast<double>(spec.rows + spec.columns);
   return static_cast<int64_t>(std::min(values, 1e15));
+}
+
+int64_t calibration_bytes(const Recipe& recipe, const LanguageConfig& config) {
+  const CalibrationOptions& calibration = *recipe.quantize->calibration;
+  return 2 * calibration.samples * calibration.length * config.width * dtype_bytes(recipe);
 }
 
 int64_t clip_block_values(const VisionConfig& config) {

@@ -58,6 +58,10 @@ PackedLinears packed_linears(const QuantizeOptions& options, int64_t values);
 /// Values of an adapter on all of the decoder's linears.
 int64_t lora_values(const LanguageConfig& config, int64_t rank);
 
+/// Bytes of the calibration samples' hidden states around a block, through full-precision and through
+/// quantized blocks. REQUIRES: a quantize section with calibration.
+int64_t calibration_bytes(const Recipe& recipe, const LanguageConfig& config);
+
 /// Values of one of the tower's blocks.
 int64_t clip_block_values(const VisionConfig& config);
 

@@ -6,6 +6,7 @@
 #include "core/interrupt.h"
 #include "io/json.h"
 #include "model/named_tensors.h"
+#include "quant/block_store.h"
 #include "quant/calibration.h"
 #include "quant/packed_linear.h"
 #include "quant/quantize.h"
@@ -254,6 +255,22 @@ TEST_CASE("calibration takes samples without anything to learn") {
   CHECK(batches[0].lengths_B.min().item<int64_t>() > 2);
 }
 
+namespace {
+
+void require_same(const QuantizeResult& actual, const QuantizeResult& expected) {
+  CHECK(actual.report == expected.report);
+  REQUIRE(actual.language.weights.size() == expected.language.weights.size());
+  for (const auto& [name, weight] : expected.language.weights) {
+    INFO(name);
+    const PackedWeight& other = *actual.language.weights.at(name);
+    CHECK(at::equal(other.codes, weight->codes));
+    CHECK(at::equal(other.grid.scale, weight->grid.scale));
+    CHECK(at::equal(other.grid.zero, weight->grid.zero));
+  }
+}
+
+}  // namespace
+
 TEST_CASE("omniquant: a stopped run goes on behind its finished blocks to the same codes and report") {
   const OmniquantCase omniquant;
   const auto batches = omniquant.calibration(calibration_of("mix", 6), 2);
@@ -269,17 +286,41 @@ TEST_CASE("omniquant: a stopped run goes on behind its finished blocks to the sa
   const auto first = std::filesystem::last_write_time(task.unfinished / "block-0.safetensors");
   const QuantizeResult resumed = quantize_all(task);
   CHECK(std::filesystem::last_write_time(task.unfinished / "block-0.safetensors") == first);
-  CHECK(resumed.report == expected.report);
-  REQUIRE(resumed.language.weights.size() == expected.language.weights.size());
-  for (const auto& [name, weight] : expected.language.weights) {
-    INFO(name);
-    const PackedWeight& other = *resumed.language.weights.at(name);
-    CHECK(at::equal(other.codes, weight->codes));
-    CHECK(at::equal(other.grid.scale, weight->grid.scale));
-    CHECK(at::equal(other.grid.zero, weight->grid.zero));
-  }
+  require_same(resumed, expected);
+  CHECK(BlockStore(task.unfinished).seconds(2).size() == 2);
   write_json(task.unfinished / "block-0.json", {{"block", 1}});
   CHECK_THROWS_WITH(quantize_all(task), Catch::StartsWith("[resume] ") &&
                                             Catch::Contains("got {\"block\":1}; ") &&
                                             Catch::Contains((task.unfinished / "block-0.json").string()));
+}
+
+TEST_CASE("omniquant: the inputs of the block to go on at are in a file") {
+  const OmniquantCase omniquant;
+  QuantizeTask task = omniquant.task("omniquant", 3, 3, omniquant.calibration(calibration_of("mix", 6), 2));
+  const QuantizeResult expected = quantize_all(task);
+  const TemporaryFolder folder;
+  task.unfinished = folder.path() / "blocks";
+  quantize_all(task);
+  const auto second = task.unfinished / "block-1.json", inputs = task.unfinished / "inputs-1.safetensors";
+  std::filesystem::remove(second);
+
+  // Nothing of the samples but their lengths is looked at again: these would not find their pictures' places.
+  QuantizeTask blank = task;
+  for (Batch& batch : blank.calibration)
+    batch.ids_BT = at::zeros_like(batch.ids_BT);
+  require_same(quantize_all(blank), expected);
+
+  // Half a file is none: the first block's passes are made again, and the file with them.
+  std::filesystem::remove(second);
+  std::filesystem::rename(inputs, inputs.string() + ".tmp");
+  require_same(quantize_all(task), expected);
+  CHECK(std::filesystem::exists(inputs));
+
+  // All blocks are finished: not even those.
+  require_same(quantize_all(blank), expected);
+
+  std::filesystem::remove(second);
+  blank.calibration.front() = omniquant.calibration(calibration_of("text", 1), 1).front();
+  CHECK_THROWS_WITH(quantize_all(blank),
+                    Catch::StartsWith("[resume] expected hidden states of calibration batch 0"));
 }
