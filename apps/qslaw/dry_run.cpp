@@ -1,11 +1,6 @@
 // --dry-run: everything that can be checked without computing, the complete recipe, and what each stage will
 // need.
-#include <ATen/ATen.h>
-
-#include <algorithm>
-#include <chrono>
 #include <iostream>
-#include <limits>
 
 #include "commands.h"
 #include "core/log.h"
@@ -13,37 +8,18 @@
 #include "preflight.h"
 #include "report/table.h"
 #include "stage_needs.h"
+#include "stage_times.h"
 
 namespace qslaw {
 namespace {
 
-// Multiplications and additions per second of a small product: the machine's order of magnitude. The best of
-// a few, because other work on the machine only slows down.
-double probe_flops(const Experiment& experiment) {
-  constexpr int64_t kSide = 768;
-  constexpr int kTries = 5;
-  const at::Tensor a =
-      at::ones({kSide, kSide}, at::TensorOptions().dtype(experiment.dtype).device(experiment.device));
-  at::mm(a, a).sum().item<float>();
-  double best = std::numeric_limits<double>::max();
-  for (int i = 0; i < kTries; ++i) {
-    const auto began = std::chrono::steady_clock::now();
-    at::mm(a, a).sum().item<float>();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
-  }
-  return 2.0 * kSide * kSide * kSide / best;
-}
-
-void add_estimate(Table& table, const StageNeeds& needs, double flops_per_second) {
+void add_estimate(Table& table, const StageNeeds& needs, const StageTime& time) {
   const StageEstimate& memory = needs.memory;
-  // Small products reach about half of the probe's rate; weights are rounded as fast as a disk reads them.
-  constexpr double kPassedPerSecond = 500e6;
-  const double seconds =
-      2.0 * memory.flops / flops_per_second + static_cast<double>(memory.passed) / kPassedPerSecond;
   table.add_row({cell(needs.stage), bytes_cell(memory.weights), bytes_cell(memory.optimizer),
                  bytes_cell(memory.gradients), bytes_cell(memory.activations), bytes_cell(memory.total()),
                  bytes_cell(needs.disk.results), bytes_cell(needs.disk.checkpoints),
-                 memory.steps > 0 ? count_cell(memory.steps) : empty_cell(), seconds_cell(seconds)});
+                 memory.steps > 0 ? count_cell(memory.steps) : empty_cell(), seconds_cell(time.seconds),
+                 cell(time.from)});
 }
 
 Table status_table(const std::vector<StageStatus>& statuses) {
@@ -53,15 +29,16 @@ Table status_table(const std::vector<StageStatus>& statuses) {
   return table;
 }
 
-Table estimate_table(const Experiment& experiment, const std::vector<StageNeeds>& needs) {
+Table estimate_table(const Experiment& experiment, const std::vector<StageNeeds>& needs,
+                     const LlavaConfig& config) {
   Table table{"Estimated peak memory, disk and time on " + experiment.device.str(),
               {"stage", "weights", "optimizer", "gradients", "activations", "peak", "disk", "checkpoints",
-               "steps", "time"},
+               "steps", "time", "time from"},
               {}};
   if (needs.empty()) return table;
   const double flops_per_second = probe_flops(experiment);
   for (const StageNeeds& stage : needs)
-    add_estimate(table, stage, flops_per_second);
+    add_estimate(table, stage, estimate_time(experiment, stage, config, flops_per_second));
   return table;
 }
 
@@ -83,7 +60,7 @@ void command_dry_run(const CommandOptions& options, const std::string& only) {
   // What does not fit only warns: the recipe may be meant for another machine.
   for (const NeedsProblem& problem : needs_problems(experiment, needs))
     log_warning(problem.text);
-  const Table estimates = estimate_table(experiment, needs);
+  const Table estimates = estimate_table(experiment, needs, found.config);
   const Table status = status_table(found.stages);
   const std::string recipe = recipe_yaml(experiment.recipe);
   if (options.json) {

@@ -62,7 +62,15 @@ void look_at_draws_if_asked(const StageRun& run, const std::vector<const Dataset
   look_if_asked(run, static_cast<int64_t>(plan.size()), sample, options);
 }
 
-void check_quantize(const StageRun& run, const LlavaConfig& config) {
+void add_samples(DataShape& shape, int64_t count, double mean_tokens, double mean_learned) {
+  if (count == 0) return;
+  shape.samples += count;
+  const double share = static_cast<double>(count) / static_cast<double>(shape.samples);
+  shape.mean_tokens += share * (mean_tokens - shape.mean_tokens);
+  shape.mean_learned += share * (mean_learned - shape.mean_learned);
+}
+
+DataShape check_quantize(const StageRun& run, const LlavaConfig& config) {
   const Recipe& recipe = run.experiment.recipe;
   const QuantizeOptions& options = *recipe.quantize;
   const auto specs = linear_specs(config.language);
@@ -70,7 +78,8 @@ void check_quantize(const StageRun& run, const LlavaConfig& config) {
     check_group_shape(spec.name, spec.columns, options.bits, options.group_size);
   if (!options.omniquant.start.empty())
     ClippingStart(options.omniquant.start, specs, options.group_size).check_values(specs);
-  if (!options.calibration) return;
+  DataShape shape;
+  if (!options.calibration) return shape;
   const Tokenizer tokenizer = load_tokenizer(recipe.model, config);
   const EncodingContext context = encoding_context(tokenizer, recipe.model.template_name, config);
   size_t number = 0;
@@ -80,8 +89,12 @@ void check_quantize(const StageRun& run, const LlavaConfig& config) {
     checks.length_limit = concat("length ", share.data.max_length);
     const auto draws = calibration_draws(share, number++, dataset->size(), recipe.seed);
     look_at_draws_if_asked(run, {dataset.get()}, draws, checks);
-    check_samples(checks, dataset->size(), [&](int64_t i) { return dataset->at(i); });
+    const CheckedSamples checked =
+        check_samples(checks, dataset->size(), [&](int64_t i) { return dataset->at(i); });
+    add_samples(shape, share.samples, checked.mean_tokens, checked.mean_learned);
+    shape.longest = std::max(shape.longest, checked.longest);
   }
+  return shape;
 }
 
 void check_gamma_start(const StageRun& run, const LlavaConfig& config) {
@@ -115,13 +128,6 @@ void check_heldout(const StageRun& run, const LlavaConfig& config, const Heldout
   for (const auto* options : {&heldout.text, &heldout.pictures}) {
     if (*options) check_dataset(run, **options, context);
   }
-}
-
-void add_samples(DataShape& shape, int64_t count, double mean_tokens, double mean_learned) {
-  shape.samples += count;
-  const double share = static_cast<double>(count) / static_cast<double>(shape.samples);
-  shape.mean_tokens += share * (mean_tokens - shape.mean_tokens);
-  shape.mean_learned += share * (mean_learned - shape.mean_learned);
 }
 
 DataShape check_training(const StageRun& run, const LlavaConfig& config,
@@ -246,7 +252,7 @@ DataShape check_eval(const StageRun& run, const LlavaConfig& config) {
 
 DataShape check_stage_data(const StageRun& run, const LlavaConfig& config) {
   const Recipe& recipe = run.experiment.recipe;
-  if (run.stage == "quantize") check_quantize(run, config);
+  if (run.stage == "quantize") return check_quantize(run, config);
   if (puts_adapter_on(run.stage) && needs_model(run.experiment, {run.stage}))
     check_given_adapter(recipe, config);
   if (run.stage == "export") check_companion_files(recipe.model.source);

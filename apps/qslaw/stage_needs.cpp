@@ -66,7 +66,7 @@ std::vector<StageNeeds> find_needs(const Experiment& experiment, const std::vect
     const DataShape data =
         check_stage_data({experiment, stage, experiment.folder(stage), "", false, 0}, config);
     const StageEstimate memory = estimate_stage(experiment.recipe, stage, config, data, brought);
-    all.push_back({stage, memory, estimate_disk(experiment.recipe, stage, config, memory, brought)});
+    all.push_back({stage, data, memory, estimate_disk(experiment.recipe, stage, config, memory, brought)});
   }
   return all;
 }

@@ -16,6 +16,7 @@ namespace qslaw {
 
 struct StageNeeds {
   std::string stage;
+  DataShape data;
   StageEstimate memory;
   DiskEstimate disk;
 };

@@ -24,10 +24,10 @@ struct StageEstimate {
 
 /// What the estimate needs to know of the data.
 struct DataShape {
-  int64_t samples = 0;       // draws of all phases (tune, warmup), prompts of all benchmarks (eval)
+  int64_t samples = 0;       // draws of all phases or of calibration, prompts of all benchmarks (eval)
   int64_t steps = 0;         // optimizer steps of all phases
   double mean_tokens = 0;    // per sample, pictures expanded; eval: with all tokens that may be generated
-  int64_t longest = 0;       // tokens of the longest sample (tune, warmup)
+  int64_t longest = 0;       // tokens of the longest sample (not of eval)
   double mean_learned = 0;   // supervised tokens per sample
   bool has_pictures = true;  // text alone does not train the projector (tune, warmup)
   // eval: tokens whose keys and values are held at once, at most: samples of a batch times the longest prompt

@@ -105,7 +105,11 @@ TEST_CASE("a dry run looks at calibration samples") {
   experiment.write_recipe(
       "quantize:\n  method: omniquant\n  group_size: 32\n  calibration: {kind: llava, path: "
       "data/captions.json, images: data/pictures, samples: 16, length: 64}\n");
-  require_success(dry_run(experiment, "quantize"));
+  const ProgramResult sound = dry_run(experiment, "quantize");
+  require_success(sound);
+  const json estimate = json::parse(sound.out).at("estimate").at("rows").at(0);
+  CHECK_THAT(estimate.at("time from").get<std::string>(), Catch::StartsWith("a measured step of one block"));
+  CHECK(estimate.at("time") > 0.0);
   // No labels are looked at.
   json samples = json_file(experiment.data("captions.json"));
   samples.at(3)["conversations"].erase(size_t{1});

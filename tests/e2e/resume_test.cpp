@@ -186,6 +186,14 @@ TEST_CASE("omniquant goes on behind its finished blocks") {
   const auto untouched = file_times(quantize);
   require_user_error(experiment.run("quantize"), {"--resume", "--restart", quantize.string()});
   require_user_error(experiment.run("quantize", {"--resume", "--set", "seed=6"}), {"seed 6"});
+  // A dry run goes by the seconds of the blocks that are finished, if their inputs are the present ones.
+  const auto time_from = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"--dry-run", "--json"});
+    const ProgramResult dry = experiment.run("quantize", words);
+    return nlohmann::json::parse(dry.out).at("estimate").at("rows").at(0).at("time from").get<std::string>();
+  };
+  CHECK_THAT(time_from({"--resume"}), Catch::Contains("finished block"));
+  CHECK_THAT(time_from({"--restart", "--set", "seed=6"}), Catch::StartsWith("a measured step of one block"));
   CHECK(file_times(quantize) == untouched);
   require_success(experiment.run("quantize", {"--resume"}));
   CHECK(checkpoints(quantize).empty());
