@@ -84,6 +84,8 @@ void log_oddities(const CheckOptions& options, const Findings& found) {
              "begin with \"gpt\": that turn is left out, as LLaVA does");
   log_oddity(options, found, found.empty, found.first_empty,
              "have an empty answer: nothing is learned of it (template plain: a line break), as in LLaVA");
+  log_oddity(options, found, found.images, found.first_image,
+             "have \"<image>\" but no picture: it is text there, as in LLaVA");
 }
 
 void require_sound(const CheckOptions& options, const Findings& found) {

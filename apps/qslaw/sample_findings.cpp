@@ -8,6 +8,7 @@ void note_changes(Finding& finding, const Sample& sample) {
   const std::string place = concat("[", sample.where, "]");
   if (sample.turn_left_out) finding.shorn_place = place;
   if (sample.answer_empty) finding.empty_place = place;
+  if (sample.image_as_text) finding.image_place = place;
   if (sample.cut_from == 0) return;
   finding.long_tokens = sample.cut_from;
   finding.long_place = place;
@@ -23,6 +24,8 @@ void add(Findings& all, const Finding& one) {
   if (all.first_shorn.empty()) all.first_shorn = one.shorn_place;
   all.empty += one.empty_place.empty() ? 0 : 1;
   if (all.first_empty.empty()) all.first_empty = one.empty_place;
+  all.images += one.image_place.empty() ? 0 : 1;
+  if (all.first_image.empty()) all.first_image = one.image_place;
   if (all.first_stop.empty() && one.always_stops) all.first_stop = one.problem;
   if (!one.problem.empty()) all.problems.push_back(one.problem);
 }

@@ -15,14 +15,15 @@ struct Finding {
   std::string long_place;     // that of the same one
   std::string shorn_place;    // its place where a first turn of "gpt" is left out
   std::string empty_place;    // its place where an answer is empty
+  std::string image_place;    // its place where "<image>" is text
   bool is_skipped = false;    // for its length
   bool always_stops = false;  // its problem is one whatever becomes of bad samples
 };
 
 /// And at all of them.
 struct Findings {
-  int64_t looked_at = 0, long_ones = 0, longest = 0, skipped = 0, shorn = 0, empty = 0;
-  std::string first_long, first_shorn, first_empty, first_stop;
+  int64_t looked_at = 0, long_ones = 0, longest = 0, skipped = 0, shorn = 0, empty = 0, images = 0;
+  std::string first_long, first_shorn, first_empty, first_image, first_stop;
   std::vector<std::string> problems;
   int64_t sound() const { return looked_at - skipped - static_cast<int64_t>(problems.size()); }
 };

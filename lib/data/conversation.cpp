@@ -180,6 +180,17 @@ Encoded encode(const Tokenizer& tokenizer, const Prompt& prompt) {
   }
 }
 
+// LLaVA's tokenizer call for samples without pictures: one stretch, in which "<image>" is no token either,
+// whatever this folder's tokenizer has added.
+Encoded encode_text(const Tokenizer& tokenizer, const Prompt& prompt) {
+  Encoded out{.ids = {tokenizer.bos_id()}, .labels = {kIgnoreLabel}};
+  for (const TokenSpan& token : tokenizer.encode_with_spans(prompt.text, kImageText)) {
+    out.ids.push_back(token.id);
+    out.labels.push_back(is_learned(prompt, token.begin, token.end) ? token.id : kIgnoreLabel);
+  }
+  return out;
+}
+
 }  // namespace
 
 int64_t count_images(const std::vector<Turn>& turns) {
@@ -205,8 +216,10 @@ std::string template_name(TemplateKind kind) {
 }
 
 Encoded encode_conversation(const Tokenizer& tokenizer, TemplateKind kind, const std::vector<Turn>& turns,
-                            bool move_image_first) {
-  return encode(tokenizer, build(kind, turns, move_image_first, false));
+                            bool move_image_first, bool has_pictures) {
+  const Prompt prompt = build(kind, turns, move_image_first, false);
+  const bool as_text = !has_pictures && kind != TemplateKind::plain;
+  return as_text ? encode_text(tokenizer, prompt) : encode(tokenizer, prompt);
 }
 
 std::vector<int64_t> encode_prompt(const Tokenizer& tokenizer, TemplateKind kind,

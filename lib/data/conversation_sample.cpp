@@ -11,7 +11,7 @@ Encoded encode_at(const ConversationSample& conversation, bool move_image_first,
                   const EncodingContext& context, const std::string& where) {
   try {
     return encode_conversation(*context.tokenizer, context.template_kind, conversation.turns,
-                               move_image_first);
+                               move_image_first, !conversation.pictures.empty());
   } catch (const UserError& problem) {
     fail(where, without_place(problem.what()));
   }
@@ -68,7 +68,10 @@ Sample encode_sample(const ConversationSample& conversation, const EncodingConte
   const size_t pictures = conversation.pictures.size();
   // As written too: where a sample has one picture LLaVA drops a message's second "<image>". More likely than
   // not a picture is missing then, and the question is about both.
-  require_one_image_each(count_images(conversation.turns), pictures, where);
+  const int64_t written = count_images(conversation.turns);
+  // Text about HTML or prompts, as LLaVA takes it. The template plain is of a picture.
+  const bool image_as_text = pictures == 0 && written > 0 && context.template_kind != TemplateKind::plain;
+  if (!image_as_text) require_one_image_each(written, pictures, where);
   const bool move_image_first = pictures == 1;
   Encoded encoded = encode_at(conversation, move_image_first, context, where);
   require_one_image_each(std::count(encoded.ids.begin(), encoded.ids.end(), kImagePlaceholder), pictures,
@@ -80,6 +83,7 @@ Sample encode_sample(const ConversationSample& conversation, const EncodingConte
                 before_answer(conversation.turns),
                 move_image_first,
                 where};
+  sample.image_as_text = image_as_text;
   if (options.on_long_sample != LongSamplePolicy::cut) require_fitting(sample, context, options);
   cut_to_length(sample, options.max_length, context.tokens_per_picture);
   if (!context.supervised) return sample;

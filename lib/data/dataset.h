@@ -33,6 +33,7 @@ struct Sample {
   int64_t cut_from = 0;            // expanded length of a longer one that was cut; 0: it is whole
   bool turn_left_out = false;      // a first turn that is not the human's, as LLaVA leaves out
   bool answer_empty = false;       // one of several or, with the template plain, the only one
+  bool image_as_text = false;      // "<image>" in the texts of a sample without a picture
   bool is_text() const { return pictures.empty(); }
 };
 

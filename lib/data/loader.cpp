@@ -50,7 +50,7 @@ struct Loader::State {
   // Only `next` and the getters use these.
   std::set<Draw> logged;
   NotedSamples noted;
-  bool named_cut = false, named_left_out = false, named_empty = false;
+  bool named_cut = false, named_left_out = false, named_empty = false, named_image = false;
   double waited_s = 0;
 
   // All below is guarded by the mutex. Invariant: deliver <= begin <= deliver + ahead; `done` holds positions
@@ -149,6 +149,11 @@ void Loader::State::note_changes(const Sample& sample, const Draw& draw) {
     log_warning(
         concat("learned nothing of an empty answer (template plain: a line break), as LLaVA does and as ",
                "of all that follow: [", sample.where, "]"));
+  }
+  if (sample.image_as_text && !std::exchange(named_image, true)) {
+    log_warning(
+        concat("took \"<image>\" for text in a sample without a picture, as LLaVA does and as in all ",
+               "that have it: [", sample.where, "]"));
   }
   if (sample.cut_from == 0) return;
   noted.cut.push_back(draw);

@@ -33,6 +33,7 @@ Question split_sample(const Sample& sample, const Tokenizer& tokenizer) {
   question.prompt.sample.cut_from = sample.cut_from;
   question.prompt.sample.turn_left_out = sample.turn_left_out;
   question.prompt.sample.answer_empty = sample.answer_empty;
+  question.prompt.sample.image_as_text = sample.image_as_text;
   // Those of later questions go.
   const auto shown = std::count(sample.ids.begin(), at(sample.ids, begin), kImagePlaceholder);
   question.prompt.sample.pictures.assign(sample.pictures.begin(), sample.pictures.begin() + shown);

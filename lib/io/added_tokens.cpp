@@ -164,19 +164,19 @@ AddedTokenSplitter::AddedTokenSplitter(std::vector<AddedToken> tokens) : tokens_
     begins_token_[static_cast<unsigned char>(token.text.front())] = true;
 }
 
-const AddedToken* AddedTokenSplitter::match(std::string_view text, size_t at) const {
+const AddedToken* AddedTokenSplitter::match(std::string_view text, size_t at, std::string_view plain) const {
   if (!begins_token_[static_cast<unsigned char>(text[at])]) return nullptr;
   for (const AddedToken& token : tokens_) {
-    if (text.substr(at).starts_with(token.text)) return &token;
+    if (token.text != plain && text.substr(at).starts_with(token.text)) return &token;
   }
   return nullptr;
 }
 
-std::vector<Stretch> AddedTokenSplitter::split(std::string_view text) const {
+std::vector<Stretch> AddedTokenSplitter::split(std::string_view text, std::string_view plain) const {
   std::vector<Stretch> stretches;
   size_t begin = 0;
   for (size_t at = 0; at < text.size();) {
-    const AddedToken* token = match(text, at);
+    const AddedToken* token = match(text, at, plain);
     if (token == nullptr) {
       ++at;
       continue;

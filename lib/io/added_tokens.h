@@ -43,12 +43,12 @@ class AddedTokenSplitter {
  public:
   AddedTokenSplitter() = default;
   explicit AddedTokenSplitter(std::vector<AddedToken> tokens);
-  /// The stretches in order; empty ones are left out.
-  std::vector<Stretch> split(std::string_view text) const;
+  /// The stretches in order; empty ones are left out. `plain`: a token that is ordinary text here.
+  std::vector<Stretch> split(std::string_view text, std::string_view plain = {}) const;
   const std::vector<AddedToken>& tokens() const { return tokens_; }
 
  private:
-  const AddedToken* match(std::string_view text, size_t at) const;
+  const AddedToken* match(std::string_view text, size_t at, std::string_view plain) const;
 
   std::vector<AddedToken> tokens_;  // longest first
   std::array<bool, 256> begins_token_{};

@@ -145,10 +145,10 @@ Tokenizer Tokenizer::load(const fs::path& folder) {
   return Tokenizer(std::move(state));
 }
 
-std::vector<TokenSpan> Tokenizer::encode_with_spans(std::string_view text) const {
+std::vector<TokenSpan> Tokenizer::encode_with_spans(std::string_view text, std::string_view plain) const {
   std::vector<TokenSpan> out;
   bool first = true;
-  for (const Stretch& stretch : state_->added.split(text)) {
+  for (const Stretch& stretch : state_->added.split(text, plain)) {
     if (stretch.token != nullptr) {
       out.push_back({stretch.token->id, stretch.begin, stretch.end});
     } else {

@@ -33,7 +33,8 @@ class Tokenizer {
   /// stretch between them is encoded on its own, with SentencePiece's dummy prefix (when the checkpoint says
   /// `legacy: false`, only a stretch that begins the text has it). REQUIRES: valid UTF-8.
   std::vector<int64_t> encode(std::string_view text) const;
-  std::vector<TokenSpan> encode_with_spans(std::string_view text) const;
+  /// `plain`: an added token that is text like any other here.
+  std::vector<TokenSpan> encode_with_spans(std::string_view text, std::string_view plain = {}) const;
 
   /// Text of the ids; special and added tokens are left out. Ids outside the vocabulary are left out.
   std::string decode(const std::vector<int64_t>& ids) const;

@@ -92,6 +92,36 @@ TEST_CASE("llava data: samples are encoded by the template, one picture moves to
   CHECK(files.open(TemplateKind::plain)->at(0).ids.size() < files.open()->at(0).ids.size());
 }
 
+TEST_CASE("llava data: without a picture \"<image>\" is text, as in LLaVA") {
+  const Files files(array_of(
+      {R"({"conversations": [{"from": "human", "value": "What is <image> in HTML?"}, {"from": "gpt", "value": "No tag: <image>\n."}]})",
+       kGood}));
+  // A tokenizer that does not know "<image>", like that of the original checkpoints.
+  const data_files::Folder bare;
+  std::filesystem::copy_file(data_files::fixture("tokenizer") / "tokenizer.model",
+                             bare.path() / "tokenizer.model");
+  const Tokenizer unaware = Tokenizer::load(bare.path());
+  REQUIRE(data_files::tokenizer().special_id("<image>").has_value());
+  REQUIRE_FALSE(unaware.special_id("<image>").has_value());
+  const std::vector<Turn> asked = {{Role::human, "What is <image> in HTML?"}};
+  for (const auto kind : {TemplateKind::vicuna_v1, TemplateKind::llava_v1}) {
+    const Sample sample = files.open(kind)->at(0);
+    Ids expected = unaware.encode(prompt_text(kind, asked, false) + " No tag: <image>\n.</s>");
+    expected.insert(expected.begin(), unaware.bos_id());
+    CHECK(sample.ids == expected);
+    CHECK(sample.is_text());
+    CHECK(sample.image_as_text);
+    CHECK_FALSE(files.open(kind)->at(1).image_as_text);
+    // The answer is learned with its "<image>": its last tokens and the end.
+    const size_t answer = expected.size() - unaware.encode("No tag: <image>\n.</s>").size();
+    for (size_t i = answer + 2; i < expected.size(); ++i)
+      CHECK(sample.labels[i] == sample.ids[i]);
+    CHECK(sample.labels[2] == kIgnoreLabel);
+  }
+  CHECK_THAT(error_of([&] { files.open(TemplateKind::plain)->at(0); }),
+             Contains("got 2 \"<image>\" and 0 picture(s)"));
+}
+
 TEST_CASE("llava data: a first turn of the assistant is left out, as LLaVA does") {
   const Files files(
       array_of({R"({"conversations": [{"from": "gpt", "value": "Hi"}, {"from": "human", "value": "Q"},
@@ -254,7 +284,6 @@ TEST_CASE("llava data: a bad sample's error names file, index, id and reason") {
       {"\"image\": \".\", " + pair, "images/., got a folder"},
       {"\"image\": \"" + std::string(300, 'x') + "\", " + pair, "xxx, got File name too long"},
       {"\"image\": \"a.png\", " + pair, "got 0 \"<image>\" and 1 picture(s)"},
-      {talk(R"({"from": "human", "value": "<image> <image>"},)" + gpt), "got 2 \"<image>\" and 0 picture(s)"},
       // LLaVA would drop the second one.
       {R"("image": "a.png", )" + talk(R"({"from": "human", "value": "<image> like <image>?"},)" + gpt),
        "got 2 \"<image>\" and 1 picture(s)"},

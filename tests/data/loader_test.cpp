@@ -37,6 +37,7 @@ class FakeDataset : public Dataset {
     sample.where = where;
     sample.turn_left_out = shorn.count(index) > 0;
     sample.answer_empty = unanswered.count(index) > 0;
+    sample.image_as_text = unillustrated.count(index) > 0;
     sample.cut_from = cut.count(index) > 0 ? 9 : 0;
     return sample;
   }
@@ -44,7 +45,7 @@ class FakeDataset : public Dataset {
   std::filesystem::path picture;  // of every sample, when set
   std::string where;
   bool broken_code = false;
-  std::set<int64_t> too_long, cut, shorn, unanswered;
+  std::set<int64_t> too_long, cut, shorn, unanswered, unillustrated;
   bool long_is_skipped = true;
   mutable std::atomic<int64_t> calls{0};
 
@@ -236,6 +237,7 @@ TEST_CASE("loader: of samples without their first turn or with an empty answer t
   FakeDataset data(6);
   data.shorn = {1, 3};
   data.unanswered = {1, 2};
+  data.unillustrated = {1, 4};
   data.where = "train.json, sample 1 (id a)";
   {
     const LogFile log(path.string());
@@ -246,7 +248,8 @@ TEST_CASE("loader: of samples without their first turn or with an empty answer t
   std::filesystem::remove(path);
   CHECK(lines.find("begin so: [train.json, sample 1 (id a)]") != std::string::npos);
   CHECK(lines.find("all that follow: [train.json, sample 1 (id a)]") != std::string::npos);
-  for (const char* said : {"left out a first turn of \"gpt\"", "learned nothing of an empty answer"}) {
+  for (const char* said : {"left out a first turn of \"gpt\"", "learned nothing of an empty answer",
+                           "took \"<image>\" for text in a sample without a picture"}) {
     CHECK(lines.find(said) != std::string::npos);
     CHECK(lines.find(said) == lines.rfind(said));
   }

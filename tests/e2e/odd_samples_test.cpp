@@ -60,6 +60,25 @@ TEST_CASE("samples with an empty answer among others are counted, and the first 
   CHECK_THAT(run.err, Catch::Contains("all that follow: [" + place + "]"));
 }
 
+TEST_CASE("samples with \"<image>\" but without a picture are text, which is said") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune + "  heldout: {pictures: {kind: llava, " + kHeldout +
+                          ", max_length: 128}}\n");
+  json samples = json_file(experiment.data("heldout.json"));
+  for (const size_t i : {1, 4})
+    samples.at(i).erase("image");
+  write_text(experiment.data("heldout.json"), samples.dump());
+  const std::string place = experiment.data("heldout.json").string() + ", sample 1 (id " +
+                            samples[1].at("id").get<std::string>() + ")";
+  require_said_once(
+      experiment,
+      "[tune] 2 of 6 samples looked at have \"<image>\" but no picture: it is text there, as in LLaVA",
+      place);
+  const ProgramResult run = experiment.run("tune", {"--set", "tune.max_steps=4"});
+  require_success(run);
+  CHECK_THAT(run.err, Catch::Contains("in all that have it: [" + place + "]"));
+}
+
 TEST_CASE("ids that several samples have are a warning, said once") {
   const TinyExperiment experiment;
   experiment.write_recipe(kTune);
