@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "eval/question_kinds.h"
 #include "preflight.h"
+#include "refused_memory.h"
 #include "report/layer_errors.h"
 #include "report/metrics.h"
 #include "report/run_report.h"
@@ -81,7 +82,8 @@ void write_page(const Experiment& experiment) {
 }
 
 // A run that is stopped has a page of what is there; trouble with it is not what ends the run.
-StageOutcome run_with_page(const Experiment& experiment, const std::string& stage) {
+StageOutcome run_with_page(const Experiment& experiment, const std::vector<StageNeeds>& needs,
+                           const std::string& stage) {
   try {
     return run_stage(experiment, stage);
   } catch (const Stopped&) {
@@ -91,23 +93,30 @@ StageOutcome run_with_page(const Experiment& experiment, const std::string& stag
       log_warning(problem.what());
     }
     throw;
+  } catch (const std::exception& error) {
+    if (const auto refused = refused_memory(error)) fail_for_memory(experiment, needs, stage, *refused);
+    throw;
   }
 }
 
+struct CheckedStages {
+  std::vector<StageStatus> statuses;
+  std::vector<StageNeeds> needs;  // of those that are not complete
+};
+
 // The stages to run, with everything looked at that could stop one of them; `only` as in preflight.h.
-std::vector<StageStatus> checked_stages(const Experiment& experiment, const std::string& only) {
+CheckedStages checked_stages(const Experiment& experiment, const std::string& only) {
   const KeptQuestions by_inputs_and_checks;
   const Preflight found = check_before_start(experiment, only);
-  check_needs(experiment, found.stages, found.config);
-  return found.stages;
+  return {found.stages, check_needs(experiment, found.stages, found.config)};
 }
 
 }  // namespace
 
 void command_stage(const CommandOptions& options, const std::string& stage) {
   const Experiment experiment = open_experiment(options);
-  checked_stages(experiment, stage);
-  const StageReport report = run_with_page(experiment, stage).report;
+  const CheckedStages checked = checked_stages(experiment, stage);
+  const StageReport report = run_with_page(experiment, checked.needs, stage).report;
   write_page(experiment);
   if (options.json) {
     std::cout << report_json(report).dump() << std::endl;
@@ -119,8 +128,9 @@ void command_stage(const CommandOptions& options, const std::string& stage) {
 void command_run(const CommandOptions& options) {
   const Experiment experiment = open_experiment(options);
   nlohmann::json all = nlohmann::json::object();
-  for (const StageStatus& status : checked_stages(experiment, "")) {
-    const StageOutcome outcome = run_with_page(experiment, status.stage);
+  const CheckedStages checked = checked_stages(experiment, "");
+  for (const StageStatus& status : checked.statuses) {
+    const StageOutcome outcome = run_with_page(experiment, checked.needs, status.stage);
     all[status.stage] = report_json(outcome.report);
     // What was complete already has been shown before, but the results are what a run is for.
     if (!options.json && (outcome.ran || status.stage == "eval"))

@@ -4,23 +4,13 @@
 
 #include "commands.h"
 #include "core/log.h"
+#include "estimate_table.h"
 #include "eval/question_kinds.h"
 #include "preflight.h"
-#include "report/table.h"
 #include "stage_needs.h"
-#include "stage_times.h"
 
 namespace qslaw {
 namespace {
-
-void add_estimate(Table& table, const StageNeeds& needs, const StageTime& time) {
-  const StageEstimate& memory = needs.memory;
-  table.add_row({cell(needs.stage), bytes_cell(memory.weights), bytes_cell(memory.optimizer),
-                 bytes_cell(memory.gradients), bytes_cell(memory.activations), bytes_cell(memory.total()),
-                 bytes_cell(needs.disk.results), bytes_cell(needs.disk.checkpoints),
-                 memory.steps > 0 ? count_cell(memory.steps) : empty_cell(), seconds_cell(time.seconds),
-                 cell(time.from)});
-}
 
 Table status_table(const std::vector<StageStatus>& statuses) {
   Table table{"Stages", {"stage", "status"}, {}};
@@ -29,17 +19,13 @@ Table status_table(const std::vector<StageStatus>& statuses) {
   return table;
 }
 
-Table estimate_table(const Experiment& experiment, const std::vector<StageNeeds>& needs,
-                     const LlavaConfig& config) {
-  Table table{"Estimated peak memory, disk and time on " + experiment.device.str(),
-              {"stage", "weights", "optimizer", "gradients", "activations", "peak", "disk", "checkpoints",
-               "steps", "time", "time from"},
-              {}};
-  if (needs.empty()) return table;
-  const double flops_per_second = probe_flops(experiment);
+Table timed_estimates(const Experiment& experiment, const std::vector<StageNeeds>& needs,
+                      const LlavaConfig& config) {
+  std::vector<StageTime> times;
+  const double flops_per_second = needs.empty() ? 0.0 : probe_flops(experiment);
   for (const StageNeeds& stage : needs)
-    add_estimate(table, stage, estimate_time(experiment, stage, config, flops_per_second));
-  return table;
+    times.push_back(estimate_time(experiment, stage, config, flops_per_second));
+  return estimate_table(experiment, needs, times);
 }
 
 void print_plan(const std::string& recipe, const std::vector<Table>& tables) {
@@ -60,7 +46,7 @@ void command_dry_run(const CommandOptions& options, const std::string& only) {
   // What does not fit only warns: the recipe may be meant for another machine.
   for (const NeedsProblem& problem : needs_problems(experiment, needs))
     log_warning(problem.text);
-  const Table estimates = estimate_table(experiment, needs, found.config);
+  const Table estimates = timed_estimates(experiment, needs, found.config);
   const Table status = status_table(found.stages);
   const std::string recipe = recipe_yaml(experiment.recipe);
   if (options.json) {

@@ -2,13 +2,10 @@
 #include "program.h"
 
 #include <ATen/Parallel.h>
-#include <c10/util/Exception.h>
 
 #include <filesystem>
 #include <functional>
 #include <iostream>
-#include <new>
-#include <string_view>
 #include <system_error>
 
 #include "commands.h"
@@ -20,6 +17,7 @@
 #include "exit_codes.h"
 #include "kernels/tensor_memory.h"
 #include "recipe/recipe.h"
+#include "refused_memory.h"
 
 namespace qslaw {
 namespace {
@@ -35,11 +33,6 @@ void run_command(const CommandOptions& options) {
   });
 }
 
-// The first line of LibTorch's messages says what happened; the rest is a trace.
-std::string first_line(const std::string& text) {
-  return text.substr(0, text.find('\n'));
-}
-
 int guarded(const std::function<void()>& work) {
   try {
     work();
@@ -50,18 +43,6 @@ int guarded(const std::function<void()>& work) {
     clear_progress_line();
     std::cerr << error.what() << std::endl;
     return kStopped;
-  } catch (const c10::OutOfMemoryError& error) {
-    return complain("[memory] not enough device memory: " + first_line(error.what_without_backtrace()) +
-                        "; try a smaller micro_batch_size, checkpointing: true, or fewer bits",
-                    kUserError);
-  } catch (const std::bad_alloc&) {
-    return complain(kHostMemory, kUserError);
-  } catch (const c10::Error& error) {
-    // LibTorch's CPU allocator has no exception of its own.
-    if (std::string_view(error.what_without_backtrace()).find("can't allocate memory") !=
-        std::string_view::npos)
-      return complain(kHostMemory, kUserError);
-    return complain("[internal] " + std::string(error.what()), kBug);
   } catch (const std::filesystem::filesystem_error& error) {
     return complain("[files] cannot use " + error.path1().string() + ": " + error.code().message(),
                     kUserError);
@@ -72,6 +53,9 @@ int guarded(const std::function<void()>& work) {
                         "; there is not enough memory, or a limit (ulimit -v, ulimit -u)",
                     kUserError);
   } catch (const std::exception& error) {
+    // Outside a stage, of which more is known (refused_memory.h).
+    if (const auto refused = refused_memory(error))
+      return complain("[memory] " + *refused + kMemoryRemedies, kUserError);
     return complain("[internal] " + std::string(error.what()), kBug);
   }
 }

@@ -82,13 +82,14 @@ std::vector<NeedsProblem> needs_problems(const Experiment& experiment, const std
   return problems;
 }
 
-void check_needs(const Experiment& experiment, const std::vector<StageStatus>& statuses,
-                 const LlavaConfig& config) {
+std::vector<StageNeeds> check_needs(const Experiment& experiment, const std::vector<StageStatus>& statuses,
+                                    const LlavaConfig& config) {
   const auto needs = find_needs(experiment, statuses, config);
   for (const NeedsProblem& problem : needs_problems(experiment, needs)) {
     if (problem.certain) throw UserError(problem.text);
     log_warning(problem.text);
   }
+  return needs;
 }
 
 }  // namespace qslaw

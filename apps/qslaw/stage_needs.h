@@ -36,8 +36,8 @@ std::vector<NeedsProblem> needs_problems(const Experiment& experiment, const std
 
 /// Data, memory and disk of every one of the stages that is not complete, so that what would stop the last
 /// one shows up before the first one computes, and before --restart costs a result. Warnings with what does
-/// not fit; UserError when that is certain.
-void check_needs(const Experiment& experiment, const std::vector<StageStatus>& statuses,
-                 const LlavaConfig& config);
+/// not fit; UserError when that is certain. Returns what they need.
+std::vector<StageNeeds> check_needs(const Experiment& experiment, const std::vector<StageStatus>& statuses,
+                                    const LlavaConfig& config);
 
 }  // namespace qslaw

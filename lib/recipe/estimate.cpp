@@ -72,6 +72,21 @@ std::string keys_of_trained(const Recipe& recipe, const std::string& stage) {
                 stage == "tune" && !lora ? ", tune.method (lora)" : "");
 }
 
+bool trains(const std::string& stage) {
+  return stage == "warmup" || stage == "tune";
+}
+
+std::string keys_of_weights(const Recipe& recipe) {
+  return recipe.quantize ? "quantize.bits, model.dtype" : "model.dtype, a quantize section";
+}
+
+std::string keys_of_activations(const Recipe& recipe, const std::string& stage) {
+  if (trains(stage)) return concat(stage, ".micro_batch_size, ", stage, ".checkpointing");
+  if (stage == "eval") return "eval.benchmarks: batch_size, max_new_tokens";
+  const bool calibrates = stage == "quantize" && recipe.quantize->calibration;
+  return calibrates ? "quantize.calibration.samples, quantize.calibration.length" : "model.dtype";
+}
+
 // `held_bytes`: what the weights so far count for each of the values.
 void add_trained(StageEstimate& estimate, const OptimizerOptions& optimizer, int64_t values,
                  int64_t held_bytes) {
@@ -222,17 +237,22 @@ int64_t clip_block_values(const VisionConfig& config) {
   return 4 * D * D + 2 * D * config.ffn + 9 * D + config.ffn;
 }
 
+std::vector<MemoryPart> memory_parts(const Recipe& recipe, const std::string& stage,
+                                     const StageEstimate& estimate) {
+  std::vector<MemoryPart> parts = {{"weights", estimate.weights, keys_of_weights(recipe)},
+                                   {"activations", estimate.activations, keys_of_activations(recipe, stage)}};
+  if (parts[1].bytes > parts[0].bytes) std::swap(parts[0], parts[1]);
+  if (!trains(stage)) return parts;
+  // Trained values have a share of the weights, too.
+  const MemoryPart trained{"optimizer and gradients", estimate.optimizer + estimate.gradients,
+                           keys_of_trained(recipe, stage)};
+  const bool leads = trained.bytes >= std::max(estimate.weights / 2, estimate.activations);
+  parts.insert(leads ? parts.begin() : parts.end(), trained);
+  return parts;
+}
+
 std::string keys_that_lower(const Recipe& recipe, const std::string& stage, const StageEstimate& estimate) {
-  const bool trains = stage == "warmup" || stage == "tune";
-  const int64_t trained = estimate.optimizer + estimate.gradients;
-  if (trains && trained >= std::max(estimate.weights / 2, estimate.activations))
-    return keys_of_trained(recipe, stage);
-  if (estimate.weights >= estimate.activations)
-    return recipe.quantize ? "quantize.bits, model.dtype" : "model.dtype, a quantize section";
-  if (trains) return concat(stage, ".micro_batch_size, ", stage, ".checkpointing");
-  if (stage == "eval") return "eval.benchmarks: batch_size, max_new_tokens";
-  const bool calibrates = stage == "quantize" && recipe.quantize->calibration;
-  return calibrates ? "quantize.calibration.samples, quantize.calibration.length" : "model.dtype";
+  return memory_parts(recipe, stage, estimate).front().keys;
 }
 
 ModelCounts count_model(const LlavaConfig& config) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "model/config.h"
 #include "recipe/recipe.h"
@@ -65,7 +66,16 @@ int64_t calibration_bytes(const Recipe& recipe, const LanguageConfig& config);
 /// Values of one of the tower's blocks.
 int64_t clip_block_values(const VisionConfig& config);
 
-/// The keys that make the largest part of a stage's estimate smaller ("tune.lora.rank, ..."), for messages.
+/// A part of a stage's estimate and the keys that make it smaller ("tune.lora.rank, ..."), for messages.
+struct MemoryPart {
+  std::string name;
+  int64_t bytes = 0;
+  std::string keys;
+};
+/// The one to begin with first: mostly the largest. Two, of a stage that trains three.
+std::vector<MemoryPart> memory_parts(const Recipe& recipe, const std::string& stage,
+                                     const StageEstimate& estimate);
+/// The first one's keys.
 std::string keys_that_lower(const Recipe& recipe, const std::string& stage, const StageEstimate& estimate);
 
 /// Estimate of one stage; `config` is not looked at for an eval that needs no model. `brought`: none where

@@ -322,6 +322,20 @@ TEST_CASE("memory that is refused at any point ends with one line") {
   CHECK(refused > 0);
 }
 
+TEST_CASE("memory that a stage is refused ends with what it was estimated to need and what lowers it") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  // 1,632 values per rank in float32 are 650 MB, with moments and gradients 2.6 GB: more than the limit, of
+  // which the program without them takes most, and less than machines have, so that the stage begins.
+  const ProgramResult result =
+      experiment.run("tune", {"--set", "tune.lora.rank=100000"}, {.address_bytes = 1'000'000'000});
+  require_user_error(result,
+                     {"[memory] not enough host memory; tune was estimated to need ", " GiB",
+                      "(1) optimizer and gradients, ", "tune.lora.rank", "(2) ", "(3) ", "ulimit -v"});
+  CHECK_THAT(result.err,
+             Catch::Contains("Estimated peak memory, disk on cpu") && Catch::Contains("checkpoints"));
+}
+
 TEST_CASE("an adapter does not go onto another base") {
   const TinyExperiment experiment;
   experiment.write_recipe(kQuantize + kTune + kEval);

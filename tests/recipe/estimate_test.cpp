@@ -68,6 +68,14 @@ TEST_CASE("estimate: the keys named are those of the largest part") {
   long_samples.longest = 100000;
   CHECK(keys(kTune, "tune", long_samples) == "tune.micro_batch_size, tune.checkpointing");
   CHECK(keys("eval: {benchmarks: [{kind: speed}]}\n", "eval", {}) == "model.dtype, a quantize section");
+  // What is told where memory is refused: the other parts behind it.
+  const Recipe small = read_text(kHead + kTune);
+  const auto parts = memory_parts(small, "tune", estimate_stage(small, "tune", small_config(), long_samples));
+  REQUIRE(parts.size() == 3);
+  CHECK(parts[0].name == "activations");
+  CHECK(parts[0].bytes > parts[1].bytes);
+  CHECK(parts[1].keys == "model.dtype, a quantize section");
+  CHECK(parts[2].keys == "tune.lora.rank, tune.optimizer.states (int8)");
   // A rank beyond all numbers of bytes.
   const Recipe recipe =
       read_text(kHead + "tune: {lora: {rank: 4000000000000000000}, data: {kind: text, path: a.txt}}\n");
