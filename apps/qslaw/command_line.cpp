@@ -24,7 +24,7 @@ const char* const kPipe = "-";
 
 // To add a command: a row here, a branch in program.cpp, its function in commands.h.
 constexpr Command kCommands[] = {
-    {"quantize", "pack the language model's weights into 8, 4, 3 or 2 bits (rtn, omniquant, nf4)",
+    {"quantize", "pack the language model's weights into 8, 4, 3 or 2 bits (rtn, omniquant, nf4, absorbed)",
      "recipes/demo/w4.yaml --set quantize.bits=3 --out runs/demo_w3"},
     {"warmup", "learn the group-wise scales on mixed text and picture samples (QSLAW)",
      "recipes/demo/w4.yaml --resume"},

@@ -57,9 +57,11 @@ void check_omniquant(const QuantizeOptions& options) {
 }  // namespace
 
 void check(const QuantizeOptions& options) {
-  require_one_of("quantize.method", options.method, {"rtn", "omniquant", "nf4"});
+  require_one_of("quantize.method", options.method, {"rtn", "omniquant", "nf4", "absorbed"});
   const bool nf4 = options.method == "nf4";
-  const std::vector<int64_t> bits = nf4 ? std::vector<int64_t>{2, 3, 4} : std::vector<int64_t>{2, 3, 4, 8};
+  // Codes of 8 bits, multiplied out in bfloat16's 8 bits, could not be told apart.
+  const bool narrow = nf4 || options.method == "absorbed";
+  const std::vector<int64_t> bits = narrow ? std::vector<int64_t>{2, 3, 4} : std::vector<int64_t>{2, 3, 4, 8};
   const std::vector<int64_t> groups = nf4 ? std::vector<int64_t>{64} : std::vector<int64_t>{32, 64, 128};
   require_member("quantize.bits", options.bits, bits, options.method);
   require_member("quantize.group_size", options.group_size, groups, options.method);

@@ -28,8 +28,8 @@ struct OmniquantOptions {
 };
 
 struct QuantizeOptions {
-  std::string method = "rtn";  // rtn | omniquant | nf4
-  int bits = 4;                // 2 | 3 | 4 | 8 (nf4: 2 | 3 | 4)
+  std::string method = "rtn";  // rtn | omniquant | nf4 | absorbed
+  int bits = 4;                // 2 | 3 | 4 | 8 (nf4, absorbed: 2 | 3 | 4)
   int64_t group_size = 128;    // 32 | 64 | 128 input columns (nf4: 64)
   OmniquantOptions omniquant;
   std::optional<CalibrationOptions> calibration;  // omniquant needs it to learn

@@ -44,7 +44,7 @@ struct PackedWeight {
 
 /// A quantized decoder: one packed weight per linear, by the linear's name.
 struct PackedLanguage {
-  std::string method;  // rtn, omniquant, nf4; "+qslaw" behind it once gamma is folded in
+  std::string method;  // rtn, omniquant, nf4, absorbed; "+qslaw" behind it once gamma is folded in
   int bits = 4;
   int64_t group_size = 128;
   std::map<std::string, std::shared_ptr<const PackedWeight>> weights;

@@ -28,6 +28,7 @@ const std::vector<QuantizeMethod>& quantize_methods() {
       {"rtn", false, quantize_rtn},
       {"omniquant", true, quantize_omniquant},
       {"nf4", false, quantize_nf4},
+      {"absorbed", false, quantize_absorbed},
   };
   return methods;
 }

@@ -41,6 +41,11 @@ void check_order(const Recipe& recipe) {
               phases);
   require_key(!recipe.warmup || !recipe.quantize || recipe.quantize->method != "nf4", "warmup",
               "expected quantize.method rtn or omniquant, as nf4 has no scale to learn, got \"nf4\"");
+  require_key(!recipe.warmup || recipe.warmup->start.empty() || !recipe.quantize ||
+                  recipe.quantize->method != "absorbed",
+              "warmup.start",
+              "expected none beside quantize.method absorbed, whose weights hold gamma already, got ",
+              recipe.warmup ? recipe.warmup->start.string() : "");
 }
 
 /// What the export stage would refuse, told before anything is computed (export/formats.h:

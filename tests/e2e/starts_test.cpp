@@ -72,6 +72,32 @@ TEST_CASE("given factors and gamma make a packed model without data or a step") 
              Catch::Contains("the changed file") && Catch::Contains("scaling.bin"));
 }
 
+TEST_CASE("a model into which gamma was absorbed is packed again; one that was never quantized is refused") {
+  const TinyExperiment experiment;
+  copy_starts(experiment);
+  experiment.write_recipe(kGiven + "export: {formats: [hf], dtype: bfloat16}\n");
+  require_success(experiment.run("run"));
+  const TinyExperiment again;
+  const fs::path absorbed = experiment.output() / "export" / "hf";
+  const std::string pack = "quantize: {method: absorbed, bits: 4, group_size: 32}\n";
+  again.write_recipe(pack + kSpeed, "{path: " + absorbed.string() + ", dtype: float32}");
+  require_success(again.run("run", {"--dry-run"}));
+  require_success(again.run("run"));
+  const json layers = results_of(again.output() / "quantize").at("layers");
+  REQUIRE(layers.size() == 21);
+  int64_t choices = 0;
+  for (const json& layer : layers) {
+    CHECK(layer.at("relative_error") < 0x1p-8);  // half a unit in bfloat16's last place
+    choices += layer.at("groups_with_choice").get<int64_t>();
+  }
+  CHECK(choices > 0);
+
+  const fs::path dense = again.model_with_weights();
+  again.write_recipe(pack, "{path: " + dense.string() + "}");
+  require_user_error(again.run("quantize", {"--out", (again.path() / "other").string()}),
+                     {"[quantize]", "model.layers.0.self_attn.q_proj", "got float32"});
+}
+
 TEST_CASE("learning goes on from given factors and gamma, and a resumed run wants the same ones") {
   const TinyExperiment experiment;
   copy_starts(experiment);

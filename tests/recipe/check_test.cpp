@@ -31,6 +31,8 @@ TEST_CASE("check: quantize") {
        "32, 64 or 128 for method rtn, got 100 (recipe.yaml, line 5, key quantize.group_size)"},
       {"quantize: {method: nf4, bits: 8}\n",
        "2, 3 or 4 for method nf4, got 8 (recipe.yaml, line 5, key quantize.bits)"},
+      {"quantize: {method: absorbed, bits: 8}\n",
+       "2, 3 or 4 for method absorbed, got 8 (recipe.yaml, line 5, key quantize.bits)"},
       {"quantize: {method: nf4, group_size: 128}\n",
        "64 for method nf4, got 128 (recipe.yaml, line 5, key quantize.group_size)"},
       {"quantize:\n  method: omniquant\n",
@@ -69,6 +71,9 @@ TEST_CASE("check: a given adapter") {
       error("tune: {method: projector, " + data + "}\n"),
       Catch::Contains("expected lora beside model.adapter, got \"projector\" (recipe.yaml, line 4, key "
                       "tune.method)"));
+  CHECK_THAT(error("quantize: {method: absorbed}\nwarmup: {start: scaling.bin, phases: []}\n"),
+             Catch::Contains("expected none beside quantize.method absorbed") &&
+                 Catch::Contains("(recipe.yaml, line 5, key warmup.start)"));
   CHECK_THAT(error("quantize: {}\nwarmup: {phases: [{text: {kind: text, path: a}}]}\n"),
              Catch::Contains("expected none beside model.adapter") &&
                  Catch::Contains("got 1 (recipe.yaml, line 5, key warmup.phases)"));

@@ -299,7 +299,7 @@ TEST_CASE("keys that a choice makes useless are errors when they are written") {
   // Nothing written is nothing unused; and the wrong choice itself is reported before what it makes useless.
   CHECK(unused("quantize: {method: rtn, omniquant: null}\n") == "no error");
   CHECK(unused("quantize: {method: omniqant, omniquant: {epochs: 2}}\n") ==
-        "[recipe] expected rtn, omniquant or nf4, got \"omniqant\"; did you mean \"omniquant\"? "
+        "[recipe] expected rtn, omniquant, nf4 or absorbed, got \"omniqant\"; did you mean \"omniquant\"? "
         "(recipe.yaml, line "
         "5, key quantize.method)");
 }

@@ -13,6 +13,8 @@ nlohmann::json quantize_omniquant(const QuantizeTask& task, const PackedSink& si
 nlohmann::json quantize_with_factors(const QuantizeTask& task, const PackedSink& sink);
 /// A linear's row of the report with the means of its factors behind the sigmoid.
 nlohmann::json clip_row(nlohmann::json row, const ClippingFactors& factors);
+/// The grids that weights lie on which were quantized, multiplied out and stored in 16 bits.
+nlohmann::json quantize_absorbed(const QuantizeTask& task, const PackedSink& sink);
 /// NormalFloat codes with double quantization (QLoRA).
 nlohmann::json quantize_nf4(const QuantizeTask& task, const PackedSink& sink);
 
