@@ -110,18 +110,36 @@ void add_special(const char* role, const nlohmann::json& value, const fs::path& 
       {role, value.is_string() ? AddedToken{value.get<std::string>()} : parse_token(value, 0, file)});
 }
 
+constexpr std::string_view kUnderline = "\u2581";
+
+std::string_view without_left(std::string_view text, bool underline_is_space) {
+  text = strip_left(text);
+  while (underline_is_space && text.starts_with(kUnderline))
+    text = strip_left(text.substr(kUnderline.size()));
+  return text;
+}
+
+std::string_view without_right(std::string_view text, bool underline_is_space) {
+  text = strip_right(text);
+  while (underline_is_space && text.ends_with(kUnderline))
+    text = strip_right(text.substr(0, text.size() - kUnderline.size()));
+  return text;
+}
+
 // Moves the neighbors' bounds where a token swallows white space.
-void strip_neighbors(std::string_view text, std::vector<Stretch>& stretches) {
+void strip_neighbors(std::string_view text, bool underline_is_space, std::vector<Stretch>& stretches) {
   for (size_t i = 0; i < stretches.size(); ++i) {
     const AddedToken* token = stretches[i].token;
     if (token == nullptr) continue;
     if (token->strips_right && i + 1 < stretches.size() && stretches[i + 1].token == nullptr) {
       Stretch& right = stretches[i + 1];
-      right.begin = right.end - strip_left(text.substr(right.begin, right.end - right.begin)).size();
+      const auto part = text.substr(right.begin, right.end - right.begin);
+      right.begin = right.end - without_left(part, underline_is_space).size();
     }
     if (token->strips_left && i > 0 && stretches[i - 1].token == nullptr) {
       Stretch& left = stretches[i - 1];
-      left.end = left.begin + strip_right(text.substr(left.begin, left.end - left.begin)).size();
+      const auto part = text.substr(left.begin, left.end - left.begin);
+      left.end = left.begin + without_right(part, underline_is_space).size();
     }
   }
 }
@@ -157,7 +175,8 @@ std::vector<SpecialToken> read_special_tokens(const fs::path& folder) {
   return tokens;
 }
 
-AddedTokenSplitter::AddedTokenSplitter(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
+AddedTokenSplitter::AddedTokenSplitter(std::vector<AddedToken> tokens, bool underline_is_space)
+    : tokens_(std::move(tokens)), underline_is_space_(underline_is_space) {
   std::stable_sort(tokens_.begin(), tokens_.end(),
                    [](const AddedToken& a, const AddedToken& b) { return a.text.size() > b.text.size(); });
   for (const AddedToken& token : tokens_)
@@ -186,7 +205,7 @@ std::vector<Stretch> AddedTokenSplitter::split(std::string_view text, std::strin
     begin = at = at + token->text.size();
   }
   if (begin < text.size()) stretches.push_back({begin, text.size(), nullptr});
-  strip_neighbors(text, stretches);
+  strip_neighbors(text, underline_is_space_, stretches);
   std::erase_if(stretches, [](const Stretch& s) { return s.begin == s.end; });
   return stretches;
 }

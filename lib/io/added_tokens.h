@@ -42,7 +42,8 @@ struct Stretch {
 class AddedTokenSplitter {
  public:
   AddedTokenSplitter() = default;
-  explicit AddedTokenSplitter(std::vector<AddedToken> tokens);
+  /// underline_is_space: U+2581, SentencePiece's sign for a space, is white space that a token may swallow.
+  AddedTokenSplitter(std::vector<AddedToken> tokens, bool underline_is_space);
   /// The stretches in order; empty ones are left out. `plain`: a token that is ordinary text here.
   std::vector<Stretch> split(std::string_view text, std::string_view plain = {}) const;
   const std::vector<AddedToken>& tokens() const { return tokens_; }
@@ -51,6 +52,7 @@ class AddedTokenSplitter {
   const AddedToken* match(std::string_view text, size_t at, std::string_view plain) const;
 
   std::vector<AddedToken> tokens_;  // longest first
+  bool underline_is_space_ = false;
   std::array<bool, 256> begins_token_{};
 };
 

@@ -47,11 +47,13 @@ struct Tokenizer::State {
   SentencePieceFacts facts;
   AddedTokenSplitter added;
   std::unordered_set<int64_t> silent;  // ids that `decode` leaves out
+  std::unordered_set<int64_t> roles;   // of tokens with a part to play
   int64_t size = 0;
   bool legacy = true;
 
   void load_added(const fs::path& folder);
   void add_special(const fs::path& folder, std::vector<AddedToken>& tokens);
+  void begin_text(const Stretch& first, std::vector<TokenSpan>& out) const;
   void encode_part(std::string_view text, size_t offset, bool prefix, std::vector<TokenSpan>& out) const;
   void encode_stretch(std::string_view text, const Stretch& stretch, bool prefix,
                       std::vector<TokenSpan>& out) const;
@@ -73,7 +75,8 @@ void Tokenizer::State::load_added(const fs::path& folder) {
   for (const AddedToken& token : tokens)
     silent.insert(token.id);
   silent.insert({prefixed.unk_id(), prefixed.bos_id(), prefixed.eos_id()});
-  added = AddedTokenSplitter(std::move(tokens));
+  // Without legacy splitting Hugging Face writes a space for each U+2581 of the text.
+  added = AddedTokenSplitter(std::move(tokens), !legacy);
 }
 
 // Tokens with a part to play stand for themselves in a text, too: pieces of the model under their own id,
@@ -90,12 +93,25 @@ void Tokenizer::State::add_special(const fs::path& folder, std::vector<AddedToke
   }
   for (SpecialToken& one : special) {
     AddedToken& token = one.token;
-    const auto same = [&token](const AddedToken& known) { return known.text == token.text; };
-    if (token.text.empty() || std::any_of(tokens.begin(), tokens.end(), same)) continue;
+    if (token.text.empty()) continue;
+    const auto known = std::find_if(tokens.begin(), tokens.end(),
+                                    [&token](const AddedToken& other) { return other.text == token.text; });
+    if (known != tokens.end()) {
+      roles.insert(known->id);
+      continue;
+    }
     const int piece = prefixed.PieceToId(token.text);
     token.id = prefixed.IdToPiece(piece) == token.text ? piece : size++;
+    roles.insert(token.id);
     tokens.push_back(token);
   }
+}
+
+// Without legacy splitting the text's dummy prefix is a token of its own before an added token that begins
+// it, unless that one has a part to play.
+void Tokenizer::State::begin_text(const Stretch& first, std::vector<TokenSpan>& out) const {
+  if (legacy || first.token == nullptr || roles.contains(first.token->id)) return;
+  out.push_back({prefixed.PieceToId("\u2581"), 0, 0});
 }
 
 void Tokenizer::State::encode_part(std::string_view text, size_t offset, bool prefix,
@@ -140,8 +156,8 @@ Tokenizer Tokenizer::load(const fs::path& folder) {
   require(model.unk_id() >= 0 && model.bos_id() >= 0 && model.eos_id() >= 0, "tokenizer",
           "expected the pieces <unk>, <s> and </s> in ", file.string(), ", got ids ", model.unk_id(), ", ",
           model.bos_id(), ", ", model.eos_id());
-  state->load_added(folder);
   state->legacy = read_legacy(folder);
+  state->load_added(folder);
   return Tokenizer(std::move(state));
 }
 
@@ -149,6 +165,7 @@ std::vector<TokenSpan> Tokenizer::encode_with_spans(std::string_view text, std::
   std::vector<TokenSpan> out;
   bool first = true;
   for (const Stretch& stretch : state_->added.split(text, plain)) {
+    if (first) state_->begin_text(stretch, out);
     if (stretch.token != nullptr) {
       out.push_back({stretch.token->id, stretch.begin, stretch.end});
     } else {

@@ -30,8 +30,9 @@ class Tokenizer {
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
   /// Token ids without BOS. Special tokens written in the text ("</s>", added tokens) become their ids; each
-  /// stretch between them is encoded on its own, with SentencePiece's dummy prefix (when the checkpoint says
-  /// `legacy: false`, only a stretch that begins the text has it). REQUIRES: valid UTF-8.
+  /// stretch between them is encoded on its own, with SentencePiece's dummy prefix. When the checkpoint says
+  /// `legacy: false`, only the text's beginning has it, even before an added token, if that is not bos_token,
+  /// pad_token or the like. REQUIRES: valid UTF-8.
   std::vector<int64_t> encode(std::string_view text) const;
   /// `plain`: an added token that is text like any other here.
   std::vector<TokenSpan> encode_with_spans(std::string_view text, std::string_view plain = {}) const;

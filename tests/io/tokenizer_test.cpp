@@ -1,5 +1,6 @@
 // Oracle: the sentencepiece package for Python and Hugging Face's splitting, restated in
-// scripts/fixtures/make_conversation_fixtures.py; and SentencePiece itself.
+// scripts/fixtures/make_conversation_fixtures.py; and SentencePiece itself. tokenizer_variants_test.cpp has
+// thousands of strings of Hugging Face's own.
 #include "io/tokenizer.h"
 
 #include <sentencepiece_processor.h>
