@@ -1,7 +1,8 @@
-// Products of few tokens with packed weights, reading nothing but the packed bytes (lib/kernels/
-// packed_product.h): y = sum over groups of scale * (sum of code * x - zero * sum of x), or of table levels
-// without a zero point. Float32 arithmetic; what each thread adds, and in which order, depends on bits, K and
-// G alone, so an output has the same bits whatever tokens are beside it.
+// Products of one token, and of few in float32, with packed weights, reading nothing but the packed bytes
+// (lib/kernels/packed_product.h): y = sum over groups of scale * (sum of code * x - zero * sum of x), or of
+// table levels without a zero point. Float32 arithmetic; what each thread adds, and in which order, depends
+// on bits, K and G alone, so an output has the same bits whatever tokens are beside it. Several tokens in 16
+// bits: batched_product.cuh.
 //
 // With one token the kernel should wait for nothing but memory. What follows from that:
 // - Bytes in flight. An H100 needs some 20 KB of outstanding loads per multiprocessor (3.35 TB/s * 0.8 us /
@@ -21,29 +22,14 @@
 //   the instructions are the limit, near 0.6 of the memory's speed at 2 bits, and 0.8 at 4 bits on an H200.
 //   Codes of tables take a read of shared memory each, of which a multiprocessor does 32 per clock. To get
 //   past that takes the matrix units, whose sums are not float32's.
-// Four tokens share the decoded codes; more tokens are more blocks, which find the codes in the second-level
-// cache, because blocks of the same rows follow each other.
+// Four tokens of float32 share the decoded codes; more tokens are more blocks, which find the codes in the
+// second-level cache, because blocks of the same rows follow each other.
 #pragma once
-#include "dispatch.cuh"
-#include "packed_product_codes.cuh"
+#include "batched_product.cuh"
+#include "product_job.cuh"
 #include "reduce.cuh"
 
 namespace qslaw::device {
-
-/// A product's operands; `whole`: rows consist of whole units, which are then aligned to 16 bytes.
-template <typename T>
-struct ProductJob {
-  const uint32_t* codes;
-  const float* scale;
-  const int16_t* zero;
-  const float* table;
-  AbsmaxView absmax;
-  const T* x;
-  T* y;
-  int64_t tokens, rows, columns;
-  int shift;  // log2 of a group's pieces
-  bool whole;
-};
 
 /// Adds a piece's products of code and x to `sums`, and its x to `x_sums`.
 template <int kBits, bool kTable, typename T, int kRows, int kTokens, int kWords>
@@ -77,19 +63,6 @@ __device__ __forceinline__ void add_piece(const uint32_t (&words)[kRows][kWords]
   }
 }
 
-/// A group's constants as they lie in memory: `factor` is its scale, `integer` its zero point; of table codes
-/// the maximum and the code of its absmax.
-struct Constants {
-  float factor;
-  int16_t integer;
-};
-
-template <bool kTable, typename T>
-__device__ __forceinline__ float scale_of(const ProductJob<T>& job, const Constants& constants) {
-  if constexpr (!kTable) return constants.factor;
-  return block_absmax(job.absmax.map[constants.integer], constants.factor, *job.absmax.offset);
-}
-
 /// Constants of the pieces of one row from `piece` on; of those behind the row, of its last.
 template <bool kTable, typename T, int kPieces>
 __device__ __forceinline__ void load_constants(const ProductJob<T>& job, int64_t row_group, int64_t piece,
@@ -97,13 +70,8 @@ __device__ __forceinline__ void load_constants(const ProductJob<T>& job, int64_t
   const int64_t last = job.columns / kPiece - 1;
   QSLAW_UNROLL
   for (int p = 0; p < kPieces; ++p) {
-    const int64_t group = row_group + ((piece + p < last ? piece + p : last) >> job.shift);
-    if constexpr (kTable) {
-      const int64_t block = job.absmax.first + group;
-      constants[p] = {job.absmax.nested[block / kAbsmaxBlock], job.absmax.codes[block]};
-    } else {
-      constants[p] = {job.scale[group], job.zero[group]};
-    }
+    const int64_t group = (piece + p < last ? piece + p : last) >> job.shift;
+    constants[p] = constants_of<kTable>(job, row_group, group);
   }
 }
 
@@ -196,8 +164,12 @@ const char* launch_product(const ProductJob<T>& job, void* stream) {
     return launch(packed_product_kernel<kBits, kTable, T, 1>, blocks_for(job.rows, kRows), kProductThreads,
                   stream, job);
   }
-  return launch(packed_product_kernel<kBits, kTable, T, 4>,
-                blocks_for(job.rows, kRows) * blocks_for(job.tokens, 4), kProductThreads, stream, job);
+  if constexpr (std::is_same_v<T, float>) {
+    return launch(packed_product_kernel<kBits, kTable, T, 4>,
+                  blocks_for(job.rows, kRows) * blocks_for(job.tokens, 4), kProductThreads, stream, job);
+  } else {
+    return launch_batched_product<kBits, kTable>(job, stream);
+  }
 }
 
 inline const char* packed_product(CudaProduct product, CudaInput x, int64_t tokens, CudaShape shape,

@@ -30,9 +30,23 @@ __device__ __forceinline__ uint32_t quad_of(const uint32_t* words, int quad) {
   return shift + 4 * kBits > 32 ? low | words[word + 1] << (32 - shift) : low;
 }
 
+/// (value & mask) | bits. nvcc takes two instructions for two constants, unless it is told the one.
+__device__ __forceinline__ uint32_t mask_and_set(uint32_t value, uint32_t mask, uint32_t bits) {
+#if defined(__CUDA_ARCH__)
+  uint32_t result;
+  asm("lop3.b32 %0, %1, %2, %3, 0xEA;" : "=r"(result) : "r"(value), "r"(mask), "r"(bits));
+  return result;
+#else
+  return (value & mask) | bits;
+#endif
+}
+
+inline constexpr float kRaised = 8388608.0F;  // 2^23: where a float's last bit is 1
+
 /// Codes as floats. Uniform ones of less than 8 bits stay where they are in a quad and are read as the
-/// mantissa of 2^23 + code * 2^(bits * i), so the value comes with a factor of 2^(bits * i) that
-/// x_factor takes out of x. Both factors are powers of two: the products are exactly those of code and x.
+/// mantissa of 2^23 + code * 2^(bits * i), so the value comes with a factor of 2^(bits * i), code_factor,
+/// that x_factor takes out of x. Both factors are powers of two: the products are exactly those of code and
+/// x.
 template <int kBits, bool kTable>
 struct Decoder {
   static constexpr uint32_t kMask = (1U << kBits) - 1U;
@@ -40,12 +54,25 @@ struct Decoder {
 
   __device__ __forceinline__ float value(uint32_t quad, int i) const {
     if constexpr (kTable) return levels[(quad >> (kBits * i)) & kMask];
-    const uint32_t code = kInPlace ? quad & (kMask << (kBits * i)) : (quad >> (kBits * i)) & kMask;
-    return __builtin_bit_cast(float, code | 0x4B000000U) - 8388608.0F;
+    return raised(quad, i) - kRaised;
   }
-  __device__ __forceinline__ static float x_factor(int i) {
-    return kInPlace ? 1.0F / static_cast<float>(1U << (kBits * i)) : 1.0F;
+  /// A uniform code's value, and 2^23.
+  __device__ __forceinline__ static float raised(uint32_t quad, int i) {
+    constexpr uint32_t kExponent = 0x4B000000U;  // of 2^23
+    uint32_t code = 0;
+    if constexpr (kInPlace) {
+      code = mask_and_set(quad, kMask << (kBits * i), kExponent);
+    } else if constexpr (kBits == 8) {
+      code = __byte_perm(quad, kExponent, 0x7440U + static_cast<uint32_t>(i));
+    } else {
+      code = mask_and_set(quad >> (kBits * i), kMask, kExponent);
+    }
+    return __builtin_bit_cast(float, code);
   }
+  __device__ __forceinline__ static float code_factor(int i) {
+    return kInPlace ? static_cast<float>(1U << (kBits * i)) : 1.0F;
+  }
+  __device__ __forceinline__ static float x_factor(int i) { return 1.0F / code_factor(i); }
   const float* levels;
 };
 

@@ -153,16 +153,21 @@ Limits cpu_limits(at::ScalarType dtype) {
   return isa == Isa::avx2 ? Limits{48, 24, 28, 16, 16} : Limits{48, 40, 40, 20, 40};
 }
 
-// Not measured. By an H100's figures (cuda/packed_product.cuh) a weight costs M + 3 instructions of 2 * 10^13
-// a second, or else some 5 bytes of 3 * 10^12 a second to be written dense and read again: even at 30 tokens.
-// Half of that, because the estimate flatters both and the matrix units do not mind more tokens.
-constexpr Limits kCudaLimits = {16, 16, 16, 16, 16};
+// Not measured; by an H100's figures. In 16 bits 64 tokens are the most that is estimated: some 3.1 bytes per
+// weight of 4 bits from the second-level cache, 5.5 * 10^12 a second, are the limit, before 11 instructions
+// of 3 * 10^13 and 8 / 256 products of the matrix units per weight, 0.5 per clock and multiprocessor
+// (cuda/batched_product.cuh). To be written dense and read again takes 4.5 bytes of 3.3 * 10^12, twice as
+// long. In float32 a weight costs M + 3 instructions (cuda/packed_product.cuh), or else 9 bytes: even at some
+// 75 tokens; 16 are taken, because the estimate flatters both and nothing decodes in float32 on a GPU.
+Limits cuda_limits(at::ScalarType dtype) {
+  return dtype == at::kFloat ? Limits{16, 16, 16, 16, 16} : Limits{64, 64, 64, 64, 64};
+}
 
 }  // namespace
 
 bool packed_product_pays(const at::Tensor& x, Codes kind, int bits) {
   if (!has_kernels(x) || x.numel() == 0 || (kind == Codes::table && bits == 8)) return false;
-  const Limits limits = x.is_cuda() ? kCudaLimits : cpu_limits(x.scalar_type());
+  const Limits limits = x.is_cuda() ? cuda_limits(x.scalar_type()) : cpu_limits(x.scalar_type());
   const int64_t uniform = bits == 2   ? limits.two
                           : bits == 3 ? limits.three
                           : bits == 4 ? limits.four

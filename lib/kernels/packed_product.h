@@ -7,11 +7,14 @@ namespace qslaw {
 
 /// x W^T in x's dtype, [..., N] from x [..., K] (float32, bfloat16 or float16). Sums are in float32. With
 /// bfloat16 or float16 x the weights are not rounded to 16 bits, so the result is nearer to the exact one
-/// than dequantizing in x's dtype. Every output depends on its own row and token only: not on M and not on
-/// the number of threads. Sums have an order of their own on CUDA and for each of the CPU's instruction sets.
+/// than dequantizing in x's dtype; except with several tokens on CUDA, where only those of 2 to 4 bits in
+/// groups of 128 and more are not (cuda/batched_product.cuh). Every output depends on its own row and token
+/// only: not on M, but for the difference between one and several on CUDA, and not on the number of threads.
+/// Sums have an order of their own on CUDA and for each of the CPU's instruction sets.
 at::Tensor packed_product(const at::Tensor& x, const at::Tensor& codes, const GroupGrid& grid, int bits);
 
-/// The same of table codes; on the CPU, levels have an error of at most 2^-17 of themselves.
+/// The same of table codes, on CUDA rounded with several tokens; on the CPU, levels have an error of at most
+/// 2^-17 of themselves.
 at::Tensor packed_table_product(const at::Tensor& x, const at::Tensor& codes, const AbsmaxCodes& absmax,
                                 const at::Tensor& table, int bits);
 

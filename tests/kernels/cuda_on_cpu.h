@@ -1,6 +1,6 @@
 // Runs device code on the CPU, so that a kernel is executed and checked where there is no GPU. Only for
 // tests. Covers what our kernels use: the indices, shared memory (QSLAW_SHARED), __syncthreads, __syncwarp,
-// shuffles, bfloat16 and half.
+// shuffles, picking bytes, bfloat16 and half.
 //
 // Blocks run one after the other. A block's threads are fibers: each runs until it meets the others (a
 // barrier or a shuffle) or ends; when all have stopped, complete meetings are let go on. A meeting that some
@@ -28,6 +28,7 @@ inline dim3 threadIdx, blockIdx, blockDim, gridDim;
 #define __global__
 #define __device__
 #define __forceinline__ inline
+#define __launch_bounds__(...)
 /// Shared memory of a block for one variable: an array of the type with these extents ([2][32]).
 #define QSLAW_SHARED(type, name, extents)                       \
   static cuda_on_cpu::SharedMemory<type extents> name##_memory; \
@@ -202,6 +203,15 @@ template <typename T>
 T __shfl_xor_sync(uint32_t mask, T value, int bits, int width = cuda_on_cpu::kWarp) {
   const int lane = cuda_on_cpu::lane(), source = lane ^ bits;
   return cuda_on_cpu::shuffle(mask, value, source / width <= lane / width ? source : lane);
+}
+
+// Byte i of the result is number (selector >> 4 i) % 8 of x's and then y's bytes.
+inline uint32_t __byte_perm(uint32_t x, uint32_t y, uint32_t selector) {
+  const uint64_t bytes = static_cast<uint64_t>(y) << 32 | x;
+  uint32_t out = 0;
+  for (int i = 0; i < 4; ++i)
+    out |= static_cast<uint32_t>(bytes >> (8 * (selector >> (4 * i) & 7U)) & 0xFFU) << (8 * i);
+  return out;
 }
 
 struct __nv_bfloat16 {

@@ -78,6 +78,12 @@ TEST_CASE("cuda_on_cpu reports a meeting that never happens") {
   REQUIRE_THROWS_AS(cuda_on_cpu::run_grid(1, 32, wait_for_nobody), std::logic_error);
 }
 
+TEST_CASE("cuda_on_cpu picks bytes") {
+  REQUIRE(__byte_perm(0x33221100U, 0x77665544U, 0x5410U) == 0x55441100U);
+  REQUIRE(__byte_perm(0x33221100U, 0x77665544U, 0x7632U) == 0x77663322U);
+  REQUIRE(__byte_perm(0x33221100U, 0x4B000000U, 0x7442U) == 0x4B000022U);
+}
+
 TEST_CASE("cuda_on_cpu rounds to bfloat16 and half, ties to even") {
   // 1 + 2^-8 and 1 + 3 * 2^-8 lie halfway between bfloat16 numbers; 1 + 2^-11 and 1 + 3 * 2^-11 between
   // halves.

@@ -1,42 +1,20 @@
-// The device code of packed products, run on the CPU: against sums in double precision of the exact weights,
-// within the CPU kernels' bound, which holds for any order of float32 sums.
-#include "device_launch.h"
-#include "product_case.h"
-
-#include "../../cuda/packed_product.cuh"
+// The device code of packed products, run on the CPU: against sums in double precision. One token, and all of
+// float32: of the exact weights, within the CPU kernels' bound, which holds for any order of float32 sums.
+// Several tokens in 16 bits: batched_product_test.cpp.
+#include "device_product.h"
 
 using namespace qslaw;
-
-namespace {
-
-at::Tensor multiply(const ProductCase& c) {
-  const int64_t M = c.x.size(0), K = c.x.size(1), N = c.codes.size(0);
-  at::Tensor y = at::full({M, N}, 7, c.x.options());
-  const bool table = c.table.defined();
-  CudaProduct product{c.codes.const_data_ptr<uint8_t>(), nullptr, nullptr, nullptr, {}};
-  if (table) {
-    product.table = c.table.const_data_ptr<float>();
-    product.absmax = view_of(c.absmax, c.codes);
-  } else {
-    product.scale = c.grid.scale.const_data_ptr<float>();
-    product.zero = c.grid.zero.const_data_ptr<int16_t>();
-  }
-  REQUIRE(device::packed_product(product, device_input(c.x), M, {N, K, K / c.grid.scale.size(1), c.bits},
-                                 device_output(y), nullptr) == nullptr);
-  return y;
-}
-
-}  // namespace
 
 TEST_CASE("device packed products agree with double precision and depend on their own token only") {
   for_each_product_format([](int bits, int64_t G, at::ScalarType dtype, bool table) {
     for (const auto& [N, K] : {std::pair<int64_t, int64_t>{1, G}, {17, 3 * G}}) {
-      INFO("5 x " << K << " by " << N << " rows");
-      ProductCase c = make_product(5, N, K, G, bits, dtype, table);
-      const at::Tensor y = multiply(c);
+      const int64_t M = dtype == at::kFloat ? 5 : 1;
+      INFO(M << " x " << K << " by " << N << " rows");
+      ProductCase c = make_product(M, N, K, G, bits, dtype, table);
+      const at::Tensor y = multiply_on_device(c);
       require_near(y, exact_product(c), c);
-      c.x = c.x.narrow(0, 4, 1).clone();
-      REQUIRE(equal_bits(multiply(c), y.narrow(0, 4, 1)));
+      c.x = c.x.narrow(0, M - 1, 1).clone();
+      REQUIRE(equal_bits(multiply_on_device(c), y.narrow(0, M - 1, 1)));
     }
   });
 }
@@ -46,12 +24,12 @@ TEST_CASE("a device product of table codes has the same bits however its absmax 
     if (!table) return;
     for (const int64_t M : {1, 5}) {
       const ProductCase c = make_product(M, 69, 11 * G, G, bits, dtype, table);
-      const at::Tensor y = multiply(c);
+      const at::Tensor y = multiply_on_device(c);
       for (int64_t begin = 0; begin < 69; begin += 23) {  // the map can list the values of 23 rows
         ProductCase part = c;
         part.codes = c.codes.narrow(0, begin, 23).clone();
         part.absmax = listed_absmax(c.grid.scale.narrow(0, begin, 23));
-        REQUIRE(equal_bits(multiply(part), y.narrow(1, begin, 23)));
+        REQUIRE(equal_bits(multiply_on_device(part), y.narrow(1, begin, 23)));
       }
     }
   });
@@ -63,10 +41,12 @@ TEST_CASE("device packed products of rows that are longer than one step") {
       for (const bool table : {false, true}) {
         INFO("bits " << bits << ", group " << G << (table ? ", table" : ""));
         // A step is 4096 columns; the second one has a part of a unit where groups are short.
-        const ProductCase c = make_product(2, 3, 4096 + G, G, bits, at::kBFloat16, table);
-        const at::Tensor y = multiply(c);
-        require_near(y, exact_product(c), c);
-        REQUIRE(equal_bits(multiply(c), y));
+        for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+          const ProductCase c = make_product(dtype == at::kFloat ? 2 : 1, 3, 4096 + G, G, bits, dtype, table);
+          const at::Tensor y = multiply_on_device(c);
+          require_near(y, exact_product(c), c);
+          REQUIRE(equal_bits(multiply_on_device(c), y));
+        }
       }
     }
   }
@@ -75,7 +55,7 @@ TEST_CASE("device packed products of rows that are longer than one step") {
 TEST_CASE("device packed products of no tokens, no rows and unknown bits") {
   ProductCase c = make_product(1, 3, 64, 32, 4, at::kFloat, false);
   const ProductCase none = make_product(0, 3, 64, 32, 4, at::kFloat, false);
-  REQUIRE(multiply(none).sizes() == at::IntArrayRef({0, 3}));
+  REQUIRE(multiply_on_device(none).sizes() == at::IntArrayRef({0, 3}));
   at::Tensor y = at::empty({1, 3});
   REQUIRE(device::packed_product({}, device_input(c.x), 1, {0, 64, 32, 4}, device_output(y), nullptr) ==
           nullptr);

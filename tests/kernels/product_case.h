@@ -50,17 +50,41 @@ inline Exact exact_product(const ProductCase& c) {
   return {x.mm(((code - zero) * scale).t()), x.abs().mm(((code + zero.abs()) * scale).t())};
 }
 
-// Float32 sums: a chain of partial sums has at most 4 additions per group and chunk and 60 more, each with an
-// error of 2^-24 of what was added so far; 2^-17 of table levels (packed_product.h); then one rounding to y's
-// type.
-inline void require_near(const at::Tensor& y, const Exact& exact, const ProductCase& c) {
-  const double chain = 60 + 4.0 * static_cast<double>(c.x.size(1)) / 32;
-  const double terms = chain * 0x1p-24 + (c.table.defined() ? 0x1p-17 : 0);
+// The same of weights that are rounded to x's type first.
+inline Exact rounded_product(const ProductCase& c) {
+  const at::ScalarType dtype = c.x.scalar_type();
+  const at::Tensor weight = c.table.defined() ? dequantize_table(c.codes, c.absmax, c.table, c.bits, dtype)
+                                              : dequantize_packed(c.codes, c.grid, c.bits, dtype);
+  const at::Tensor x = c.x.to(at::kDouble), wide = weight.to(at::kDouble);
+  return {x.mm(wide.t()), x.abs().mm(wide.abs().t())};
+}
+
+// Up to `terms` of all magnitudes, then one rounding to y's type.
+inline void require_within(const at::Tensor& y, const Exact& exact, double terms) {
   const double rounding = y.scalar_type() == at::kFloat  ? 0x1p-24
                           : y.scalar_type() == at::kHalf ? 0x1p-11
                                                          : 0x1p-8;
   const at::Tensor allowed = exact.magnitude * terms + exact.y.abs() * rounding * 1.01 + 1e-7;
   REQUIRE(((y.to(at::kDouble) - exact.y).abs() <= allowed).all().item<bool>());
+}
+
+// Float32 sums: a chain of partial sums has at most 4 additions per group and chunk and 60 more, each with an
+// error of 2^-24 of what was added so far; 2^-17 of table levels (packed_product.h).
+inline void require_near(const at::Tensor& y, const Exact& exact, const ProductCase& c) {
+  const double chain = 60 + 4.0 * static_cast<double>(c.x.size(1)) / 32;
+  require_within(y, exact, chain * 0x1p-24 + (c.table.defined() ? 0x1p-17 : 0));
+}
+
+// A product of CUDA: of several tokens in 16 bits it is that of rounded weights, unless scales are applied to
+// the sums of groups (cuda/batched_product.cuh). Its sums: the matrix units add 17 numbers at once, each cut
+// off at 2^-23 of the largest or later; one warp does so for every 16 of its columns, which are a fourth of
+// all, up to a chunk of 128; another rounding scales a chunk; then 3 additions join the warps.
+inline void require_near_on_device(const at::Tensor& y, const ProductCase& c) {
+  if (c.x.scalar_type() == at::kFloat || c.x.size(0) == 1) return require_near(y, exact_product(c), c);
+  const int64_t K = c.x.size(1), G = K / c.grid.scale.size(1);
+  const bool scaled_late = !c.table.defined() && c.bits < 8 && G >= 128;
+  const double tiles = static_cast<double>(K) / 64 + 8;
+  require_within(y, scaled_late ? exact_product(c) : rounded_product(c), tiles * 18 * 0x1p-23 + 3 * 0x1p-24);
 }
 
 template <typename Test>
