@@ -2,6 +2,7 @@
 #include "core/error.h"
 #include "eval/answer_text.h"
 #include "eval/base64.h"
+#include "eval/question_files.h"
 #include "eval/server_files.h"
 #include "eval/tab_separated.h"
 #include "question_files_case.h"
