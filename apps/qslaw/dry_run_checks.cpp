@@ -140,6 +140,7 @@ DataShape check_training(const StageRun& run, const LlavaConfig& config,
     const TrainPhase& phase = data.phases()[number];
     const auto draws = static_cast<int64_t>(phase.plan.size());
     CheckOptions checks{run.stage, config.vision.features(), phase.on_bad_sample};
+    checks.counted = "samples drawn";
     // Text alone is never too long.
     if (phases[number].pictures)
       checks.length_limit = concat("max_length ", phases[number].pictures->max_length);

@@ -13,6 +13,7 @@
 #include "data/sample_pictures.h"
 #include "io/image.h"
 #include "kernels/parallel.h"
+#include "report/number_text.h"
 #include "sample_findings.h"
 
 namespace qslaw {
@@ -66,9 +67,13 @@ void log_problems(const std::vector<std::string>& problems) {
 
 void log_long(const CheckOptions& options, const Findings& found) {
   if (found.long_ones == 0) return;
+  const bool all_skipped = found.skipped == found.long_ones;
+  const std::string of_some =
+      found.skipped > 0 ? concat(", but ", found.skipped, " of them skipped, as nothing to learn is left")
+                        : "";
   log_warning(concat("[", options.stage, "] ", found.long_ones, " of ", found.looked_at,
                      " samples looked at are longer than ", options.length_limit, " (longest ", found.longest,
-                     "): ", found.skipped > 0 ? "skipped" : "cut", ", first: ", found.first_long));
+                     "): ", all_skipped ? "skipped" : "cut" + of_some, ", first: ", found.first_long));
 }
 
 // What `count` of the samples have, LLaVA taking it as it is; `place`: the first one's.
@@ -103,6 +108,13 @@ void require_sound(const CheckOptions& options, const Findings& found) {
   fail(options.stage, "expected ", any_sound ? "sound samples" : "a sound sample", ", got ",
        found.problems.size(), " bad among ", found.looked_at,
        " checked, first: ", found.first_stop.empty() ? found.problems.front() : found.first_stop);
+}
+
+// A dry run looks at a share of a large set: nothing is said of the rest.
+void log_share(const CheckOptions& options, int64_t looked_at, int64_t count) {
+  if (!options.log_bad || looked_at >= count) return;
+  log_info(concat("[", options.stage, "] looked at ", format_count(looked_at), " of ", format_count(count),
+                  " ", options.counted, ", evenly spread; --check-share 1 looks at all"));
 }
 
 void for_each(int64_t begin, int64_t end, bool one_by_one, const std::function<void(int64_t)>& work) {
@@ -148,6 +160,7 @@ CheckedSamples check_samples(const CheckOptions& options, int64_t count, const S
     });
     add(found, finding);
   }
+  log_share(options, found.looked_at, count);
   require_sound(options, found);
   return checked;
 }
@@ -165,6 +178,7 @@ void look_at_samples(const CheckOptions& options, const Scrutiny& scrutiny, int6
       add(found, finding);
     progress.update(end);
   }
+  log_share(options, found.looked_at, count);
   require_sound(options, found);
 }
 

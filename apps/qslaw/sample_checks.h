@@ -12,10 +12,11 @@ struct CheckOptions {
   std::string stage;               // in messages
   int64_t tokens_per_picture = 0;  // that a placeholder expands to
   BadSamplePolicy on_bad_sample = BadSamplePolicy::error;
-  int64_t at_most = 500;          // check_samples: about so many are looked at, evenly spread
-  bool log_bad = true;            // false where they are named elsewhere
-  bool one_by_one = false;        // samples are asked for on one thread, in order
-  std::string length_limit = {};  // what longer samples are told to exceed: "max_length 2048"
+  int64_t at_most = 500;            // check_samples: about so many are looked at, evenly spread
+  bool log_bad = true;              // false where they are named elsewhere
+  bool one_by_one = false;          // samples are asked for on one thread, in order
+  std::string counted = "samples";  // what there are so many of
+  std::string length_limit = {};    // what longer samples are told to exceed: "max_length 2048"
 };
 
 /// Of the sound ones among the samples looked at; tokens with pictures expanded.
@@ -31,8 +32,9 @@ struct CheckedSamples {
 using SampleSource = std::function<Sample(int64_t)>;
 
 /// Looks at samples 0..count-1. Bad ones are logged, once each and the first 20, and how many are longer than
-/// allowed, begin with a turn that is left out or have an empty answer; UserError with the first bad one
-/// unless they are skipped and some are sound.
+/// allowed, begin with a turn that is left out, have an empty answer or "<image>" as text, and what share of
+/// them was looked at where it is not all; UserError with the first bad one unless they are skipped and some
+/// are sound.
 CheckedSamples check_samples(const CheckOptions& options, int64_t count, const SampleSource& sample);
 
 /// How closely, and at how many: 0 < share <= 1, evenly spread.

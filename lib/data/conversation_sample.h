@@ -27,7 +27,7 @@ int64_t signed_length(int64_t words, bool has_picture);
 /// checks that something is left to learn where the context asks for that. With one picture the text is
 /// rewritten as LLaVA does ("<image>\n" first); with several, placeholders stay where they are written.
 /// UserError beginning with `where`. LongSample where `options` do not cut one that is longer than
-/// max_length.
+/// max_length, or cutting leaves nothing to learn.
 Sample encode_sample(const ConversationSample& conversation, const EncodingContext& context,
                      const DataOptions& options, const std::string& where);
 

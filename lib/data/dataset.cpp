@@ -114,8 +114,14 @@ void require_supervised(const Sample& sample, const Tokenizer& tokenizer, const 
   for (size_t i = 1; i < sample.labels.size(); ++i) {
     if (sample.labels[i] != kIgnoreLabel) return;
   }
+  if (sample.cut_from > 0) {
+    throw LongSample(concat("[", where, "] expected at least one token to learn, got none of the ",
+                            sample.ids.size(), " that are left of ", sample.cut_from,
+                            ", pictures expanded: ", describe_mask(sample, tokenizer)),
+                     sample.cut_from, /*is_skipped=*/true);
+  }
   fail(where, "expected at least one token to learn, got none of ", sample.ids.size(),
-       " (too long a question, or an empty answer?): ", describe_mask(sample, tokenizer));
+       " (an empty answer?): ", describe_mask(sample, tokenizer));
 }
 
 }  // namespace qslaw

@@ -37,13 +37,14 @@ struct Sample {
   bool is_text() const { return pictures.empty(); }
 };
 
-/// A sample longer than its data set's max_length that is not to be cut.
+/// A sample longer than its data set's max_length that is not to be cut, or of which cutting leaves nothing
+/// to learn.
 class LongSample : public UserError {
  public:
   LongSample(const std::string& message, int64_t length, bool is_skipped)
       : UserError(message), length(length), is_skipped(is_skipped) {}
   int64_t length;   // tokens, pictures expanded
-  bool is_skipped;  // on_long_sample: skip; else it is an error, whatever becomes of bad samples
+  bool is_skipped;  // on_long_sample: skip, or cut; else it is an error, whatever becomes of bad samples
 };
 
 /// Whether whoever reads samples passes over one that cannot be used: a long one as its data set says, any
@@ -76,7 +77,8 @@ int64_t expanded_length(const Sample& sample, int64_t tokens_per_picture);
 /// does not fit is cut off whole, with all that follows. Notes the length before.
 void cut_to_length(Sample& sample, int64_t max_length, int64_t tokens_per_picture);
 
-/// UserError showing the mask unless at least one label can be learned.
+/// UserError showing the mask unless at least one label can be learned. A LongSample, which is skipped, where
+/// the sample was cut in front of its first answer: no fault of the file's, and other long samples are used.
 void require_supervised(const Sample& sample, const Tokenizer& tokenizer, const std::string& where);
 
 }  // namespace qslaw

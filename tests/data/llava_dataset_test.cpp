@@ -329,6 +329,15 @@ TEST_CASE("llava data: the error for a sample without anything to learn shows it
   const std::string error = files.sample_error();
   CHECK_THAT(error, Contains("expected at least one token to learn, got none of"));
   CHECK_THAT(error, Contains("masked \"A chat between a curious user"));
+  // Its question alone is too long: skipped like one that is not to be cut, whatever becomes of bad samples.
+  const auto dataset = files.open();
+  try {
+    dataset->at(0);
+    FAIL("expected a LongSample");
+  } catch (const LongSample& problem) {
+    CHECK(problem.length > 40);
+    CHECK(is_skipped(problem, BadSamplePolicy::error));
+  }
 }
 
 TEST_CASE("llava data: where nothing is to be learned, questions without answers are samples") {
