@@ -29,6 +29,10 @@ EVAL = """eval:
     - {{kind: speed, prompt_tokens: 256, new_tokens: 16}}
     - {{kind: exact_match, path: {demo}/heldout_new.json, images: {demo}/pictures, max_new_tokens: 8, batch_size: 2, limit: 2}}
 """
+LOAD = """eval:
+  benchmarks:
+    - {{kind: speed, prompt_tokens: 1, new_tokens: 1}}
+"""
 OMNIQUANT = """quantize:
   method: omniquant
   bits: 4
@@ -42,10 +46,11 @@ class Case(NamedTuple):
     name: str
     stage: str
     recipe: str
-    limit: float  # bytes of peak memory that are wanted at most
+    limit: float  # bytes of peak memory that are wanted at most; 0: what opening a packed model may need (packed_limit)
 
 
-FULL = {"7b": [Case("7B, quantize rtn", "quantize", MODEL + QUANTIZE, 0.0),
+FULL = {"7b": [Case("7B, quantize rtn", "quantize", MODEL + QUANTIZE, 4e9),
+               Case("7B at 4 bits, opened and a token decoded", "eval", MODEL + QUANTIZE + LOAD, 0.0),
                Case("7B at 4 bits, a LoRA step of 512 tokens", "tune", MODEL + QUANTIZE + TUNE, 12e9),
                Case("7B at 4 bits, decoding and answers about pictures", "eval", MODEL + QUANTIZE + EVAL, 6.5e9)],
         "13b": [Case("13B, quantize rtn", "quantize", MODEL + QUANTIZE, 4e9)],
@@ -79,10 +84,8 @@ def measure_size(size, o):
     for case in FULL[size]:
         recipe.write_text(case.recipe.format(**values))
         name = case.name.format(layers=o.layers, samples=o.samples)
-        results[name] = measure(case.stage, recipe, case.limit, o)
+        results[name] = measure(case.stage, recipe, case.limit or packed_limit(out), o)
         print(name, results[name], flush=True)
-        if size == "7b" and case.stage == "quantize":
-            results[name]["limit_bytes"] = packed_limit(out)
     if not o.keep:
         shutil.rmtree(folder)
     return results

@@ -82,6 +82,17 @@ TEST_CASE("estimate: the keys named are those of the largest part") {
   CHECK(estimate_stage(recipe, "tune", small_config(), {}).total() > int64_t{1} << 50);
 }
 
+TEST_CASE("estimate: only stages that learn hold what a backward pass makes resident") {
+  const auto program = [](const std::string& sections, const std::string& stage) {
+    return estimate_stage(read_text(kHead + sections), stage, small_config(), {}).program;
+  };
+  const int64_t plain = program("eval: {benchmarks: [{kind: speed}]}\n", "eval");
+  CHECK(program("quantize: {group_size: 32}\n", "quantize") == plain);
+  CHECK(program("quantize: {method: omniquant, calibration: {kind: text, path: a.txt}}\n", "quantize") >
+        plain);
+  CHECK(program(kTune, "tune") > plain);
+}
+
 TEST_CASE("estimate: text alone trains no projector") {
   DataShape data;
   const auto optimizer = [&](const std::string& method) {
