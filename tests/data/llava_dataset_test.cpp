@@ -92,7 +92,7 @@ TEST_CASE("llava data: samples are encoded by the template, one picture moves to
   CHECK(files.open(TemplateKind::plain)->at(0).ids.size() < files.open()->at(0).ids.size());
 }
 
-TEST_CASE("llava data: without a picture \"<image>\" is text, as in LLaVA") {
+TEST_CASE("llava data: without a picture <image> is text, as in LLaVA") {
   const Files files(array_of(
       {R"({"conversations": [{"from": "human", "value": "What is <image> in HTML?"}, {"from": "gpt", "value": "No tag: <image>\n."}]})",
        kGood}));

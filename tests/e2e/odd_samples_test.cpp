@@ -60,7 +60,7 @@ TEST_CASE("samples with an empty answer among others are counted, and the first 
   CHECK_THAT(run.err, Catch::Contains("all that follow: [" + place + "]"));
 }
 
-TEST_CASE("samples with \"<image>\" but without a picture are text, which is said") {
+TEST_CASE("samples with <image> but without a picture are text, which is said") {
   const TinyExperiment experiment;
   experiment.write_recipe(kTune + "  heldout: {pictures: {kind: llava, " + kHeldout +
                           ", max_length: 128}}\n");
