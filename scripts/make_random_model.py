@@ -4,8 +4,12 @@
     scripts/make_random_model.py llava models/random-7b --size 7b              HF LlavaForConditionalGeneration
     scripts/make_random_model.py llava models/random-7b --naming new           the same under transformers' newer names
     scripts/make_random_model.py original models/random-llava --format bin     LLaVA's own layout, as liuhaotian/llava-v1.5-*
+    scripts/make_random_model.py original models/random-llava --projector linear           the same with one linear layer as projector
+    scripts/make_random_model.py llava16 models/random-llava16                 LLaVA-1.6 of Vicuna: the same with its own tower and image_newline
     scripts/make_random_model.py llama models/random-vicuna --size 13b --format bin      LlamaForCausalLM, as lmsys/vicuna-*
+    scripts/make_random_model.py projector models/random-pretrain --size 13b   mm_projector.bin of LLaVA's first stage, for a llama and a clip
     scripts/make_random_model.py clip models/random-clip --image-size 336      CLIPVisionModel
+    scripts/make_random_model.py clip_full models/random-clip                  CLIPModel: text encoder as well, as openai/clip-vit-large-patch14-336
     scripts/make_random_model.py llava tiny --width 64 --ffn 172 --layers 2 --heads 4 --vision-width 32 ...
 Sizes that are given one by one replace those of --size. A seed gives the same model in every layout, naming and format.
 With --config-only no weights are written: config.json, the tokenizer and the index are enough for `qslaw ... --dry-run`.
@@ -42,6 +46,17 @@ def vision_config(o):
             "projection_dim": 768, "torch_dtype": o.dtype}
 
 
+def text_encoder_config(o):
+    return {"model_type": "clip_text_model", "vocab_size": o.text_vocab, "hidden_size": o.text_width, "intermediate_size": 4 * o.text_width,
+            "num_hidden_layers": o.text_layers, "num_attention_heads": o.text_heads, "max_position_embeddings": 77, "hidden_act": "quick_gelu",
+            "layer_norm_eps": 1e-5, "projection_dim": 768, "torch_dtype": o.dtype}
+
+
+def clip_config(o):
+    return {"architectures": ["CLIPModel"], "model_type": "clip", "text_config": text_encoder_config(o), "vision_config": vision_config(o),
+            "projection_dim": 768, "logit_scale_init_value": 2.6592, "torch_dtype": o.dtype}
+
+
 def llava_config(o):
     return {"architectures": ["LlavaForConditionalGeneration"], "model_type": "llava", "text_config": language_config(o),
             "vision_config": vision_config(o), "vision_feature_layer": -2, "vision_feature_select_strategy": "default",
@@ -51,9 +66,16 @@ def llava_config(o):
 
 def original_config(o):
     return {**language_config(o), "architectures": ["LlavaLlamaForCausalLM"], "model_type": "llava_llama",
-            "mm_vision_tower": o.vision_tower, "mm_hidden_size": o.vision_width, "mm_projector_type": "mlp2x_gelu",
+            "mm_vision_tower": o.vision_tower, "mm_hidden_size": o.vision_width, "mm_projector_type": o.projector,
             "mm_vision_select_layer": -2, "mm_vision_select_feature": "patch", "mm_use_im_start_end": False,
             "mm_use_im_patch_token": False, "image_aspect_ratio": "pad", "tune_mm_mlp_adapter": False}
+
+
+def llava16_config(o):
+    """Pictures cut into parts (anyres), as liuhaotian/llava-v1.6-vicuna-* have it."""
+    edge = o.image_size
+    return {**original_config(o), "image_aspect_ratio": "anyres", "mm_patch_merge_type": "spatial_unpad", "unfreeze_mm_vision_tower": True,
+            "image_grid_pinpoints": [[edge, 2 * edge], [2 * edge, edge], [2 * edge, 2 * edge], [3 * edge, edge], [edge, 3 * edge]]}
 
 
 def language_tensors(o, prefix, head):
@@ -72,18 +94,14 @@ def language_tensors(o, prefix, head):
     yield head, (o.vocab, o.width)
 
 
-def vision_tensors(o, prefix):
-    D, F = o.vision_width, o.vision_ffn
+def affine(name, weight):
+    yield name + ".weight", weight
+    yield name + ".bias", (weight[0],)
 
-    def affine(name, weight):
-        yield name + ".weight", weight
-        yield name + ".bias", (weight[0],)
 
-    yield prefix + "embeddings.class_embedding", (D,)
-    yield prefix + "embeddings.patch_embedding.weight", (D, 3, o.patch_size, o.patch_size)
-    yield prefix + "embeddings.position_embedding.weight", ((o.image_size // o.patch_size) ** 2 + 1, D)
-    yield from affine(prefix + "pre_layrnorm", (D,))
-    for i in range(o.vision_layers):
+def encoder_tensors(prefix, layers, D, F):
+    """Of a CLIP encoder, for pictures or text."""
+    for i in range(layers):
         layer = f"{prefix}encoder.layers.{i}."
         for name in ("q", "k", "v", "out"):
             yield from affine(f"{layer}self_attn.{name}_proj", (D, D))
@@ -91,50 +109,84 @@ def vision_tensors(o, prefix):
         yield from affine(layer + "mlp.fc2", (D, F))
         yield from affine(layer + "layer_norm1", (D,))
         yield from affine(layer + "layer_norm2", (D,))
+
+
+def vision_tensors(o, prefix):
+    D = o.vision_width
+    yield prefix + "embeddings.class_embedding", (D,)
+    yield prefix + "embeddings.patch_embedding.weight", (D, 3, o.patch_size, o.patch_size)
+    yield prefix + "embeddings.position_embedding.weight", ((o.image_size // o.patch_size) ** 2 + 1, D)
+    yield from affine(prefix + "pre_layrnorm", (D,))
+    yield from encoder_tensors(prefix, o.vision_layers, D, o.vision_ffn)
     yield from affine(prefix + "post_layernorm", (D,))
 
 
 def projector_tensors(o, first, second):
-    yield first + "weight", (o.width, o.vision_width)
-    yield first + "bias", (o.width,)
-    yield second + "weight", (o.width, o.width)
-    yield second + "bias", (o.width,)
+    yield from affine(first, (o.width, o.vision_width))
+    if second is not None:
+        yield from affine(second, (o.width, o.width))
+
+
+def other_tensors(o):
+    """What only one layout has."""
+    if o.layout == "llava16":
+        yield "model.image_newline", (o.width,)
+    if o.layout == "clip_full":
+        D = o.text_width
+        yield "text_model.embeddings.token_embedding.weight", (o.text_vocab, D)
+        yield "text_model.embeddings.position_embedding.weight", (77, D)
+        yield from encoder_tensors("text_model.", o.text_layers, D, 4 * D)
+        yield from affine("text_model.final_layer_norm", (D,))
+        yield "text_projection.weight", (768, D)
+        yield "visual_projection.weight", (768, o.vision_width)
+        yield "logit_scale", ()
 
 
 # Prefixes of the language model, its head, the tower and the projector's two layers.
 SEED_NAMES = ("language_model.model.", "language_model.lm_head.weight", "vision_tower.vision_model.",
-              "multi_modal_projector.linear_1.", "multi_modal_projector.linear_2.")
+              "multi_modal_projector.linear_1", "multi_modal_projector.linear_2")
 NAMES = {"llama": ("model.", "lm_head.weight", None, None, None), "clip": (None, None, "vision_model.", None, None),
-         "original": ("model.", "lm_head.weight", None, "model.mm_projector.0.", "model.mm_projector.2.")}
+         "clip_full": (None, None, "vision_model.", None, None), "projector": (None, None, None),
+         "original": ("model.", "lm_head.weight", None),
+         "llava16": ("model.", "lm_head.weight", "model.vision_tower.vision_tower.vision_model.")}
+PROJECTOR_NAMES = {"linear": ("model.mm_projector", None), "mlp2x_gelu": ("model.mm_projector.0", "model.mm_projector.2")}
 LLAVA_NAMES = {
     "old": SEED_NAMES,
     "v5": (*SEED_NAMES[:2], "vision_tower.", *SEED_NAMES[3:]),
     "new": ("model.language_model.", "lm_head.weight", "model.vision_tower.vision_model.",
-            "model.multi_modal_projector.linear_1.", "model.multi_modal_projector.linear_2.")}
+            "model.multi_modal_projector.linear_1", "model.multi_modal_projector.linear_2")}
 
 
-def part_tensors(o, names, wanted):
-    """The tensors under `names` of those parts that have a name in `wanted`."""
+def part_tensors(o, names):
+    """The tensors of those parts that have a name."""
     language, head, vision, first, second = names
-    if wanted[2] is not None:
+    if vision is not None:
         yield from vision_tensors(o, vision)
-    if wanted[3] is not None:
+    if first is not None:
         yield from projector_tensors(o, first, second)
-    if wanted[0] is not None:
+    if language is not None:
         yield from language_tensors(o, language, head)
+
+
+def layout_names(o):
+    if o.layout == "llava":
+        return LLAVA_NAMES[o.naming]
+    names = NAMES[o.layout]
+    return names if len(names) == len(SEED_NAMES) else (*names, *PROJECTOR_NAMES[o.projector])
 
 
 def model_tensors(o):
     """(name, shape, name that the values depend on)"""
-    names = LLAVA_NAMES[o.naming] if o.layout == "llava" else NAMES[o.layout]
-    seed_names = part_tensors(o, SEED_NAMES, names)
-    return [(name, shape, seed_name) for (name, shape), (seed_name, _) in zip(part_tensors(o, names, names), seed_names)]
+    names = layout_names(o)
+    seed_names = part_tensors(o, [seed if name is not None else None for seed, name in zip(SEED_NAMES, names)])
+    parts = [(name, shape, seed_name) for (name, shape), (seed_name, _) in zip(part_tensors(o, names), seed_names)]
+    return [*parts, *((name, shape, name) for name, shape in other_tensors(o))]
 
 
 def random_bytes(name, shape, o):
     """Norms 1, biases 0, everything else normal with deviation 0.02; a function of the seed and the name only."""
     import numpy
-    if "norm" in name or name.endswith(".bias"):
+    if "norm" in name or name.endswith(".bias") or not shape:
         values = numpy.full(shape, 0.0 if name.endswith(".bias") else 1.0, dtype=numpy.float32)
     else:
         generator = numpy.random.Generator(numpy.random.PCG64([o.seed, zlib.crc32(name.encode())]))
@@ -213,6 +265,10 @@ def write_bin(path, tensors, o):
 
 def write_weights(o):
     tensors = model_tensors(o)
+    if o.layout == "projector":
+        if not o.config_only:
+            write_bin(o.folder / "mm_projector.bin", tensors, o)
+        return
     shards = plan_shards(tensors, o)
     stem, ending, write_shard = {"safetensors": ("model", "safetensors", write_safetensors),
                                  "bin": ("pytorch_model", "bin", write_bin)}[o.format]
@@ -230,17 +286,20 @@ def write_json(path, value):
     path.write_text(json.dumps(value, indent=2) + "\n")
 
 
-CONFIGS = {"llava": llava_config, "llama": language_config, "clip": vision_config, "original": original_config}
+# A projector alone has none.
+CONFIGS = {"llava": llava_config, "llama": language_config, "clip": vision_config, "clip_full": clip_config,
+           "original": original_config, "llava16": llava16_config, "projector": None}
 
 
 def write_model(o):
     o.folder.mkdir(parents=True, exist_ok=True)
-    write_json(o.folder / "config.json", CONFIGS[o.layout](o))
-    if o.layout != "clip":
+    if CONFIGS[o.layout] is not None:
+        write_json(o.folder / "config.json", CONFIGS[o.layout](o))
+    if o.layout not in ("clip", "clip_full", "projector"):
         for file in ("tokenizer.model", "added_tokens.json"):
             if (o.tokenizer / file).exists():
                 shutil.copyfile(o.tokenizer / file, o.folder / file)
-    if o.layout in ("llava", "clip"):
+    if o.layout in ("llava", "clip", "clip_full"):
         write_json(o.folder / "preprocessor_config.json",
                    {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": o.image_size},
                     "crop_size": {"height": o.image_size, "width": o.image_size},
@@ -260,6 +319,8 @@ def parse_arguments(arguments):
     parser.add_argument("--max-positions", type=int, default=4096)
     for name, value in (("width", 1024), ("ffn", 4096), ("layers", 24), ("heads", 16)):
         parser.add_argument(f"--vision-{name}", type=int, default=value, help=f"default {value} (CLIP ViT-L/14)")
+    for name, value in (("width", 768), ("layers", 12), ("heads", 12), ("vocab", 49408)):
+        parser.add_argument(f"--text-{name}", type=int, default=value, help=f"of clip_full's text encoder, default {value}")
     parser.add_argument("--image-size", type=int, default=336, help="pixels")
     parser.add_argument("--patch-size", type=int, default=14, help="pixels")
     parser.add_argument("--dtype", choices=sorted(BYTES), default="bfloat16")
@@ -269,7 +330,8 @@ def parse_arguments(arguments):
     parser.add_argument("--format", choices=["safetensors", "bin"], default="safetensors", help="bin: as torch.save writes it")
     parser.add_argument("--naming", choices=sorted(LLAVA_NAMES), default="old",
                         help="of llava: as transformers writes up to 4.57 (old), in version 5 (v5), or holds since 4.52 (new)")
-    parser.add_argument("--vision-tower", default="openai/clip-vit-large-patch14-336", help="what original's config.json names")
+    parser.add_argument("--projector", choices=sorted(PROJECTOR_NAMES), default="mlp2x_gelu", help="of original, llava16 and projector")
+    parser.add_argument("--vision-tower", default="openai/clip-vit-large-patch14-336", help="what original's and llava16's config.json name")
     parser.add_argument("--config-only", action="store_true", help="no weights")
     options = parser.parse_args(arguments)
     for name, value in LANGUAGE_SIZES[options.size].items():

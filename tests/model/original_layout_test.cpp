@@ -179,16 +179,22 @@ TEST_CASE("a random model is the same in every published layout") {
   if (!run_python(
           {std::string(QSLAW_SOURCE) + "/tests/model/write_random_models.py", folder.path().string()}))
     return;
-  ModelSource parts;
-  parts.language = folder.path() / "llama";
-  parts.vision = folder.path() / "clip";
   Llava expected = load_dense(source_of(folder.path() / "old"));
-  for (const char* name : {"new", "v5", "original"}) {
+  for (const char* name : {"new", "v5", "original", "llava16"}) {
     INFO(name);
     Llava model = load_dense(source_of(folder.path() / name));
     check_same(model, expected);
   }
-  Llava joined = load_dense(parts);
-  joined.projector = expected.projector;  // theirs is fresh
-  check_same(joined, expected);
+  for (const char* tower : {"clip", "clip_full"}) {
+    INFO(tower);
+    ModelSource parts;
+    parts.language = folder.path() / "llama";
+    parts.vision = folder.path() / tower;
+    parts.projector = folder.path() / "projector" / "mm_projector.bin";
+    Llava joined = load_dense(parts);
+    check_same(joined, expected);
+  }
+  const Llava linear = load_dense(source_of(folder.path() / "linear"));
+  CHECK(linear.projector.kind == ProjectorKind::linear);
+  CHECK(at::equal(linear.projector.first.weight, expected.projector.first.weight));
 }
