@@ -80,7 +80,7 @@ inline at::Tensor choose(const at::Tensor& logits_BV, int64_t image_id) {
 /// Ids [B, steps] that follow the prompts, over the cache.
 inline at::Tensor greedy(const Llava& model, const Batch& prompts, int64_t steps,
                          int64_t image_id = kFixtureImageId) {
-  KvCache cache(model.language.config, prompts.ids_BT.size(0), prompts.ids_BT.size(1) + steps, at::kFloat);
+  KvCache cache(model.language.config, prompts.ids_BT.size(0), prompts.ids_BT.size(1) + steps, model.dtype);
   std::vector<at::Tensor> tokens = {choose(prefill(model, prompts, cache), image_id)};
   while (static_cast<int64_t>(tokens.size()) < steps)
     tokens.push_back(choose(decode_step(model, tokens.back(), cache), image_id));

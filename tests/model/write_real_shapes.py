@@ -17,15 +17,17 @@ TEXT, STEPS, KEPT = 24, 64, 48  # text tokens before and behind the picture, gre
 
 @torch.no_grad()
 def greedy(model, ids, pixels):
-    """The likeliest token but never the picture's, again and again."""
-    image_id, tokens = model.config.image_token_id, []
+    """The likeliest token but never the picture's, again and again, and by how much its logit is above the next."""
+    image_id, tokens, leads = model.config.image_token_id, [], []
     out = model(input_ids=ids, pixel_values=pixels, use_cache=True)
     while True:
         logits = out.logits[:, -1].clone()
         logits[:, image_id] = -torch.inf
-        tokens.append(logits.argmax(-1, keepdim=True))
+        values, order = logits.float().topk(2)
+        tokens.append(order[:, :1])
+        leads.append(values[:, :1] - values[:, 1:])
         if len(tokens) == STEPS:
-            return torch.cat(tokens, 1)
+            return torch.cat(tokens, 1), torch.cat(leads, 1)
         out = model(input_ids=tokens[-1], past_key_values=out.past_key_values, use_cache=True)
 
 
@@ -38,11 +40,13 @@ def expected(folder):
     ids = torch.cat([torch.tensor([1]), text[0], picture, text[1]])[None]
     pixels = torch.randn(1, 3, 336, 336, generator=random)
     results = {"input_ids": ids, "pixel_values": pixels, "image_token_id": torch.tensor([model.config.image_token_id]),
-               "greedy": greedy(model, ids, pixels),
+               "greedy": greedy(model, ids, pixels)[0],
                "logits": model(input_ids=ids, pixel_values=pixels).logits[:, -KEPT:].clone()}
     model.to(torch.bfloat16)
-    logits = model(input_ids=ids, pixel_values=pixels.to(torch.bfloat16)).logits
-    return results | {"logits_bfloat16": logits[:, -KEPT:].float().clone()}
+    pixels = pixels.to(torch.bfloat16)
+    logits = model(input_ids=ids, pixel_values=pixels).logits
+    tokens, leads = greedy(model, ids, pixels)
+    return results | {"logits_bfloat16": logits[:, -KEPT:].float().clone(), "greedy_bfloat16": tokens, "leads_bfloat16": leads}
 
 
 folder = Path(sys.argv[1])
