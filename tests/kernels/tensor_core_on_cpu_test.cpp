@@ -75,7 +75,7 @@ void require_published_layout() {
 // Thread 0 begins three groups of one copy each and waits for all but `kPending` of them.
 template <int kPending>
 void copy_late(const float* from, float* seen) {
-  alignas(16) __shared__ float slots[3 * 4];
+  QSLAW_SHARED(float, slots, [3 * 4]);
   if (threadIdx.x == 0) {
     for (float& slot : slots)
       slot = -1;

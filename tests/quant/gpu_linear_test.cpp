@@ -32,7 +32,7 @@ PackedWeight pack_nf4(const at::Tensor& weight_NK) {
   PackedWeight packed;
   packed.kind = CodeKind::normal_float;
   packed.group_size = kNormalFloatBlock;
-  packed.codes = pack_codes(codes.codes_NK, 4);
+  packed.codes = codes.codes;
   packed.absmax = quantize_absmax(codes.absmax);
   packed.table = normal_float_table(4);
   return packed;
