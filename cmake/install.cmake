@@ -2,7 +2,7 @@
 # needs and the CUDA kernels, share/qslaw with recipes and docs. LibTorch stays where it is (its folder is the last entry of the
 # RPATH and the only absolute one; the loader looks into LD_LIBRARY_PATH before) unless QSLAW_BUNDLE_TORCH is on: then its
 # libraries and NVIDIA's are copied into lib/ as well. tests/install_test.sh tries the folder that the build is configured for.
-set(copied_names "sentencepiece|simdjson|turbojpeg|webp|yaml-cpp|spdlog|fmt|crypto|protobuf|absl|tcmalloc")
+set(copied_names "sentencepiece|simdjson|turbojpeg|webp|gif|yaml-cpp|spdlog|fmt|crypto|protobuf|absl|tcmalloc")
 set(torch_rpath ":${QSLAW_TORCH_ROOT}/lib")
 set(opened_libraries)
 if(QSLAW_BUNDLE_TORCH)

@@ -4,7 +4,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 apt_packages=(g++ ccache mold pkg-config clang-format git ca-certificates python3 python3-venv
   libsentencepiece-dev libcli11-dev libyaml-cpp-dev libspdlog-dev libstb-dev nlohmann-json3-dev
-  libsimdjson-dev libturbojpeg0-dev libwebp-dev libssl-dev catch2)
+  libsimdjson-dev libturbojpeg0-dev libwebp-dev libgif-dev libssl-dev catch2)
 build_wheels=(cmake==4.4.4 ninja==1.13.2)
 torch_wheel=torch==2.11.0
 # What the torch wheel needs and the CUDA 13 toolkit does not bring.

@@ -42,7 +42,7 @@ trap 'rm -rf "$work"' EXIT
 mv "$work/installed" "$moved"
 cd /
 
-libraries='sentencepiece|simdjson|turbojpeg|webp|yaml-cpp|spdlog|fmt|crypto'
+libraries='sentencepiece|simdjson|turbojpeg|webp|gif|yaml-cpp|spdlog|fmt|crypto'
 if [[ -z $torch ]]; then libraries+='|torch|c10|gomp|cu|nccl|nv'; fi
 check_rpath "$moved/bin/qslaw"
 check_libraries "$moved/bin/qslaw" "$libraries"

@@ -16,11 +16,12 @@ struct Image {
 };
 
 /// Reads a file by its first bytes, whatever its name ends in: JPEG (libjpeg-turbo, accurate DCT, as Pillow;
-/// CMYK as Pillow's naive conversion), PNG (stb_image), GIF (its first frame), WebP (libwebp, the first
-/// frame) or BMP (uncompressed). Gray and palette pictures become RGB; transparency is dropped, so that a
-/// transparent pixel has the color that is stored for it; 16-bit samples of a PNG keep their high byte
+/// CMYK as Pillow's naive conversion), PNG (stb_image), GIF (giflib, the first frame), WebP (libwebp, the
+/// first frame) or BMP (uncompressed). Gray and palette pictures become RGB; transparency is dropped, so that
+/// a transparent pixel has the color that is stored for it; 16-bit samples of a PNG keep their high byte
 /// (Pillow cuts 16-bit gray off at 255 instead). UserError for a missing, empty, cut or unknown file and over
-/// 179 million pixels, naming the path. A GIF may be cut behind its first frame's pixels, as in Pillow.
+/// 179 million pixels, naming the path. A GIF may be cut behind its first frame's pixels, as in Pillow; wrong
+/// bytes among them are told only where giflib cannot go on, as the format has no checksums.
 Image read_image(const std::filesystem::path& path);
 
 /// The same from bytes in memory; `name` is used in errors.

@@ -144,6 +144,19 @@ TEST_CASE("GIFs that lie are refused") {
   CHECK_THAT(changed(frame + 5, "\xFF\xFF\xFF\xFF"s), Catch::Contains("65535 x 65535"));
 }
 
+TEST_CASE("a GIF's palette may stand with its frame, and bytes of no meaning before that") {
+  const std::string whole = fixture("photo.gif");
+  const size_t frame = 13 + 3 * 32;  // behind the header and the palette of 32 colors
+  REQUIRE(whole[frame] == ',');
+  const std::string header =
+      whole.substr(0, 10) + static_cast<char>(whole[10] & 0x7F) + whole.substr(11, 2);  // says: no palette
+  const std::string place =
+      whole.substr(frame, 9) + static_cast<char>(whole[frame + 9] | 0x84);  // says: 32 colors
+  const std::string moved = header + "\x55\0"s + place + whole.substr(13, 3 * 32) + whole.substr(frame + 10);
+  // Of the whole file they are Pillow's pixels, see the first test.
+  CHECK(decode_image(moved, "moved").rgb == decode_image(whole, "whole").rgb);
+}
+
 TEST_CASE("BMP kinds that are not read are refused by what they are") {
   const std::string whole = fixture("photo_palette.bmp");
   const auto changed = [&](size_t at, const std::string& bytes) {
