@@ -170,15 +170,6 @@ TEST_CASE("bad samples are named, or skipped and counted") {
     write_text(picture_file, file_bytes(picture_file).substr(0, 60));
     named = {picture_file.string(), id};
   }
-  SECTION("a sample with nothing to learn") {
-    // The question fills the sample to its cut.
-    std::string question = "<image>\n";
-    for (int i = 0; i < 80; ++i)
-      question += "What is the digit plus 3? ";
-    change_sample(experiment.data("train.json"), 7, "conversations",
-                  json::array({{{"from", "human"}, {"value", question}}, {{"from", "gpt"}, {"value", "4"}}}));
-    named = {experiment.data("train.json").string(), id};
-  }
   SECTION("roles out of order") {
     change_sample(
         experiment.data("train.json"), 7, "conversations",
@@ -188,6 +179,20 @@ TEST_CASE("bad samples are named, or skipped and counted") {
   require_user_error(experiment.run("tune", whole), named);
   require_success(experiment.run("tune", skipping));
   CHECK(json_file(experiment.output() / "tune" / "report.json").at("results").at("skipped_samples") == 1);
+}
+
+TEST_CASE("a sample that is cut in front of its answer is skipped and counted as a long one") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  std::string question = "<image>\n";
+  for (int i = 0; i < 80; ++i)
+    question += "What is the digit plus 3? ";
+  change_sample(experiment.data("train.json"), 7, "conversations",
+                json::array({{{"from", "human"}, {"value", question}}, {{"from", "gpt"}, {"value", "4"}}}));
+  require_success(experiment.run("tune", {"--set", "tune.max_steps=0"}));  // one pass: every sample is met
+  const json results = json_file(experiment.output() / "tune" / "report.json").at("results");
+  CHECK(results.at("skipped_samples") == 1);
+  CHECK(results.at("skipped_long_samples") == 1);
 }
 
 TEST_CASE("a held-out loss is that of the good samples alone") {

@@ -76,10 +76,10 @@ TEST_CASE("a dry run says how many samples are too long, and of how many") {
   }
   // Cut in front of their answers, all 24 have nothing to learn.
   Words short_ones = settings("cut");
-  short_ones.insert(short_ones.end(), {"--set", "tune.data.max_length=40"});
+  short_ones.insert(short_ones.end(), {"--set", "tune.data.max_length=30"});
   require_user_error(
       dry_run(experiment, "tune", short_ones),
-      {"[tune]", "expected a sound sample, got 24 longer than max_length 40", "token to learn"});
+      {"[tune]", "expected a sound sample, got 24 longer than max_length 30", "token to learn"});
   Words none = settings("skip");
   none.insert(none.end(), {"--set", "tune.data.max_length=40"});
   require_user_error(dry_run(experiment, "tune", none),

@@ -72,7 +72,7 @@ TEST_CASE("given factors and gamma make a packed model without data or a step") 
              Catch::Contains("the changed file") && Catch::Contains("scaling.bin"));
 }
 
-TEST_CASE("a model into which gamma was absorbed is packed again; one that was never quantized is refused") {
+TEST_CASE("a model into which gamma was absorbed is packed again, one that was never quantized is refused") {
   const TinyExperiment experiment;
   copy_starts(experiment);
   experiment.write_recipe(kGiven + "export: {formats: [hf], dtype: bfloat16}\n");

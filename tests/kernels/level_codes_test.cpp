@@ -101,7 +101,7 @@ TEST_CASE("codes of 8 bits end anywhere in a block, and do not depend on the num
   }
 }
 
-TEST_CASE("NaN has the highest code and no part in absmax; infinity leaves the codes of 0") {
+TEST_CASE("NaN has the highest code and no part in absmax, infinity leaves the codes of 0") {
   at::Tensor values = at::linspace(-0.5, 0.5, 96);
   values[0] = NAN, values[20] = NAN;      // the first block
   values[40] = INFINITY;                  // the second

@@ -32,33 +32,28 @@ at::Tensor last_logits(const Llava& model, const Batch& batch, const at::Tensor&
   return logits.narrow(1, logits.size(1) - like.size(1), like.size(1));
 }
 
-// How many tokens come before the first whose lead is not above `margin`.
-int64_t clear_tokens(const at::Tensor& leads, double margin) {
-  int64_t count = 0;
-  while (count < leads.size(1) && leads[0][count].item<double>() > margin)
-    ++count;
-  return count;
+// By how much the likeliest token's logit is above that of `chosen`, per step.
+at::Tensor behind(const at::Tensor& logits_1TV, const at::Tensor& chosen_1T) {
+  return logits_1TV.amax(-1) - logits_1TV.gather(-1, chosen_1T.unsqueeze(-1)).squeeze(-1);
 }
 
-// transformers' bfloat16 text, token by token behind transformers' own, and by ourselves up to its first near
-// tie. `margin`: by how much its likeliest token has to be ahead for both to choose it.
+// Behind transformers' bfloat16 text, token by token: each program's choice is the other's, or within
+// `margin` of it, where a random model's logits are too close together for bfloat16 to tell them apart.
 void check_bfloat16_text(const Llava& model, const Batch& batch,
                          const std::map<std::string, at::Tensor>& expected, double margin) {
-  const at::Tensor &tokens = expected.at("greedy_bfloat16"), &leads = expected.at("leads_bfloat16");
-  const auto image_id = expected.at("image_token_id").item<int64_t>();
+  const at::Tensor &tokens = expected.at("greedy_bfloat16"), &theirs = expected.at("greedy_logits_bfloat16");
   const int64_t steps = tokens.size(1);
   Batch continued = batch;
   continued.ids_BT = at::cat({batch.ids_BT, tokens.narrow(1, 0, steps - 1)}, 1);
   continued.labels_BT = at::full_like(continued.ids_BT, kIgnoreLabel);
   continued.lengths_B = at::tensor({continued.ids_BT.size(1)}, at::kLong);
-  at::Tensor logits = last_logits(model, continued, tokens).to(at::kFloat);
-  logits.select(-1, image_id).fill_(-INFINITY);
-  const at::Tensor clear = leads > margin;
-  CHECK(at::equal(logits.argmax(-1).masked_select(clear), tokens.masked_select(clear)));
-  CHECK(clear.sum().item<int64_t>() >= steps / 4);  // of 64
-  const int64_t first = clear_tokens(leads, margin);
-  INFO(first << " tokens before the first near tie");
-  if (first > 0) CHECK(at::equal(greedy(model, batch, first, image_id), tokens.narrow(1, 0, first)));
+  at::Tensor ours = last_logits(model, continued, tokens).to(at::kFloat);
+  ours.select(-1, expected.at("image_token_id").item<int64_t>()).fill_(-INFINITY);
+  const at::Tensor chosen = ours.argmax(-1);
+  CHECK(behind(theirs, chosen).max().item<double>() <= margin);
+  CHECK(behind(ours, tokens).max().item<double>() <= margin);
+  // Another model's choice is one of 32,000.
+  CHECK(chosen.eq(tokens).sum().item<int64_t>() >= steps / 4);
 }
 
 }  // namespace
@@ -87,8 +82,8 @@ TEST_CASE("two blocks of 13B behind CLIP-L/336 agree with transformers") {
     const double theirs = mean_square(expected.at("logits_bfloat16") - logits);
     CHECK(mean_square(last_logits(model, batch, logits) - logits) < 1.5 * theirs);
     // A lead is a difference of two logits, and either program's have that error: its deviation is twice that
-    // of a logit. Four deviations do not turn a choice; half as much again, for the largest logits are
-    // rounded to coarser steps than most.
+    // of a logit. Four deviations, and half as much again, for the largest logits are rounded to coarser
+    // steps than most.
     check_bfloat16_text(model, batch, expected, 12 * std::sqrt(theirs));
   }
   // LLaVA's own layout has the same weights, but for the rows of a larger vocabulary.

@@ -17,17 +17,16 @@ TEXT, STEPS, KEPT = 24, 64, 48  # text tokens before and behind the picture, gre
 
 @torch.no_grad()
 def greedy(model, ids, pixels):
-    """The likeliest token but never the picture's, again and again, and by how much its logit is above the next."""
-    image_id, tokens, leads = model.config.image_token_id, [], []
+    """The likeliest token but never the picture's, again and again, and the logits that it was chosen from."""
+    image_id, tokens, steps = model.config.image_token_id, [], []
     out = model(input_ids=ids, pixel_values=pixels, use_cache=True)
     while True:
         logits = out.logits[:, -1].clone()
         logits[:, image_id] = -torch.inf
-        values, order = logits.float().topk(2)
-        tokens.append(order[:, :1])
-        leads.append(values[:, :1] - values[:, 1:])
+        tokens.append(logits.argmax(-1, keepdim=True))
+        steps.append(logits.float())
         if len(tokens) == STEPS:
-            return torch.cat(tokens, 1), torch.cat(leads, 1)
+            return torch.cat(tokens, 1), torch.stack(steps, 1)
         out = model(input_ids=tokens[-1], past_key_values=out.past_key_values, use_cache=True)
 
 
@@ -45,8 +44,8 @@ def expected(folder):
     model.to(torch.bfloat16)
     pixels = pixels.to(torch.bfloat16)
     logits = model(input_ids=ids, pixel_values=pixels).logits
-    tokens, leads = greedy(model, ids, pixels)
-    return results | {"logits_bfloat16": logits[:, -KEPT:].float().clone(), "greedy_bfloat16": tokens, "leads_bfloat16": leads}
+    tokens, steps = greedy(model, ids, pixels)
+    return results | {"logits_bfloat16": logits[:, -KEPT:].float().clone(), "greedy_bfloat16": tokens, "greedy_logits_bfloat16": steps}
 
 
 folder = Path(sys.argv[1])
