@@ -4,6 +4,14 @@
 #include "model/lora_folder.h"
 
 namespace qslaw {
+namespace {
+
+// Whether codes of this method were made of weights into which gamma was multiplied.
+bool holds_gamma(const std::string& method) {
+  return method == "absorbed" || method.ends_with(kFolded);
+}
+
+}  // namespace
 
 PackedBase packed_base(const Artifacts& artifacts) {
   if (!artifacts.packed) return {};
@@ -39,7 +47,10 @@ void require_quantize_base(const Artifacts& artifacts) {
 void require_warmup_base(const PackedBase& base, const WarmupOptions& options, const LlavaConfig& config) {
   require(!base.method.empty(), "warmup", "expected a quantized language model before warmup, got none");
   require(base.kind == CodeKind::uniform, "warmup",
-          "expected a uniform grid (rtn or omniquant) to learn scales on, got ", base.method);
+          "expected a uniform grid (rtn, omniquant or absorbed) to learn scales on, got ", base.method);
+  require_key(options.start.empty() || !holds_gamma(base.method), "warmup.start",
+              "expected none on weights of method ", base.method, ", which hold gamma already, got ",
+              options.start.string());
   require_key(options.first_layer < config.language.layers, "warmup.first_layer",
               "expected a layer below the model's ", config.language.layers, ", got ", options.first_layer);
 }

@@ -32,7 +32,8 @@ std::optional<PackedLinears> packed_linears(const Artifacts& artifacts);
 /// projector, but neither packed it nor put an adapter on it.
 void require_quantize_base(const Artifacts& artifacts);
 
-/// UserError unless warmup can begin: a packed base on a uniform grid, and blocks from `first_layer` on.
+/// UserError unless warmup can begin: a packed base on a uniform grid, blocks from `first_layer` on, and no
+/// given gamma where the base holds one.
 void require_warmup_base(const PackedBase& base, const WarmupOptions& options, const LlavaConfig& config);
 
 /// UserError unless tune can begin: a base, packed or dense, that its method can change, and no adapter yet.

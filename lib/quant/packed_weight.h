@@ -42,9 +42,12 @@ struct PackedWeight {
   PackedWeight to(at::Device device) const;
 };
 
+/// Behind the name of a method whose codes hold gamma as well.
+inline constexpr const char* kFolded = "+qslaw";
+
 /// A quantized decoder: one packed weight per linear, by the linear's name.
 struct PackedLanguage {
-  std::string method;  // rtn, omniquant, nf4, absorbed; "+qslaw" behind it once gamma is folded in
+  std::string method;  // rtn, omniquant, nf4, absorbed; kFolded behind it once gamma is folded in
   int bits = 4;
   int64_t group_size = 128;
   std::map<std::string, std::shared_ptr<const PackedWeight>> weights;

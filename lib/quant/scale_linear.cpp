@@ -105,7 +105,7 @@ void begin_with(const GammaStart& start, const std::vector<ScaleLinear*>& layers
 
 PackedLanguage fold_scales(const PackedLanguage& language, const std::vector<ScaleLinear*>& layers) {
   PackedLanguage folded = language;
-  folded.method += "+qslaw";
+  folded.method += kFolded;
   for (const ScaleLinear* layer : layers) {
     folded.weights[layer->spec().name] =
         std::make_shared<PackedWeight>(layer->fold(language.group_size).to(at::kCPU));

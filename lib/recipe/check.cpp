@@ -39,8 +39,9 @@ void check_order(const Recipe& recipe) {
   require_key(!given || phases == 0, "warmup.phases",
               "expected none beside model.adapter, which was learned on other weights and projector, got ",
               phases);
-  require_key(!recipe.warmup || !recipe.quantize || recipe.quantize->method != "nf4", "warmup",
-              "expected quantize.method rtn or omniquant, as nf4 has no scale to learn, got \"nf4\"");
+  require_key(
+      !recipe.warmup || !recipe.quantize || recipe.quantize->method != "nf4", "warmup",
+      "expected quantize.method rtn, omniquant or absorbed, as nf4 has no scale to learn, got \"nf4\"");
   require_key(!recipe.warmup || recipe.warmup->start.empty() || !recipe.quantize ||
                   recipe.quantize->method != "absorbed",
               "warmup.start",

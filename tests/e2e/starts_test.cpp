@@ -98,6 +98,39 @@ TEST_CASE("a model into which gamma was absorbed is packed again, one that was n
                      {"[quantize]", "model.layers.0.self_attn.q_proj", "got float32"});
 }
 
+TEST_CASE("gamma is given no second time to weights that hold it, whoever packed them") {
+  const TinyExperiment experiment;
+  copy_starts(experiment);
+  const std::string given = kGiven.substr(kGiven.find("warmup:"));
+  const auto refused = [&](const fs::path& stage, const std::string& model, const std::string& method) {
+    const std::string brought = "{path: " + model + ", dtype: float32, stages: [" + stage.string() + "]}";
+    experiment.write_recipe(given, brought);
+    for (const std::string command : {"run", "warmup"}) {
+      INFO(command << " on " << method);
+      for (const std::vector<std::string>& more : {std::vector<std::string>{"--dry-run"}, {}}) {
+        std::vector<std::string> arguments = {"--out", (experiment.path() / "twice").string()};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        require_user_error(experiment.run(command, arguments),
+                           {"expected none on weights of method " + method, "scaling.bin",
+                            "recipe.yaml, line ", "key warmup.start"});
+      }
+    }
+  };
+  experiment.write_recipe(kGiven + "export: {formats: [hf], dtype: bfloat16}\n");
+  require_success(experiment.run("run"));
+  refused(experiment.output() / "warmup", "model, random_weights: true", "omniquant+qslaw");
+
+  const fs::path packed = experiment.path() / "packed", absorbed = experiment.output() / "export" / "hf";
+  experiment.write_recipe("quantize: {method: absorbed, bits: 4, group_size: 32}\n",
+                          "{path: " + absorbed.string() + ", dtype: float32}");
+  require_success(experiment.run("quantize", {"--out", packed.string()}));
+  refused(packed / "quantize", absorbed.string(), "absorbed");
+  // Of the codes without gamma the same recipe is one.
+  experiment.write_recipe(given, "{path: model, random_weights: true, dtype: float32, stages: [" +
+                                     (experiment.output() / "quantize").string() + "]}");
+  require_success(experiment.run("run", {"--out", (experiment.path() / "once").string()}));
+}
+
 TEST_CASE("learning goes on from given factors and gamma, and a resumed run wants the same ones") {
   const TinyExperiment experiment;
   copy_starts(experiment);
