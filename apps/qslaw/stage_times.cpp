@@ -8,6 +8,7 @@
 #include <limits>
 #include <optional>
 
+#include "core/error.h"
 #include "kernels/device_memory.h"
 #include "quant/block_store.h"
 #include "quant/block_timing.h"
@@ -62,14 +63,22 @@ double seconds_per_token(const QuantizeOptions& options, const LlavaConfig& conf
          (kProbeShare * flops_per_second);
 }
 
+BlockPasses measured_passes(const Experiment& experiment, const LlavaConfig& config, int64_t tokens) {
+  try {
+    return measure_block_passes(config.language, *experiment.recipe.quantize, tokens, experiment.dtype,
+                                experiment.device);
+  } catch (const Stopped&) {  // it speaks of a run that --resume goes on with
+    throw Stopped("the dry run was stopped");
+  }
+}
+
 StageTime time_of_measured_block(const Experiment& experiment, const StageNeeds& needs,
                                  const LlavaConfig& config, double flops_per_second) {
   const QuantizeOptions& options = *experiment.recipe.quantize;
   const int64_t tokens = tokens_of_row(options, needs.data);
   const int64_t measured =
       tokens_within(tokens, seconds_per_token(options, config, flops_per_second), kMeasuredSeconds);
-  const BlockPasses passes =
-      measure_block_passes(config.language, options, measured, experiment.dtype, experiment.device);
+  const BlockPasses passes = measured_passes(experiment, config, measured);
   // A batch is taken to grow with its tokens; a block's codes are made once, whatever the batch.
   const double batches = std::ceil(static_cast<double>(options.calibration->samples) /
                                    static_cast<double>(options.omniquant.batch_size)) *
