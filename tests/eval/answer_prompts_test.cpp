@@ -2,6 +2,7 @@
 #include "eval/answer_prompts.h"
 
 #include <algorithm>
+#include <chrono>
 #include <thread>
 
 #include "core/error.h"
@@ -33,6 +34,12 @@ struct PromptCase {
     const std::string text = file_text(context.answers / "textvqa.jsonl");
     return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
   }
+  // Whether so many are stored before long; the limit only ends a test that fails.
+  bool wait_for_batches(size_t count) const {
+    for (int tries = 0; tries < 60'000 && stored_batches() < count; ++tries)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return stored_batches() >= count;
+  }
 };
 
 }  // namespace
@@ -40,7 +47,7 @@ struct PromptCase {
 TEST_CASE("prompts are loaded in order on another thread, one batch ahead") {
   const PromptCase prompts;
   std::vector<size_t> loaded, stored;
-  bool elsewhere = true;
+  bool elsewhere = true, first_was_stored = false;
   const auto here = std::this_thread::get_id();
   const Answers answers = answer_prompts(
       kPrompts,
@@ -48,11 +55,14 @@ TEST_CASE("prompts are loaded in order on another thread, one batch ahead") {
         loaded.push_back(i);
         stored.push_back(prompts.stored_batches());
         elsewhere = elsewhere && std::this_thread::get_id() != here;
+        if (i == 2) first_was_stored = prompts.wait_for_batches(1);
         return prompts.load(i);
       },
       prompts.options, prompts.context);
   CHECK((loaded == std::vector<size_t>{0, 1, 2, 3, 4, 5}));
   CHECK(elsewhere);
+  // The second batch is still being loaded when the first is answered.
+  CHECK(first_was_stored);
   // The third batch is begun when the second is to be answered, so the first is stored by then.
   CHECK(stored[4] >= 1);
   REQUIRE(answers.size() == kPrompts);
