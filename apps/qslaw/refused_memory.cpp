@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "estimate_table.h"
+#include "recipe/memory_parts.h"
 
 namespace qslaw {
 namespace {
@@ -22,8 +23,10 @@ std::string first_line(const std::string& text) {
 std::string remedies(const Experiment& experiment, const StageNeeds& needs) {
   std::string text;
   int number = 0;
-  for (const MemoryPart& part : memory_parts(experiment.recipe, needs.stage, needs.memory))
+  for (const MemoryPart& part : memory_parts(experiment.recipe, needs.stage, needs.memory)) {
+    if (part.keys.empty()) continue;
     text += concat("(", ++number, ") ", part.name, ", ", format_bytes(part.bytes), ": ", part.keys, "; ");
+  }
   return concat(text, "(", ++number, ") ",
                 experiment.device.is_cpu() ? "a machine with more memory, or a higher limit where one is set "
                                              "(ulimit -v, a control group)"

@@ -7,6 +7,7 @@
 #include "dry_run_checks.h"
 #include "kernels/device_memory.h"
 #include "preflight.h"
+#include "recipe/memory_parts.h"
 #include "stage_checks.h"
 
 namespace fs = std::filesystem;
@@ -29,12 +30,12 @@ NeedsProblem memory_problem(const Experiment& experiment, const StageNeeds& need
   const int64_t peak = needs.memory.total();
   const bool certain = peak > memory.total;
   if (!certain && peak <= memory.available) return {};
-  return {
-      concat("[memory] expected a peak of at most the ",
-             format_bytes(certain ? memory.total : memory.available), certain ? " of " : " that are free on ",
-             experiment.device.str(), ", got an estimate of ", format_bytes(peak), " for ", needs.stage,
-             "; what lowers it: ", keys_that_lower(experiment.recipe, needs.stage, needs.memory)),
-      certain};
+  const std::string keys = keys_that_lower(experiment.recipe, needs.stage, needs.memory);
+  return {concat("[memory] expected a peak of at most the ",
+                 format_bytes(certain ? memory.total : memory.available),
+                 certain ? " of " : " that are free on ", experiment.device.str(), ", got an estimate of ",
+                 format_bytes(peak), " for ", needs.stage, keys.empty() ? "" : "; what lowers it: ", keys),
+          certain};
 }
 
 NeedsProblem disk_problem(const Experiment& experiment, const std::vector<StageNeeds>& needs) {

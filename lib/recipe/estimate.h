@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "model/config.h"
 #include "recipe/recipe.h"
@@ -22,6 +21,9 @@ struct StageEstimate {
   int64_t steps = 0;        // optimizer steps; 0 for stages without
   int64_t total() const { return weights + optimizer + gradients + activations + program; }
 };
+
+/// Whether a stage takes steps of an optimizer, which has moments and gradients.
+bool trains(const std::string& stage);
 
 /// What the estimate needs to know of the data.
 struct DataShape {
@@ -65,18 +67,6 @@ int64_t calibration_bytes(const Recipe& recipe, const LanguageConfig& config);
 
 /// Values of one of the tower's blocks.
 int64_t clip_block_values(const VisionConfig& config);
-
-/// A part of a stage's estimate and the keys that make it smaller ("tune.lora.rank, ..."), for messages.
-struct MemoryPart {
-  std::string name;
-  int64_t bytes = 0;
-  std::string keys;
-};
-/// The one to begin with first: mostly the largest. Two, of a stage that trains three.
-std::vector<MemoryPart> memory_parts(const Recipe& recipe, const std::string& stage,
-                                     const StageEstimate& estimate);
-/// The first one's keys.
-std::string keys_that_lower(const Recipe& recipe, const std::string& stage, const StageEstimate& estimate);
 
 /// Estimate of one stage; `config` is not looked at for an eval that needs no model. `brought`: none where
 /// `model.stages` leave the linears dense. REQUIRES: the recipe has that section.

@@ -3,32 +3,13 @@
 
 #include <catch2/catch.hpp>
 
-#include "recipe_file.h"
+#include "small_model.h"
 
 using namespace qslaw;
 
 namespace {
 
-// One block of width 64, two projector layers.
-LlavaConfig small_config() {
-  LlavaConfig config;
-  config.language.vocab = 100;
-  config.language.width = 64;
-  config.language.layers = 1;
-  config.language.heads = 2;
-  config.language.kv_heads = 2;
-  config.language.head_size = 32;
-  config.language.ffn = 128;
-  config.vision.width = 32;
-  config.vision.layers = 2;
-  config.vision.ffn = 64;
-  config.vision.image_size = 32;
-  config.vision.patch_size = 16;
-  return config;
-}
-
 constexpr int64_t kLinears = 4 * 64 * 64 + 3 * 64 * 128;
-const std::string kTune = "tune: {data: {kind: text, path: a.txt}}\n";
 
 int64_t weights(const std::string& sections, const std::string& stage,
                 const std::optional<PackedLinears>& brought = {}) {
@@ -55,28 +36,7 @@ TEST_CASE("estimate: the linears of model.stages are dense, or what their file s
   }
 }
 
-TEST_CASE("estimate: the keys named are those of the largest part") {
-  const auto keys = [](const std::string& sections, const std::string& stage, const DataShape& data) {
-    const Recipe recipe = read_text(kHead + sections);
-    return keys_that_lower(recipe, stage, estimate_stage(recipe, stage, small_config(), data));
-  };
-  const std::string tune = "tune: {lora: {rank: 100000}, data: {kind: text, path: a.txt}}\n";
-  CHECK(keys(tune, "tune", {}) == "tune.lora.rank, tune.optimizer.states (int8)");
-  CHECK(keys("tune: {method: full, data: {kind: text, path: a.txt}}\n", "tune", {}) ==
-        "tune.optimizer.states (int8), tune.method (lora)");
-  DataShape long_samples;
-  long_samples.longest = 100000;
-  CHECK(keys(kTune, "tune", long_samples) == "tune.micro_batch_size, tune.checkpointing");
-  CHECK(keys("eval: {benchmarks: [{kind: speed}]}\n", "eval", {}) == "model.dtype, a quantize section");
-  // What is told where memory is refused: the other parts behind it.
-  const Recipe small = read_text(kHead + kTune);
-  const auto parts = memory_parts(small, "tune", estimate_stage(small, "tune", small_config(), long_samples));
-  REQUIRE(parts.size() == 3);
-  CHECK(parts[0].name == "activations");
-  CHECK(parts[0].bytes > parts[1].bytes);
-  CHECK(parts[1].keys == "model.dtype, a quantize section");
-  CHECK(parts[2].keys == "tune.lora.rank, tune.optimizer.states (int8)");
-  // A rank beyond all numbers of bytes.
+TEST_CASE("estimate: a rank beyond all numbers of bytes") {
   const Recipe recipe =
       read_text(kHead + "tune: {lora: {rank: 4000000000000000000}, data: {kind: text, path: a.txt}}\n");
   CHECK(estimate_stage(recipe, "tune", small_config(), {}).total() > int64_t{1} << 50);
