@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/log.h"
 #include "core/one_line.h"
 #include "io/json.h"
 #include "io/mapped_file.h"
@@ -15,6 +16,7 @@ namespace qslaw {
 namespace {
 
 const char* const kSeconds = "seconds";
+const char* const kInputs = "inputs-";
 
 std::string full_name(size_t batch) {
   return concat("full.", batch);
@@ -39,7 +41,7 @@ fs::path BlockStore::file(int64_t layer, const char* ending) const {
 }
 
 fs::path BlockStore::inputs_file(int64_t layer) const {
-  return folder_ / concat("inputs-", layer, ".safetensors");
+  return folder_ / concat(kInputs, layer, ".safetensors");
 }
 
 bool BlockStore::has(int64_t layer) const {
@@ -86,20 +88,36 @@ void BlockStore::save_inputs(int64_t layer, const BlockInputs& inputs) const {
   }
   make_folder(folder_);
   write_safetensors(inputs_file(layer), tensors);
-  for (int64_t older = 1; older < layer; ++older)
-    fs::remove(inputs_file(older));
+  keep_only_inputs(layer);
 }
 
-BlockInputs BlockStore::load_inputs(int64_t layer, size_t batches, at::Device device) const {
-  const SafetensorsFile file(inputs_file(layer));
-  require(file.entries().size() == 2 * batches, "resume", "expected the hidden states of ", batches,
-          " calibration batches, two of each, got ", file.entries().size(),
-          " tensors; start over with --restart (", inputs_file(layer).string(), ")");
-  BlockInputs inputs;
-  for (size_t i = 0; i < batches; ++i) {
-    inputs.full_BTD.push_back(read_copy(file, full_name(i), device));
-    inputs.quantized_BTD.push_back(read_copy(file, quantized_name(i), device));
+void BlockStore::keep_only_inputs(int64_t layer) const {
+  if (folder_.empty() || !fs::exists(folder_)) return;
+  std::vector<fs::path> others;
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    const bool holds_inputs = entry.path().filename().string().starts_with(kInputs);
+    if (holds_inputs && entry.path() != inputs_file(layer)) others.push_back(entry.path());
   }
+  for (const fs::path& other : others)
+    fs::remove(other);
+}
+
+std::optional<BlockInputs> BlockStore::load_inputs(int64_t layer, size_t batches, at::Device device) const {
+  BlockInputs inputs;
+  try {
+    const SafetensorsFile file(inputs_file(layer));
+    for (size_t i = 0; i < file.entries().size() / 2; ++i) {
+      inputs.full_BTD.push_back(read_copy(file, full_name(i), device));
+      inputs.quantized_BTD.push_back(read_copy(file, quantized_name(i), device));
+    }
+  } catch (const UserError& damage) {
+    log_warning(concat("the finished blocks are passed again, as the inputs of block ", layer,
+                       " cannot be read: ", damage.what()));
+    return std::nullopt;
+  }
+  require(inputs.full_BTD.size() == batches, "resume", "expected the hidden states of ", batches,
+          " calibration batches, got those of ", inputs.full_BTD.size(), "; start over with --restart (",
+          inputs_file(layer).string(), ")");
   return inputs;
 }
 

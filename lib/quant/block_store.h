@@ -3,6 +3,7 @@
 #pragma once
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,10 +42,14 @@ class BlockStore {
   /// there, at the last one before it whose inputs are; 0, whose inputs are embeddings, where none are.
   int64_t first_to_pass(int64_t layers) const;
 
-  /// Keeps the inputs of a block, and then removes those of the blocks before it. REQUIRES: layer > 0.
+  /// Keeps the inputs of a block, and then removes those of the others. REQUIRES: layer > 0.
   void save_inputs(int64_t layer, const BlockInputs& inputs) const;
-  /// Copies on `device`. UserError unless they are of so many batches. REQUIRES: they are kept.
-  BlockInputs load_inputs(int64_t layer, size_t batches, at::Device device) const;
+  /// Removes the inputs of other blocks and what a kill has left of them: a run that goes on has two copies
+  /// at most, those it began with and those it writes. 0, whose inputs are embeddings: all.
+  void keep_only_inputs(int64_t layer) const;
+  /// Copies on `device`. Nothing, with a warning, when the file is damaged: the blocks in front of it are as
+  /// good as before. UserError unless they are of so many batches. REQUIRES: they are kept.
+  std::optional<BlockInputs> load_inputs(int64_t layer, size_t batches, at::Device device) const;
 
   /// Adds to a finished block's second file how long it took; a later load's report has it as "seconds".
   /// REQUIRES: has(layer).

@@ -413,6 +413,25 @@ TEST_CASE("a recipe may come through a pipe") {
   }
 }
 
+TEST_CASE("a disk that is full before a block's inputs are whole costs no finished block") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(
+      "quantize:\n  method: omniquant\n  group_size: 32\n  omniquant: {epochs: 1}\n"
+      "  calibration: {kind: text, path: data/calibration.txt, samples: 6, length: 64}\n");
+  const fs::path quantize = experiment.output() / "quantize", blocks = quantize / "checkpoint-blocks";
+  // A packed block takes less than 10 KiB. Its inputs, 6 samples of some 30 tokens or more with 32 numbers of
+  // 4 bytes each, twice, are above 40.
+  require_user_error(experiment.run("quantize", {}, ProgramLimits{16 << 10}),
+                     {(blocks / "inputs-1.safetensors").string(), std::strerror(EFBIG)});
+  CHECK(fs::exists(blocks / "block-0.json"));
+  CHECK_FALSE(fs::exists(blocks / "inputs-1.safetensors"));
+  CHECK_FALSE(fs::exists(blocks / "block-1.json"));
+  require_success(experiment.run("quantize", {"--resume"}));
+  const fs::path expected = experiment.path() / "expected";
+  require_success(experiment.run("quantize", {"--out", expected.string()}));
+  require_same_files(quantize, expected / "quantize", {"language.safetensors"});
+}
+
 TEST_CASE("a full disk is reported and costs nothing but time") {
   const TinyExperiment experiment;
   experiment.write_recipe(kQuantize + kWarmup);

@@ -68,7 +68,7 @@ TEST_CASE("a block store gives back the inputs it was given") {
   const BlockStore store(folder.path());
   const BlockInputs expected = inputs_of(0.5);
   store.save_inputs(3, expected);
-  const BlockInputs actual = store.load_inputs(3, 2, at::kCPU);
+  const BlockInputs actual = store.load_inputs(3, 2, at::kCPU).value();
   // A next block's file takes the place of this one.
   store.save_inputs(4, inputs_of(7.0));
   for (size_t i = 0; i < 2; ++i) {
@@ -78,7 +78,36 @@ TEST_CASE("a block store gives back the inputs it was given") {
   }
   CHECK_THROWS_WITH(store.load_inputs(4, 3, at::kCPU),
                     Catch::StartsWith("[resume] ") && Catch::Contains("3 calibration batches") &&
-                        Catch::Contains("got 4 tensors") && Catch::Contains("inputs-4.safetensors"));
+                        Catch::Contains("got those of 2") && Catch::Contains("inputs-4.safetensors"));
+}
+
+TEST_CASE("a block store gives back nothing of a damaged file") {
+  const TemporaryFolder folder;
+  const BlockStore store(folder.path());
+  store.save_inputs(2, inputs_of(0.5));
+  const fs::path file = folder.path() / "inputs-2.safetensors";
+  for (const uintmax_t size : {fs::file_size(file) - 1, uintmax_t{20}, uintmax_t{0}}) {
+    INFO(size << " bytes");
+    fs::resize_file(file, size);
+    CHECK_FALSE(store.load_inputs(2, 2, at::kCPU));
+  }
+}
+
+TEST_CASE("a block store leaves one block's inputs, whatever runs before were killed at") {
+  const TemporaryFolder folder;
+  const BlockStore store(folder.path());
+  store.keep_only_inputs(0);  // nothing to remove
+  finish(store, 0);
+  store.save_inputs(2, inputs_of(2.0));
+  for (const char* name : {"inputs-1.safetensors", "inputs-3.safetensors.tmp", "inputs-12.safetensors"})
+    std::ofstream(folder.path() / name) << "left";
+  store.keep_only_inputs(2);
+  CHECK(input_files(folder.path()) == 1);
+  CHECK(store.load_inputs(2, 2, at::kCPU));
+  CHECK(store.has(0));
+  store.keep_only_inputs(0);
+  CHECK(input_files(folder.path()) == 0);
+  CHECK(store.has(0));
 }
 
 TEST_CASE("a block store knows how long finished blocks took") {

@@ -316,6 +316,15 @@ TEST_CASE("omniquant: the inputs of the block to go on at are in a file") {
   require_same(quantize_all(task), expected);
   CHECK(std::filesystem::exists(inputs));
 
+  // Nor is one that was cut: the finished block is as good as before, and is not learned again.
+  std::filesystem::remove(second);
+  const auto whole = std::filesystem::file_size(inputs);
+  std::filesystem::resize_file(inputs, whole / 2);
+  const auto learned = std::filesystem::last_write_time(task.unfinished / "block-0.json");
+  require_same(quantize_all(task), expected);
+  CHECK(std::filesystem::file_size(inputs) == whole);
+  CHECK(std::filesystem::last_write_time(task.unfinished / "block-0.json") == learned);
+
   // All blocks are finished: not even those.
   require_same(quantize_all(blank), expected);
 

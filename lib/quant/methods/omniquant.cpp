@@ -37,11 +37,7 @@ bool fits(const at::Tensor& x_BTD, const Batch& batch, const Llava& model) {
          x_BTD.scalar_type() == model.dtype;
 }
 
-// In front of a block whose inputs are kept: no block before it is passed again.
-CalibrationState stored_state(const Llava& model, const std::vector<Batch>& batches, const BlockStore& store,
-                              int64_t layer) {
-  log_info(concat("omniquant: going on at block ", layer));
-  const BlockInputs inputs = store.load_inputs(layer, batches.size(), model.device);
+CalibrationState state_of(const BlockInputs& inputs, const Llava& model, const std::vector<Batch>& batches) {
   CalibrationState state;
   for (size_t i = 0; i < batches.size(); ++i) {
     require(fits(inputs.full_BTD[i], batches[i], model) && fits(inputs.quantized_BTD[i], batches[i], model),
@@ -52,6 +48,27 @@ CalibrationState stored_state(const Llava& model, const std::vector<Batch>& batc
               model.language.rope_frequencies);
   }
   return state;
+}
+
+// The first block to pass and what lies in front of it.
+struct Beginning {
+  int64_t layer = 0;
+  CalibrationState state;
+};
+
+// At a block whose inputs are kept no block before it is passed again.
+Beginning begin_at(const Llava& model, const std::vector<Batch>& batches, const BlockStore& store) {
+  const int64_t layers = model.language.config.layers, layer = store.first_to_pass(layers);
+  if (layer == layers) return {layers, {}};
+  store.keep_only_inputs(layer);
+  if (layer > 0) {
+    if (const auto inputs = store.load_inputs(layer, batches.size(), model.device)) {
+      log_info(concat("omniquant: going on at block ", layer));
+      return {layer, state_of(*inputs, model, batches)};
+    }
+    store.keep_only_inputs(0);
+  }
+  return {0, start_state(model, batches)};
 }
 
 std::vector<LinearSpec> block_specs(const LanguageConfig& config, int64_t layer) {
@@ -182,10 +199,7 @@ nlohmann::json quantize_omniquant(const QuantizeTask& task, const PackedSink& si
   Llava model = load_llava(task.source, task.config, task.dtype, task.device, mapped);
   const int64_t layers = task.config.language.layers;
   const BlockStore store(task.unfinished);
-  const int64_t first = store.first_to_pass(layers);
-  CalibrationState state;
-  if (first == 0) state = start_state(model, task.calibration);
-  if (first > 0 && first < layers) state = stored_state(model, task.calibration, store, first);
+  auto [first, state] = begin_at(model, task.calibration, store);
   Progress progress("omniquant", layers, "blocks", first);
   nlohmann::json report;
   for (int64_t layer = 0; layer < layers; ++layer) {
