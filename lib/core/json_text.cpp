@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace qslaw {
 namespace {
@@ -87,6 +88,14 @@ json parse_json(std::string_view text, const std::string& where, const std::stri
 
 std::optional<JsonFault> find_json_fault(std::string_view text) {
   return parse(text, [](int, json::parse_event_t, json&) { return false; }).fault;
+}
+
+std::string dump_lenient(const json& value, int indent) {
+  return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
+
+std::string valid_utf8(const std::string& text) {
+  return is_valid_utf8(text) ? text : json::parse(dump_lenient(text)).get<std::string>();
 }
 
 std::string unexpected_at(std::string_view text, size_t offset) {

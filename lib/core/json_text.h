@@ -24,6 +24,13 @@ struct JsonFault {
 /// that the text may be of any size.
 std::optional<JsonFault> find_json_fault(std::string_view text);
 
+/// The value as JSON, on one line or with levels indented. Generated text may end within a character: the
+/// replacement sign (U+FFFD) stands for bytes that are not UTF-8.
+std::string dump_lenient(const nlohmann::json& value, int indent = -1);
+
+/// The text with that sign in the place of such bytes.
+std::string valid_utf8(const std::string& text);
+
 /// "a text that ends too early" at the end of `text`, "an unexpected 'x'" within.
 std::string unexpected_at(std::string_view text, size_t offset);
 

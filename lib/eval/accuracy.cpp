@@ -1,25 +1,28 @@
 #include "eval/accuracy.h"
 
-#include "eval/interval.h"
+#include <numeric>
 
 namespace qslaw {
 
+nlohmann::json percent_of(double part, double whole) {
+  if (whole == 0.0) return nullptr;
+  return 100.0 * part / whole;
+}
+
 nlohmann::json mean_percent(const std::vector<double>& scores) {
-  if (scores.empty()) return nullptr;
-  double sum = 0.0;
-  for (const double score : scores)
-    sum += score;
-  return 100.0 * sum / static_cast<double>(scores.size());
+  return percent_of(std::accumulate(scores.begin(), scores.end(), 0.0), static_cast<double>(scores.size()));
+}
+
+void add_interval(nlohmann::json& result, const std::string& key, const std::optional<Interval>& interval,
+                  double scale) {
+  result[key + "_low"] = interval ? nlohmann::json(scale * interval->low) : nlohmann::json();
+  result[key + "_high"] = interval ? nlohmann::json(scale * interval->high) : nlohmann::json();
 }
 
 void add_accuracy(nlohmann::json& result, const std::string& key, const std::vector<double>& scores,
                   uint64_t seed) {
   result[key] = mean_percent(scores);
-  result[key + "_low"] = result[key + "_high"] = nullptr;
-  if (scores.empty()) return;
-  const Interval interval = bootstrap_interval({scores}, seed);
-  result[key + "_low"] = 100.0 * interval.low;
-  result[key + "_high"] = 100.0 * interval.high;
+  add_interval(result, key, scores.empty() ? std::nullopt : bootstrap_interval({scores}, seed), 100.0);
 }
 
 }  // namespace qslaw

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/interrupt.h"
+#include "core/json_text.h"
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/whitespace.h"
@@ -37,13 +38,6 @@ LoadedPrompts load_prompts(size_t begin, size_t end, const std::function<LoadedS
     }
   }
   return loaded;
-}
-
-// Generated text may end within a character; the replacement sign stands for the cut bytes.
-std::string valid_utf8(const std::string& text) {
-  if (is_valid_utf8(text)) return text;
-  const auto replace = nlohmann::json::error_handler_t::replace;
-  return nlohmann::json::parse(nlohmann::json(text).dump(-1, ' ', false, replace)).get<std::string>();
 }
 
 Answers answer_batch(const LoadedPrompts& prompts, size_t begin, const BenchmarkOptions& options,

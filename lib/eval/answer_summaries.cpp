@@ -72,8 +72,7 @@ struct YesNoCounts {
     ++(label_is_yes ? (right ? true_yes : false_no) : (right ? true_no : false_yes));
   }
   static json share(int64_t part, int64_t whole) {
-    if (whole == 0) return nullptr;
-    return 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+    return percent_of(static_cast<double>(part), static_cast<double>(whole));
   }
   int64_t total() const { return true_yes + false_yes + true_no + false_no; }
   json accuracy() const { return share(true_yes + true_no, total()); }
@@ -89,6 +88,29 @@ RatioPart f1_part(const JudgedQuestion& one) {
   const bool right = one.judgment.score > 0.0, label_is_yes = one.question->answers[0] == "yes";
   if (!right) return {0.0, 1.0};
   return label_is_yes ? RatioPart{2.0, 2.0} : RatioPart{0.0, 0.0};
+}
+
+struct PopeCategory {
+  YesNoCounts answers;
+  std::vector<RatioPart> f1_parts;
+};
+
+std::map<std::string, PopeCategory> pope_categories(const std::vector<JudgedQuestion>& judged) {
+  std::map<std::string, PopeCategory> categories;
+  for (const JudgedQuestion& one : judged) {
+    PopeCategory& category = categories[one.question->groups.at(0)];
+    category.answers.add(one);
+    category.f1_parts.push_back(f1_part(one));
+  }
+  return categories;
+}
+
+void add_category(json& result, const std::string& name, const YesNoCounts& answers) {
+  result[name + "_accuracy"] = answers.accuracy();
+  result[name + "_precision"] = answers.precision();
+  result[name + "_recall"] = answers.recall();
+  result[name + "_f1"] = answers.f1();
+  result[name + "_yes_ratio"] = answers.yes_ratio();
 }
 
 // A subtask's pictures: the score of each, in MME's points, and its right answers.
@@ -126,12 +148,8 @@ void add_mme_total(json& result, const std::string& key, const std::vector<std::
     strata.push_back(found->second.points);
     sum += result.at(name).get<double>();
   }
-  result[key] = result[key + "_low"] = result[key + "_high"] = nullptr;
-  if (strata.empty()) return;
-  const Interval interval = bootstrap_interval(strata, seed);
-  result[key] = sum;
-  result[key + "_low"] = interval.low;
-  result[key + "_high"] = interval.high;
+  result[key] = strata.empty() ? json() : json(sum);
+  add_interval(result, key, bootstrap_interval(strata, seed));
 }
 
 }  // namespace
@@ -157,30 +175,17 @@ json summarize_units(const std::vector<JudgedQuestion>& judged, uint64_t seed) {
 json summarize_pope(const std::vector<JudgedQuestion>& judged, uint64_t seed) {
   json result = counts(judged);
   add_accuracy(result, "accuracy", scores_of(judged), seed);
-  std::map<std::string, YesNoCounts> categories;
-  std::map<std::string, std::vector<RatioPart>> parts;
-  for (const JudgedQuestion& one : judged) {
-    categories[one.question->groups.at(0)].add(one);
-    parts[one.question->groups.at(0)].push_back(f1_part(one));
-  }
   Scores f1;
   std::vector<std::vector<RatioPart>> strata;
-  for (const auto& [name, category] : categories) {
-    result[name + "_accuracy"] = category.accuracy();
-    result[name + "_precision"] = category.precision();
-    result[name + "_recall"] = category.recall();
-    result[name + "_f1"] = category.f1();
-    result[name + "_yes_ratio"] = category.yes_ratio();
-    if (category.f1().is_null()) continue;
-    f1.push_back(category.f1().get<double>() / 100.0);
-    strata.push_back(parts.at(name));
+  for (const auto& [name, category] : pope_categories(judged)) {
+    add_category(result, name, category.answers);
+    const json own_f1 = category.answers.f1();
+    if (own_f1.is_null()) continue;
+    f1.push_back(own_f1.get<double>() / 100.0);
+    strata.push_back(category.f1_parts);
   }
   result["f1"] = mean_percent(f1);
-  result["f1_low"] = result["f1_high"] = nullptr;
-  if (strata.empty()) return result;
-  const Interval interval = bootstrap_ratio_interval(strata, mix_seed(seed, 1));
-  result["f1_low"] = 100.0 * interval.low;
-  result["f1_high"] = 100.0 * interval.high;
+  add_interval(result, "f1", bootstrap_ratio_interval(strata, mix_seed(seed, 1)), 100.0);
   return result;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/random.h"
 #include "data/conversation_sample.h"
 #include "eval/measured_on.h"
 #include "eval/question_kinds.h"
@@ -38,6 +39,10 @@ bool needs_model(const EvalOptions& options) {
 
 TemplateKind benchmark_template(const BenchmarkOptions& options, const EvalContext& context) {
   return options.template_name.empty() ? context.template_kind : parse_template(options.template_name);
+}
+
+uint64_t interval_seed(const BenchmarkOptions& options, const EvalContext& context) {
+  return mix_seed(context.seed, hash_text(result_name(options)));
 }
 
 std::vector<ScienceQaProblem> benchmark_problems(const BenchmarkOptions& options) {

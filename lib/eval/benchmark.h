@@ -49,6 +49,9 @@ std::string server_file_name(const BenchmarkOptions& options);
 /// Runs one benchmark.
 nlohmann::json run_benchmark(const BenchmarkOptions& options, const EvalContext& context);
 
+/// Of the draws for a benchmark's intervals: its own, so that those of two benchmarks are independent.
+uint64_t interval_seed(const BenchmarkOptions& options, const EvalContext& context);
+
 /// The template the benchmark asks for, or the model's.
 TemplateKind benchmark_template(const BenchmarkOptions& options, const EvalContext& context);
 

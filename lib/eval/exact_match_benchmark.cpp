@@ -3,7 +3,6 @@
 
 #include "core/error.h"
 #include "core/log.h"
-#include "core/random.h"
 #include "data/sample_pictures.h"
 #include "eval/accuracy.h"
 #include "eval/answer_prompts.h"
@@ -71,7 +70,7 @@ nlohmann::json run_exact_match(const BenchmarkOptions& options, const EvalContex
   predictions.finish();
   require(!answers.empty(), "eval", "expected questions in ", options.path.string(), ", got none");
   nlohmann::json result = {{"n", answers.size()}, {"skipped", asked - static_cast<int64_t>(answers.size())}};
-  add_accuracy(result, "accuracy", scores, mix_seed(context.seed, hash_text(result_name(options))));
+  add_accuracy(result, "accuracy", scores, interval_seed(options, context));
   return result;
 }
 

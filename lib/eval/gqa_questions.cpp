@@ -2,9 +2,9 @@
 // llava_gqa_testdev_balanced.jsonl with that as annotations. GQA's eval.py takes [{"questionId",
 // "prediction"}].
 #include "core/error.h"
+#include "core/json_text.h"
 #include "eval/question_files.h"
 #include "eval/question_kinds.h"
-#include "eval/server_files.h"
 
 namespace fs = std::filesystem;
 

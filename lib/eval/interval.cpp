@@ -33,9 +33,15 @@ Interval percentiles(std::vector<double> estimates) {
   return {estimates[kLow], estimates[kHigh]};
 }
 
+template <typename Part>
+bool has_spread(const std::vector<std::vector<Part>>& strata) {
+  return std::any_of(strata.begin(), strata.end(), [](const auto& stratum) { return stratum.size() > 1; });
+}
+
 }  // namespace
 
-Interval bootstrap_interval(const std::vector<std::vector<double>>& strata, uint64_t seed) {
+std::optional<Interval> bootstrap_interval(const std::vector<std::vector<double>>& strata, uint64_t seed) {
+  if (!has_spread(strata)) return std::nullopt;
   std::vector<double> sums(kResamples, 0.0);
   for (size_t s = 0; s < strata.size(); ++s) {
     QSLAW_CHECK(!strata[s].empty());
@@ -47,7 +53,9 @@ Interval bootstrap_interval(const std::vector<std::vector<double>>& strata, uint
   return percentiles(std::move(sums));
 }
 
-Interval bootstrap_ratio_interval(const std::vector<std::vector<RatioPart>>& strata, uint64_t seed) {
+std::optional<Interval> bootstrap_ratio_interval(const std::vector<std::vector<RatioPart>>& strata,
+                                                 uint64_t seed) {
+  if (!has_spread(strata)) return std::nullopt;
   std::vector<double> means(kResamples, 0.0);
   for (size_t s = 0; s < strata.size(); ++s) {
     QSLAW_CHECK(!strata[s].empty());

@@ -1,6 +1,7 @@
 // Confidence intervals by bootstrap.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace qslaw {
@@ -11,9 +12,9 @@ struct Interval {
 };
 
 /// 95 % percentile interval of the sum of the strata's means, from 1000 resamples in which every stratum is
-/// drawn with replacement from itself (Efron 1979). The same seed gives the same interval. REQUIRES: no
-/// stratum is empty.
-Interval bootstrap_interval(const std::vector<std::vector<double>>& strata, uint64_t seed);
+/// drawn with replacement from itself (Efron 1979). The same seed gives the same interval. Nothing unless
+/// some stratum has two values: one alone says nothing of the spread. REQUIRES: no stratum is empty.
+std::optional<Interval> bootstrap_interval(const std::vector<std::vector<double>>& strata, uint64_t seed);
 
 /// A part of sum(value) / sum(weight).
 struct RatioPart {
@@ -22,7 +23,9 @@ struct RatioPart {
 };
 
 /// The same of the mean over the strata of sum(value) / sum(weight), where a part is drawn with its weight. A
-/// stratum of which a resample has no weight counts as 0 there. REQUIRES: no stratum is empty.
-Interval bootstrap_ratio_interval(const std::vector<std::vector<RatioPart>>& strata, uint64_t seed);
+/// stratum of which a resample has no weight counts as 0 there. Nothing unless some stratum has two parts.
+/// REQUIRES: no stratum is empty.
+std::optional<Interval> bootstrap_ratio_interval(const std::vector<std::vector<RatioPart>>& strata,
+                                                 uint64_t seed);
 
 }  // namespace qslaw

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/progress.h"
+#include "eval/accuracy.h"
 #include "eval/batch_store.h"
 #include "eval/benchmark.h"
 #include "eval/interval.h"
@@ -42,9 +43,8 @@ DatasetLoss measure(const BenchmarkOptions& options, const EvalContext& context,
   return total;
 }
 
-// Of the mean over all tokens. One sample says nothing of the spread: none.
+// Of the mean over all tokens.
 std::optional<Interval> interval_of(const DatasetLoss& loss, uint64_t seed) {
-  if (loss.samples.size() < 2) return std::nullopt;
   std::vector<RatioPart> parts;
   for (const SampleLoss& sample : loss.samples)
     parts.push_back({sample.nll, static_cast<double>(sample.tokens)});
@@ -55,14 +55,13 @@ std::optional<Interval> interval_of(const DatasetLoss& loss, uint64_t seed) {
 
 nlohmann::json run_loss(const BenchmarkOptions& options, const EvalContext& context) {
   const DatasetLoss loss = measure(options, context, "samples");
-  const std::optional<Interval> interval = interval_of(loss, context.seed);
-  return {{"loss", loss.mean()},
-          {"loss_low", interval ? nlohmann::json(interval->low) : nlohmann::json()},
-          {"loss_high", interval ? nlohmann::json(interval->high) : nlohmann::json()},
-          {"sample_loss", loss.sample_mean()},
-          {"n", loss.samples.size()},
-          {"tokens", loss.tokens()},
-          {"skipped", loss.skipped}};
+  nlohmann::json result = {{"loss", loss.mean()},
+                           {"sample_loss", loss.sample_mean()},
+                           {"n", loss.samples.size()},
+                           {"tokens", loss.tokens()},
+                           {"skipped", loss.skipped}};
+  add_interval(result, "loss", interval_of(loss, interval_seed(options, context)));
+  return result;
 }
 
 nlohmann::json run_text_perplexity(const BenchmarkOptions& options, const EvalContext& context) {
@@ -74,11 +73,9 @@ nlohmann::json run_text_perplexity(const BenchmarkOptions& options, const EvalCo
                            {"context", options.context},
                            {"windows", options.windows}};
   if (options.windows == "sliding") result["stride"] = options.stride;
-  result["perplexity_low"] = result["perplexity_high"] = nullptr;
-  if (const std::optional<Interval> interval = interval_of(loss, context.seed)) {
-    result["perplexity_low"] = std::exp(interval->low);
-    result["perplexity_high"] = std::exp(interval->high);
-  }
+  std::optional<Interval> interval = interval_of(loss, interval_seed(options, context));
+  if (interval) interval = Interval{std::exp(interval->low), std::exp(interval->high)};
+  add_interval(result, "perplexity", interval);
   return result;
 }
 

@@ -15,8 +15,7 @@ PredictionsFile::PredictionsFile(const std::filesystem::path& folder, const std:
 }
 
 void PredictionsFile::write(const nlohmann::json& line) {
-  // Generated text may end within a character; the replacement sign stands for the cut bytes.
-  lines_ += line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  lines_ += dump_lenient(line) + "\n";
 }
 
 void PredictionsFile::finish() {

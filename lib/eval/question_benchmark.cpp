@@ -7,7 +7,6 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
-#include "core/random.h"
 #include "eval/answer_prompts.h"
 #include "eval/predictions.h"
 #include "eval/question_kinds.h"
@@ -97,7 +96,7 @@ nlohmann::json run_questions(const BenchmarkOptions& options, const EvalContext&
     make_folder(file.parent_path());
     write_file_atomic(file, kind.server_file(judged, options));
   }
-  return kind.summarize(judged, mix_seed(context.seed, hash_text(result_name(options))));
+  return kind.summarize(judged, interval_seed(options, context));
 }
 
 std::string server_file_name(const BenchmarkOptions& options) {

@@ -1,7 +1,6 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
-#include "core/random.h"
 #include "data/sample_pictures.h"
 #include "eval/answer_prompts.h"
 #include "eval/predictions.h"
@@ -77,7 +76,7 @@ nlohmann::json run_scienceqa(const BenchmarkOptions& options, const EvalContext&
     predictions.write(prediction_line(problem, answer, options, context));
   }
   predictions.finish();
-  return score_scienceqa(problems, answers, mix_seed(context.seed, hash_text(result_name(options))));
+  return score_scienceqa(problems, answers, interval_seed(options, context));
 }
 
 }  // namespace qslaw

@@ -59,14 +59,15 @@ const std::vector<Subset>& subsets() {
   return list;
 }
 
-struct Tally {
-  int64_t right = 0;
-  int64_t total = 0;
-  nlohmann::json percent() const {
-    if (total == 0) return nullptr;
-    return 100.0 * static_cast<double>(right) / static_cast<double>(total);
+// In percent, of the problems that belong to it. scores: one for each problem.
+nlohmann::json subset_percent(const Subset& subset, const std::vector<ScienceQaProblem>& problems,
+                              const std::vector<double>& scores) {
+  std::vector<double> own;
+  for (size_t i = 0; i < problems.size(); ++i) {
+    if (subset.holds(problems[i])) own.push_back(scores[i]);
   }
-};
+  return mean_percent(own);
+}
 
 }  // namespace
 
@@ -82,7 +83,6 @@ nlohmann::json score_scienceqa(const std::vector<ScienceQaProblem>& problems,
                                const std::map<std::string, ScienceQaAnswer>& answers, uint64_t seed) {
   std::vector<double> scores;
   int64_t unparsed = 0, missing = 0;
-  std::vector<Tally> tallies(subsets().size());
   for (const ScienceQaProblem& problem : problems) {
     const auto found = answers.find(problem.id);
     const bool absent = found == answers.end() || found->second.missing;
@@ -90,18 +90,12 @@ nlohmann::json score_scienceqa(const std::vector<ScienceQaProblem>& problems,
         absent ? kUnparsed : parse_scienceqa_answer(found->second.text, problem.choices.size());
     missing += absent;
     unparsed += !absent && parsed == kUnparsed;
-    const bool right = parsed == problem.answer;
-    scores.push_back(right ? 1.0 : 0.0);
-    for (size_t s = 0; s < tallies.size(); ++s) {
-      if (!subsets()[s].holds(problem)) continue;
-      tallies[s].total += 1;
-      tallies[s].right += right;
-    }
+    scores.push_back(parsed == problem.answer ? 1.0 : 0.0);
   }
   nlohmann::json result = {{"n", problems.size()}, {"unparsed", unparsed}, {"missing", missing}};
   add_accuracy(result, "accuracy", scores, seed);
-  for (size_t s = 0; s < tallies.size(); ++s)
-    result[subsets()[s].name] = tallies[s].percent();
+  for (const Subset& subset : subsets())
+    result[subset.name] = subset_percent(subset, problems, scores);
   return result;
 }
 

@@ -4,9 +4,9 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "eval/question_files.h"
 #include "eval/question_kinds.h"
-#include "eval/server_files.h"
 
 namespace fs = std::filesystem;
 

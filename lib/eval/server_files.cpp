@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 
+#include "core/json_text.h"
 #include "core/text.h"
 
 namespace qslaw {
@@ -70,10 +71,8 @@ std::string zip(const std::vector<ZipEntry>& entries) {
 }
 
 std::string xml_text(const std::string& text) {
-  // A round trip through JSON leaves valid UTF-8.
-  const std::string valid = nlohmann::json::parse(dump_lenient(text)).get<std::string>();
   std::string out;
-  for (const char c : valid) {
+  for (const char c : valid_utf8(text)) {
     const bool is_control = static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n';
     if (c == '&') out += "&amp;";
     if (c == '<') out += "&lt;";
@@ -132,10 +131,6 @@ std::string relationship(const std::string& type, const std::string& target) {
 }
 
 }  // namespace
-
-std::string dump_lenient(const nlohmann::json& value) {
-  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
 
 std::string excel_file(const std::vector<std::vector<std::string>>& rows) {
   const std::string header = kHeader;

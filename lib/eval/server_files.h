@@ -1,14 +1,9 @@
 // Bytes of the files that benchmark servers take.
 #pragma once
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 namespace qslaw {
-
-/// JSON on one line. Generated text may end within a character; the replacement sign stands for the cut
-/// bytes.
-std::string dump_lenient(const nlohmann::json& value);
 
 /// An Excel workbook (.xlsx, ECMA-376) with one sheet of these rows: cells of digits alone are numbers,
 /// others text, empty ones blank. Characters that XML cannot hold are left out.

@@ -83,7 +83,7 @@ MetricsWriter::~MetricsWriter() {
 
 void MetricsWriter::write(const json& line) {
   QSLAW_CHECK(is_metrics_object(line));
-  write_all(descriptor_, line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n", path_);
+  write_all(descriptor_, dump_lenient(line) + "\n", path_);
   if (std::chrono::steady_clock::now() - synced_ >= kSyncInterval) sync();
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json_text.h"
 #include "report/number_text.h"
 
 namespace fs = std::filesystem;
@@ -36,7 +37,7 @@ const char* picture_type(const std::string& bytes) {
 std::string value_text(const json& value) {
   if (value.is_null()) return "";
   if (value.is_string()) return value.get<std::string>();
-  if (!value.is_array()) return value.dump(-1, ' ', false, json::error_handler_t::replace);
+  if (!value.is_array()) return dump_lenient(value);
   std::vector<std::string> parts;
   for (const json& part : value) {
     const std::string text = value_text(part);

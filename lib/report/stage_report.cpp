@@ -135,8 +135,7 @@ StageReport new_stage_report(const std::string& stage, const std::string& name) 
 }
 
 void write_stage_report(const fs::path& folder, const StageReport& report) {
-  write_file_atomic(folder / "report.json",
-                    report_to_json(report).dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+  write_file_atomic(folder / "report.json", dump_lenient(report_to_json(report), 2) + "\n");
 }
 
 StageReport read_stage_report(const fs::path& folder) {

@@ -78,3 +78,13 @@ TEST_CASE("a fault of JSON is found where parsing it complains") {
   CHECK_FALSE(find_json_fault(std::string(64, '[') + std::string(64, ']')));
   CHECK_FALSE(find_json_fault("{\"a\": [1, {\"b\": null}]}"));
 }
+
+TEST_CASE("bytes that are not UTF-8 become the replacement sign, all others stay") {
+  const std::string sign = "\xEF\xBF\xBD";
+  CHECK(valid_utf8("caf\xC3\xA9 \xE7\x8C\xAB\n\"\\") == "caf\xC3\xA9 \xE7\x8C\xAB\n\"\\");
+  CHECK(valid_utf8("") == "");
+  CHECK(valid_utf8("cut \xE7\x8C") == "cut " + sign);  // one for a character that ends too early
+  CHECK(valid_utf8("\xFF") == sign);
+  CHECK(dump_lenient({{"a", "b\xFF"}}) == "{\"a\":\"b" + sign + "\"}");
+  CHECK(dump_lenient({{"a", 1}}, 2) == "{\n  \"a\": 1\n}");
+}

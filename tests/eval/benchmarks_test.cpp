@@ -93,6 +93,18 @@ TEST_CASE("loss: the mean over all learned tokens, and each sample's own") {
   limited.name = "two";
   CHECK(run_benchmark(limited, eval.context()).at("n") == 2);
   CHECK(eval.lines("two").size() == 2);
+  limited.limit = 1;
+  limited.name = "one";
+  CHECK(run_benchmark(limited, eval.context()).at("loss_low").is_null());
+
+  // Another name draws other resamples, of the same numbers.
+  BenchmarkOptions renamed = benchmark("loss", file);
+  renamed.name = "again";
+  const json again = run_benchmark(renamed, eval.context());
+  CHECK(again.at("loss") == result.at("loss"));
+  const bool is_other =
+      again.at("loss_low") != result.at("loss_low") || again.at("loss_high") != result.at("loss_high");
+  CHECK(is_other);
 }
 
 TEST_CASE("loss: bad samples are left out, none counts twice") {
