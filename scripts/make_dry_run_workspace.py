@@ -15,6 +15,7 @@ import zlib
 from pathlib import Path
 
 import make_random_model
+import torch_file
 
 ROOT = Path(__file__).resolve().parent.parent
 VICUNA = {"v1.3": 2048, "v1.5": 4096}  # longest context
@@ -47,14 +48,14 @@ def make_models(models):
 
 def write_zeros(path, shapes):
     """A file as of torch.save, of bfloat16 zeros: one element on the disk, which every tensor repeats (strides of 0)."""
-    text, integers = make_random_model.pickled_text, make_random_model.pickled_integers
+    text, integers = torch_file.pickled_text, torch_file.pickled_integers
     storage = b"(" + text("storage") + b"ctorch\nBFloat16Storage\n" + text("0") + text("cpu") + b"K\1tQ"
     items = b"".join(text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\0" + integers(shape) +
                      integers([0] * len(shape)) + b"\x89ccollections\nOrderedDict\n)RtR" for name, shape in shapes.items())
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in (("data.pkl", b"\x80\2}(" + items + b"u."), ("byteorder", b"little"), ("data/0", b"\0\0"), ("version", b"3\n")):
-            make_random_model.write_record(archive, f"{path.stem}/{name}", content)
+            torch_file.write_record(archive, f"{path.stem}/{name}", content)
 
 
 def make_projectors(models):

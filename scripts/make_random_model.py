@@ -19,15 +19,16 @@ import argparse
 import json
 import math
 import shutil
-import struct
 import sys
-import zipfile
 import zlib
 from pathlib import Path
+
+from torch_file import write_torch_file
 
 ROOT = Path(__file__).resolve().parent.parent
 LANGUAGE_SIZES = {"7b": dict(width=4096, ffn=11008, layers=32, heads=32), "13b": dict(width=5120, ffn=13824, layers=40, heads=40)}
 BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
+LOGIT_SCALE = 2.6592  # of CLIP: ln(1 / 0.07)
 SAFETENSORS_DTYPE = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
 
 
@@ -54,7 +55,7 @@ def text_encoder_config(o):
 
 def clip_config(o):
     return {"architectures": ["CLIPModel"], "model_type": "clip", "text_config": text_encoder_config(o), "vision_config": vision_config(o),
-            "projection_dim": 768, "logit_scale_init_value": 2.6592, "torch_dtype": o.dtype}
+            "projection_dim": 768, "logit_scale_init_value": LOGIT_SCALE, "torch_dtype": o.dtype}
 
 
 def llava_config(o):
@@ -184,10 +185,12 @@ def model_tensors(o):
 
 
 def random_bytes(name, shape, o):
-    """Norms 1, biases 0, everything else normal with deviation 0.02; a function of the seed and the name only."""
+    """Norms 1, biases 0, CLIP's scale of logits as config.json has it, everything else normal with deviation 0.02; a function of the seed and the
+    name only."""
     import numpy
-    if "norm" in name or name.endswith(".bias") or not shape:
-        values = numpy.full(shape, 0.0 if name.endswith(".bias") else 1.0, dtype=numpy.float32)
+    constants = [value for part, value in ((".bias", 0.0), ("norm", 1.0), ("logit_scale", LOGIT_SCALE)) if part in name]
+    if constants:
+        values = numpy.full(shape, constants[0], dtype=numpy.float32)
     else:
         generator = numpy.random.Generator(numpy.random.PCG64([o.seed, zlib.crc32(name.encode())]))
         values = generator.standard_normal(shape, dtype=numpy.float32)
@@ -226,49 +229,15 @@ def write_safetensors(path, tensors, o):
             file.write(random_bytes(seed_name, shape, o))
 
 
-def pickled_text(text):
-    return b"X" + struct.pack("<I", len(text)) + text.encode()
-
-
-def pickled_integers(values):
-    return b"(" + b"".join(b"J" + struct.pack("<i", value) for value in values) + b"t"
-
-
-def pickled_tensor(key, shape, o):
-    """A call of torch._utils._rebuild_tensor_v2, as torch.save writes it (Python's pickletools describes the bytes)."""
-    storage = {"bfloat16": "BFloat16Storage", "float16": "HalfStorage", "float32": "FloatStorage"}[o.dtype]
-    strides = [math.prod(shape[i + 1:]) for i in range(len(shape))]
-    return (b"ctorch._utils\n_rebuild_tensor_v2\n((" + pickled_text("storage") + f"ctorch\n{storage}\n".encode() +
-            pickled_text(key) + pickled_text("cpu") + b"J" + struct.pack("<i", math.prod(shape)) + b"tQK\0" +
-            pickled_integers(shape) + pickled_integers(strides) + b"\x89ccollections\nOrderedDict\n)RtR")
-
-
-def write_record(archive, name, content):
-    """Stored, beginning at a multiple of 64 bytes: a field of the header fills up."""
-    info = zipfile.ZipInfo(name)
-    begin = archive.fp.tell() + zipfile.sizeFileHeader + len(name) + 4
-    padding = -begin % 64
-    info.extra = struct.pack("<HH", 0x4246, padding) + b"Z" * padding
-    archive.writestr(info, content)
-
-
 def write_bin(path, tensors, o):
-    """What torch.save writes for a dictionary of these tensors."""
-    items = b"".join(pickled_text(name) + pickled_tensor(str(key), shape, o) for key, (name, shape, _) in enumerate(tensors))
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        write_record(archive, f"{path.stem}/data.pkl", b"\x80\x02}(" + items + b"u.")
-        write_record(archive, f"{path.stem}/byteorder", b"little")
-        for key, (_, shape, seed_name) in enumerate(tensors):
-            write_record(archive, f"{path.stem}/data/{key}", random_bytes(seed_name, shape, o))
-        write_record(archive, f"{path.stem}/version", b"3\n")
+    write_torch_file(path, [(name, shape) for name, shape, _ in tensors], o.dtype,
+                     (random_bytes(seed_name, shape, o) for _, shape, seed_name in tensors))
 
 
 def write_weights(o):
     tensors = model_tensors(o)
     if o.layout == "projector":
-        if not o.config_only:
-            write_bin(o.folder / "mm_projector.bin", tensors, o)
-        return
+        return write_bin(o.folder / "mm_projector.bin", tensors, o)
     shards = plan_shards(tensors, o)
     stem, ending, write_shard = {"safetensors": ("model", "safetensors", write_safetensors),
                                  "bin": ("pytorch_model", "bin", write_bin)}[o.format]
@@ -307,6 +276,25 @@ def write_model(o):
     write_weights(o)
 
 
+# Options that not every layout has: which ones do, and what is taken where the option is not given.
+CHECKPOINTS = tuple(sorted(set(CONFIGS) - {"projector"}))
+OPTIONS = {"format": (CHECKPOINTS, "safetensors"), "config_only": (CHECKPOINTS, False), "naming": (("llava",), "old"),
+           "projector": (("llava16", "original", "projector"), "mlp2x_gelu"),
+           "vision_tower": (("llava16", "original"), "openai/clip-vit-large-patch14-336")}
+
+
+def complete_options(parser, options):
+    for name, (layouts, default) in OPTIONS.items():
+        if getattr(options, name) is None:
+            setattr(options, name, default)
+        elif options.layout not in layouts:
+            parser.error(f"--{name.replace('_', '-')}: expected one of the layouts {', '.join(layouts)}, got {options.layout}")
+    for name, value in LANGUAGE_SIZES[options.size].items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    options.vocab = options.vocab or (32064 if options.layout == "llava" else 32000)
+
+
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("layout", choices=sorted(CONFIGS))
@@ -327,17 +315,14 @@ def parse_arguments(arguments):
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--shard-bytes", type=int, default=5_000_000_000)
     parser.add_argument("--tokenizer", type=Path, default=ROOT / "tests/fixtures/tokenizer", help="folder to copy it from")
-    parser.add_argument("--format", choices=["safetensors", "bin"], default="safetensors", help="bin: as torch.save writes it")
-    parser.add_argument("--naming", choices=sorted(LLAVA_NAMES), default="old",
-                        help="of llava: as transformers writes up to 4.57 (old), in version 5 (v5), or holds since 4.52 (new)")
-    parser.add_argument("--projector", choices=sorted(PROJECTOR_NAMES), default="mlp2x_gelu", help="of original, llava16 and projector")
-    parser.add_argument("--vision-tower", default="openai/clip-vit-large-patch14-336", help="what original's and llava16's config.json name")
-    parser.add_argument("--config-only", action="store_true", help="no weights")
+    parser.add_argument("--format", choices=["safetensors", "bin"], help="bin: as torch.save writes it; projector always is")
+    parser.add_argument("--naming", choices=sorted(LLAVA_NAMES),
+                        help="of llava: as transformers writes up to 4.57 (old, the default), in version 5 (v5), or holds since 4.52 (new)")
+    parser.add_argument("--projector", choices=sorted(PROJECTOR_NAMES), help="of original, llava16 and projector")
+    parser.add_argument("--vision-tower", help="what original's and llava16's config.json name")
+    parser.add_argument("--config-only", action="store_true", default=None, help="no weights")
     options = parser.parse_args(arguments)
-    for name, value in LANGUAGE_SIZES[options.size].items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-    options.vocab = options.vocab or (32064 if options.layout == "llava" else 32000)
+    complete_options(parser, options)
     return options
 
 

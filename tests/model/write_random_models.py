@@ -17,6 +17,10 @@ ORIGINAL = "--format bin --vision-tower ../clip"
 MODELS = {"old": "llava", "new": "llava --naming new", "v5": "llava --naming v5 --format bin", "llama": "llama --format bin",
           "clip": "clip --format bin", "clip_full": "clip_full --format bin", "original": f"original {ORIGINAL}",
           "linear": f"original --projector linear {ORIGINAL}", "llava16": f"llava16 {ORIGINAL}", "projector": "projector"}
+# Options that the layout does not have.
+REFUSED = ("projector --config-only", "projector --format safetensors", "projector --format bin", "llama --naming new", "original --naming old",
+           "llava --projector linear", "llama --projector mlp2x_gelu", "clip --projector linear", "clip_full --projector linear",
+           "llava --vision-tower x")
 CLASSES = {"old": LlavaForConditionalGeneration, "new": LlavaForConditionalGeneration, "v5": LlavaForConditionalGeneration,
            "llama": LlamaForCausalLM, "clip": CLIPVisionModel, "clip_full": CLIPModel}
 LANGUAGE, TOWER = 2 + 9 * 2 + 1, 5 + 16 * 3 + 2
@@ -48,6 +52,8 @@ def read_with_transformers(folder, model_class):
     model, info = model_class.from_pretrained(folder, dtype=torch.bfloat16, output_loading_info=True)
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         assert not info[kind], (folder.name, kind, info[kind])
+    if folder.name == "clip_full":
+        assert model.logit_scale == torch.tensor(model.config.logit_scale_init_value, dtype=torch.bfloat16), model.logit_scale
     # What only this layout has: no other to compare with.
     only_here = ("text_model.", "text_projection.", "visual_projection.", "logit_scale")
     return {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(only_here)}
@@ -66,6 +72,14 @@ folder = Path(sys.argv[1])
 for name, options in MODELS.items():
     layout, *rest = options.split()
     make_random_model.main([layout, str(folder / name), *rest, *SIZES])
+for options in REFUSED:
+    try:
+        make_random_model.main([*options.split(), str(folder / "refused")])
+    except SystemExit as end:
+        assert end.code == 2, (options, end)
+    else:
+        raise AssertionError(f"{options}: expected an error")
+    assert not (folder / "refused").exists(), options
 expected = {}
 for shard in (folder / "old").glob("*.safetensors"):
     expected.update({renamed(name): tensor for name, tensor in load_file(shard).items()})
