@@ -20,6 +20,7 @@ namespace {
 
 constexpr uint16_t kMinusZero = 0x8000;  // of both types
 constexpr int kMostValues = 16;          // of a group of 4 bits
+constexpr const char* kNotFinite = ": expected finite weights, got NaN or infinity";
 constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
 // Groups that are worth a thread: many more than its table of values costs.
 constexpr int64_t kGrain = 1 << 12;
@@ -87,6 +88,7 @@ at::Tensor in_16_bits(const std::string& name, const at::Tensor& weight_NK) {
     const at::Tensor narrow = weight_NK.cpu().to(dtype).contiguous();
     if (at::equal(narrow.to(weight_NK.scalar_type()), weight_NK.cpu())) return narrow;
   }
+  require(at::isfinite(weight_NK).all().item<bool>(), "quantize", name, kNotFinite);
   fail("quantize", name, ": expected weights of 16 bits into which codes were absorbed, got ",
        dtype_name(weight_NK.scalar_type()));
 }
@@ -98,7 +100,7 @@ at::Tensor in_16_bits(const std::string& name, const at::Tensor& weight_NK) {
   const int64_t count = wide.numel();
   const auto where = concat(name, ", row ", row, ", columns ", begin, " to ", begin + count - 1);
   require(std::all_of(data, data + count, [](float value) { return std::isfinite(value); }), "quantize",
-          where, ": expected finite weights, got NaN or infinity");
+          where, kNotFinite);
   const size_t different = std::set<float>(data, data + count).size();
   fail("quantize", where, ": expected weights that were quantized to ", bits, " bits in groups of ", count,
        ", got ", different, " different values that lie on no such grid");

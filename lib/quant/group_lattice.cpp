@@ -69,14 +69,22 @@ class Search {
     int width() const { return most - least; }
   };
 
-  // A group of both signs, or with a weight of 0, has as many steps as its grid at most. One beside 0 may
-  // have many more; its scale is at least a part of its range.
+  // A group with a weight of 0 has as many steps as its grid at most; one of both signs leaves the other sign
+  // a step at least. A group beside 0 may have many more; its scale is at least a part of its range.
   int most_steps_of_largest(size_t first) const {
+    if (has_both_signs()) return top_ - 1;
     if (first == 1) return top_;
     const RoundedWeight &smallest = weights_.front(), &largest = weights_.back();
     const double range = largest.low - smallest.high;
     const double limit = most_steps(rounding_);
     return static_cast<int>(range > 0.0 ? std::min(limit, largest.high * top_ / range + 1.0) : limit);
+  }
+
+  bool has_both_signs() const {
+    const auto below = [](const RoundedWeight& weight) { return weight.value < 0.0F; };
+    const auto above = [](const RoundedWeight& weight) { return weight.value > 0.0F; };
+    return std::any_of(weights_.begin(), weights_.end(), below) &&
+           std::any_of(weights_.begin(), weights_.end(), above);
   }
 
   // low..high: scales that fit the weights before `index` and the largest; range: of their steps.

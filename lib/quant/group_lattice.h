@@ -24,10 +24,11 @@ struct GroupLattice {
   bool only = false;  // no other grid gives these weights
 };
 
-/// A grid of 2^bits values that gives every weight: quantized by it (quant_math.h), dequantized and rounded,
-/// each is what it was, bit for bit. Of several the one of the largest scale, and of several zeros the one
-/// nearest to 0. Nothing when there is none. `weights`: the group's different values (0 once, without a sign)
-/// by rising magnitude, all made with `rounding`; bits: 2 to 4.
+/// A grid of 2^bits values that gives every weight: quantized by it (quant_math.h), dequantized and rounded
+/// as `rounding` says, each is what it was, bit for bit. (Dequantizing to bfloat16 rounds once: of weights
+/// that went through float16 some become the number beside.) Of several the one of the largest scale, and of
+/// several zeros the one nearest to 0. Nothing when there is none. `weights`: the group's different values (0
+/// once, without a sign) by rising magnitude, all made with `rounding`; bits: 2 to 4.
 std::optional<GroupLattice> find_lattice(std::span<const RoundedWeight> weights, int bits, Rounding rounding);
 
 }  // namespace qslaw

@@ -153,6 +153,21 @@ TEST_CASE("absorbed weights: rounded to the other 16-bit type before, or kept in
   }
 }
 
+TEST_CASE("absorbed weights: both signs without 0, the largest as far from it as the grid reaches") {
+  const int bits = GENERATE(2, 3, 4);
+  const float sign = GENERATE(1.0F, -1.0F);
+  INFO(bits << " bits, sign " << sign);
+  // Steps -1 and 2^bits - 2, and some between: no other scale gives them, as their greatest divisor is 1 and
+  // the range is the grid's.
+  const int top = (1 << bits) - 1;
+  at::Tensor steps = at::arange(32).remainder(top - 1) + 1;
+  steps[0] = -1;
+  const at::Tensor stored = (sign * 0.0123 * steps.to(at::kFloat)).to(at::kBFloat16).view({1, 32});
+  const AbsorbedGrid found = absorbed_grid("w", stored, bits, 32);
+  CHECK(at::equal(found_steps(stored, found.grid, bits, 32).flatten(), sign * steps.to(at::kFloat)));
+  CHECK(found.groups_with_choice == 0);
+}
+
 TEST_CASE("absorbed weights: a narrow group far from 0 lies on a grid of the type's own spacing") {
   // 1 + i/128 for i = 0 to 15: 16 neighbors in bfloat16.
   const at::Tensor stored = (1.0 + at::arange(32).remainder(16) / 128.0).to(at::kBFloat16).view({1, 32});
@@ -184,6 +199,10 @@ TEST_CASE("absorbed weights: what was never quantized is refused with linear, ro
              Catch::Contains("quantized to 3 bits"));
   CHECK_THAT(error_of(at::randn({8, 128}), 4, 128),
              Catch::Contains("of 16 bits") && Catch::Contains("float32"));
+  at::Tensor not_finite = at::randn({8, 128});  // NaN equals nothing: before the complaint about the type
+  not_finite[2][3] = NAN;
+  CHECK_THAT(error_of(not_finite, 4, 128),
+             Catch::Contains("up_proj: expected finite weights, got NaN or infinity"));
   weight[3][5] = NAN;
   CHECK_THAT(error_of(weight, 4, 128), Catch::Contains("row 3, columns 0 to 127: expected finite weights"));
 }
