@@ -62,10 +62,12 @@ fs::path picture_of(const fs::path& folder, const std::string& stem) {
 void read_picture(const fs::path& file, const fs::path& pictures, const std::string& subtask,
                   const BenchmarkOptions& options, std::vector<BenchmarkQuestion>& out) {
   std::istringstream in(read_utf8(file));
-  size_t number = 0;
+  size_t number = 0, line_number = 0;
   for (std::string line; std::getline(in, line);) {
+    ++line_number;
     if (strip(line).empty()) continue;
-    const std::string where = concat(file.string(), ", line ", ++number);
+    ++number;
+    const std::string where = concat(file.string(), ", line ", line_number);
     const size_t tab = line.find('\t');
     require(tab != line.npos, where, "expected question, tab and answer, got no tab");
     BenchmarkQuestion question;

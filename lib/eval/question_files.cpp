@@ -1,5 +1,7 @@
 #include "eval/question_files.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/json_text.h"
 #include "data/text_file.h"

@@ -60,7 +60,7 @@ def main():
     o.out.mkdir(parents=True, exist_ok=True)
     path, lines = make_file(o, "json"), make_file(o, "jsonl")
     rounds = [measure(path, lines, o) for _ in range(o.rounds)]
-    head = head_of(o, f"{o.samples:,} samples, {path.stat().st_size / 1e9:.2f} GB, a JSON array (.jsonl: an object per line); page cache dropped before, alike for both")
+    head = head_of(o, f"{o.samples:,} samples, {path.stat().st_size / 1e9:.2f} GB, a JSON array (.jsonl: an object per line); page cache dropped before, alike for all three")
     write_results("data open", o, rounds, head + "\n" + table(rounds) + "\n\n" + targets(rounds))
 
 

@@ -405,6 +405,8 @@ TEST_CASE("a missing key or a value of another form is named") {
   const BenchmarkOptions mme = mme_case(folder.path() / "b");
   replace_in(mme.path / "count" / "000.txt", "\tNo", " No");
   require_refused(mme, {"000.txt, line 2", "tab"});
+  replace_in(mme.path / "count" / "000.txt", "Yes\r\n", "Yes\r\n\r\n");  // blank lines count
+  require_refused(mme, {"000.txt, line 3", "tab"});
   BenchmarkOptions nothing = mme;
   nothing.path = folder.path();
   require_refused(nothing, {folder.path().string()});
