@@ -45,10 +45,10 @@ struct ScaledWeights {
 };
 
 /// code - zero alone, in two instructions per pair and some shifts; the scale is applied to a group's sums in
-/// float32. Exact in T where it is at most 256 (bfloat16) or 2048 (float16); beyond, where only groups that
-/// are far from zero against their width come, it has two errors of half of T's last bit, as weights have one
-/// that are dequantized in T. Codes stay where they are in a half, as long as the mantissa is wide enough,
-/// and are read as that of a power of two.
+/// float32. Exact in T where both it and 128 + zero (bfloat16; float16: 1024 + zero) are at most 256 (2048)
+/// in size; beyond, where only groups that are far from zero against their width come, it has two errors of
+/// half of T's last bit, as weights have one that are dequantized in T. Codes stay where they are in a half,
+/// as long as the mantissa is wide enough, and are read as that of a power of two.
 template <int kBits, typename T>
 struct CodeWeights {
   static_assert(kBits < 8);  // 256 + a code of 8 bits is no bfloat16

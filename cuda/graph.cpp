@@ -1,5 +1,6 @@
 // CUDA graphs (lib/kernels/cuda_graph.h) by way of LibTorch's at::cuda::CUDAGraph.
 #include <ATen/core/CachingHostAllocator.h>
+#include <ATen/cuda/CUDAGeneratorImpl.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAStream.h>
@@ -8,6 +9,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "entries.h"
@@ -83,6 +85,11 @@ void end(Graph& graph) {
   const c10::MempoolId_t pool = place_of(graph.device).pool;
   problem_of([&] { c10::cuda::CUDACachingAllocator::endAllocateToPool(graph.device, pool); });
   problem_of([&] { at::getHostAllocator(at::kCUDA)->end_allocate_to_pool(pool); });
+  // Or the generator would refuse every random number from here on.
+  problem_of([&] {
+    const at::Generator& random = at::cuda::detail::getDefaultCUDAGenerator(graph.device);
+    at::get_generator_or_die<at::CUDAGeneratorImpl>(std::nullopt, random)->capture_epilogue();
+  });
   static_cast<void>(cudaGetLastError());  // the next launch is not to blame
   TORCH_CHECK(false, words);
 }

@@ -25,7 +25,7 @@ struct GroupColumns {
 GroupColumns columns_of(const at::Tensor& codes, int64_t per_row, int bits, int64_t begin, int64_t end,
                         const at::Tensor& out) {
   const int64_t K = codes.size(1) * 8 / bits, G = K / per_row;
-  QSLAW_CHECK(codes.is_cpu() && codes.is_contiguous() && out.is_contiguous());
+  QSLAW_CHECK(G * per_row == K && codes.is_cpu() && codes.is_contiguous() && out.is_contiguous());
   QSLAW_CHECK(0 <= begin && begin <= end && end <= K && begin % G == 0 && end % G == 0);
   QSLAW_CHECK(out.sizes() == at::IntArrayRef({codes.size(0), end - begin}));
   return {per_row, G, begin / G, (end - begin) / G};

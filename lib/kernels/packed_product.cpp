@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "core/error.h"
 #include "core/cpu_isa.h"
+#include "core/error.h"
 #include "kernels/cuda_call.h"
 #include "kernels/elements.h"
 #include "kernels/parallel.h"
@@ -178,6 +178,7 @@ bool packed_product_pays(const at::Tensor& x, Codes kind, int bits) {
 at::Tensor packed_product(const at::Tensor& x, const at::Tensor& codes, const GroupGrid& grid, int bits) {
   QSLAW_CHECK(grid.scale.is_contiguous() && grid.scale.device() == codes.device());
   QSLAW_CHECK(grid.scale.dim() == 2 && grid.scale.size(0) == codes.size(0) && grid.scale.size(1) > 0);
+  QSLAW_CHECK(x.size(-1) % grid.scale.size(1) == 0);
   QSLAW_CHECK(grid.zero.is_contiguous() && grid.zero.scalar_type() == at::kShort);
   QSLAW_CHECK(grid.zero.sizes() == grid.scale.sizes() && grid.zero.device() == codes.device());
   const int64_t K = codes.size(1) * 8 / bits;

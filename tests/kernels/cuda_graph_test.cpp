@@ -32,7 +32,7 @@ void require_counts(at::Tensor& x, const at::Tensor& beside) {
 
 }  // namespace
 
-TEST_CASE("a CUDA graph does again what was recorded", "[gpu]") {
+TEST_CASE("a CUDA graph does again what was recorded", "[gpu][graph]") {
   if (!has_gpu()) return;
   at::Tensor x = at::zeros({5}, at::kCUDA), y;
   count_up(x, y)();
@@ -41,7 +41,7 @@ TEST_CASE("a CUDA graph does again what was recorded", "[gpu]") {
   CHECK(x[4].item<float>() == 10.0F);
 }
 
-TEST_CASE("a CUDA graph that cannot be recorded leaves no trace", "[gpu]") {
+TEST_CASE("a CUDA graph that cannot be recorded leaves no trace", "[gpu][graph]") {
   if (!has_gpu()) return;
   at::Tensor x = at::zeros({5}, at::kCUDA), y;
   count_up(x, y)();
@@ -59,4 +59,5 @@ TEST_CASE("a CUDA graph that cannot be recorded leaves no trace", "[gpu]") {
   CHECK_THROWS_AS(graph.replay(), InternalError);
   require_counts(x, x);
   CHECK(x[4].item<float>() == 7.0F);
+  CHECK_NOTHROW(at::randn({4}, at::kCUDA));
 }

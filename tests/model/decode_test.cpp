@@ -65,7 +65,7 @@ TEST_CASE("no step goes beyond the cache, and one that was stopped is told") {
   request_stop(false);
 }
 
-TEST_CASE("a GPU's text by a replayed step is that of single steps and of the CPU", "[gpu]") {
+TEST_CASE("a GPU's text by a replayed step is that of single steps and of the CPU", "[gpu][graph]") {
   if (!has_gpu()) return;
   constexpr int64_t kSteps = 40;
   const Llava model = random_dense_decoder(at::kCUDA);
@@ -82,7 +82,7 @@ TEST_CASE("a GPU's text by a replayed step is that of single steps and of the CP
   }
 }
 
-TEST_CASE("a GPU's step that is stopped while it is recorded leaves no trace", "[gpu]") {
+TEST_CASE("a GPU's step that is stopped while it is recorded leaves no trace", "[gpu][graph]") {
   if (!has_gpu()) return;
   const Llava model = random_dense_decoder(at::kCUDA);
   at::NoGradGuard no_grad;
@@ -100,7 +100,7 @@ TEST_CASE("a GPU's step that is stopped while it is recorded leaves no trace", "
   CHECK(replays);
 }
 
-TEST_CASE("a GPU's text goes on without replays where a step cannot be recorded", "[gpu]") {
+TEST_CASE("a GPU's text goes on without replays where a step cannot be recorded", "[gpu][graph]") {
   if (!has_gpu()) return;
   const Llava model = random_decoder(at::kCUDA, [](const LinearSpec&, const at::Tensor& weight_NK) {
     return std::make_unique<WaitingLinear>(weight_NK.to(at::kCUDA));

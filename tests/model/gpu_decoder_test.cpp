@@ -155,7 +155,7 @@ TEST_CASE("a GPU's gradients of long texts in bfloat16 have the same bits each t
     require_same_bits(losses_and_gradients(adapted, batch, Checkpointing::block), first);
 }
 
-TEST_CASE("a GPU's greedy generation is the CPU's", "[gpu]") {
+TEST_CASE("a GPU's greedy generation is the CPU's", "[gpu][graph]") {
   constexpr int64_t kTokens = 12;
   const Batch prompts = text_batch(false);
   const Llava model = seeded_decoder(at::kCPU, seeded_dense_linears(at::kCPU));
