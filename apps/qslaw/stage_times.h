@@ -11,7 +11,8 @@ namespace qslaw {
 
 struct StageTime {
   double seconds = 0.0;
-  std::string from;  // what it was extrapolated from: "3 finished blocks", "a measured step of one block, 2.1 s each", "arithmetic"
+  std::string from;  // what it was extrapolated from: "3 finished blocks", "a measured step of one block, 2.1
+                     // s each", "arithmetic"
 };
 
 /// Multiplications and additions per second of a small product on the experiment's device: its order of

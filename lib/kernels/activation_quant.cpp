@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/cpu_isa.h"
 #include "core/error.h"
 #include "kernels/activation_math.h"
-#include "core/cpu_isa.h"
 #include "kernels/cuda_call.h"
 #include "kernels/elements.h"
 #include "kernels/parallel.h"

@@ -150,7 +150,8 @@ TEST_CASE("a dry run knows what warmup needs") {
     experiment.write_recipe("quantize: {method: nf4}\n");
     require_success(experiment.run("quantize", {"--out", other.string()}));
     experiment.write_recipe(kWarmup, kWithStages + "other/quantize]}");
-    require_both_stop(experiment, "run", {"[warmup]", "uniform grid (rtn, omniquant or absorbed)", "got nf4"});
+    require_both_stop(experiment, "run",
+                      {"[warmup]", "uniform grid (rtn, omniquant or absorbed)", "got nf4"});
   }
   SECTION("and passes where it is there") {
     experiment.write_recipe(kQuantize);

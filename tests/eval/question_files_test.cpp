@@ -1,8 +1,8 @@
 // Readers of the published question files, and what is wrong with files that are not in that form.
+#include "eval/question_files.h"
 #include "core/error.h"
 #include "eval/answer_text.h"
 #include "eval/base64.h"
-#include "eval/question_files.h"
 #include "eval/server_files.h"
 #include "eval/tab_separated.h"
 #include "question_files_case.h"
