@@ -85,10 +85,13 @@ void end(Graph& graph) {
   const c10::MempoolId_t pool = place_of(graph.device).pool;
   problem_of([&] { c10::cuda::CUDACachingAllocator::endAllocateToPool(graph.device, pool); });
   problem_of([&] { at::getHostAllocator(at::kCUDA)->end_allocate_to_pool(pool); });
-  // Or the generator would refuse every random number from here on.
+  // Its state still waits for the recording's end and would refuse every random number from here on.
   problem_of([&] {
-    const at::Generator& random = at::cuda::detail::getDefaultCUDAGenerator(graph.device);
-    at::get_generator_or_die<at::CUDAGeneratorImpl>(std::nullopt, random)->capture_epilogue();
+    auto* random = at::get_generator_or_default<at::CUDAGeneratorImpl>(
+        std::nullopt, at::cuda::detail::getDefaultCUDAGenerator(graph.device));
+    const auto fresh = c10::make_intrusive<at::CUDAGeneratorImpl>(graph.device);
+    fresh->set_current_seed(random->current_seed());
+    random->graphsafe_set_state(fresh);
   });
   static_cast<void>(cudaGetLastError());  // the next launch is not to blame
   TORCH_CHECK(false, words);
