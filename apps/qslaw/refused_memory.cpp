@@ -42,6 +42,8 @@ std::optional<std::string> refused_memory(const std::exception& error) {
   const auto* torch = dynamic_cast<const c10::Error*>(&error);
   const bool host =
       dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+      // oneDNN's words, whose shapes are always ones that it has: what it was refused is memory for code.
+      std::string_view(error.what()) == "could not create a primitive" ||
       (torch != nullptr && std::string_view(torch->what_without_backtrace()).find("can't allocate memory") !=
                                std::string_view::npos);
   if (!host) return std::nullopt;

@@ -417,11 +417,12 @@ TEST_CASE("a disk that is full before a block's inputs are whole costs no finish
   const TinyExperiment experiment;
   experiment.write_recipe(
       "quantize:\n  method: omniquant\n  group_size: 32\n  omniquant: {epochs: 1}\n"
-      "  calibration: {kind: text, path: data/calibration.txt, samples: 6, length: 64}\n");
+      "  calibration: {kind: llava, path: data/train.json, images: "
+      "data/pictures, samples: 16, length: 64}\n");
   const fs::path quantize = experiment.output() / "quantize", blocks = quantize / "checkpoint-blocks";
-  // A packed block takes less than 10 KiB. Its inputs, 6 samples of some 30 tokens or more with 32 numbers of
-  // 4 bytes each, twice, are above 40.
-  require_user_error(experiment.run("quantize", {}, ProgramLimits{16 << 10}),
+  // All packed weights take less than 64 KiB; a block's inputs, 16 samples of some 40 tokens or more with 32
+  // numbers of 4 bytes each, twice, are above 100.
+  require_user_error(experiment.run("quantize", {}, ProgramLimits{64 << 10}),
                      {(blocks / "inputs-1.safetensors").string(), std::strerror(EFBIG)});
   CHECK(fs::exists(blocks / "block-0.json"));
   CHECK_FALSE(fs::exists(blocks / "inputs-1.safetensors"));
