@@ -5,8 +5,8 @@
 #include <cmath>
 #include <functional>
 #include <memory>
-#include <utility>
 
+#include "decoder_blocks.h"
 #include "model/llava.h"
 #include "model/random_tensor.h"
 
@@ -53,31 +53,14 @@ inline Llava seeded_decoder(at::Device device, const MakeSeededLinear& make,
   Llama& language = model.language;
   language.config = config;
   language.embedding_VD = placed(random({config.vocab, config.width}, 1.0));
-  const auto specs = linear_specs(config);
-  size_t next = 0;
-  for (int64_t layer = 0; layer < config.layers; ++layer) {
-    LlamaBlock block;
-    block.input_norm_D = norm();
-    block.post_norm_D = norm();
-    for (auto& [name, linear] : block_linears(block)) {
-      const LinearSpec& spec = specs[next++];
-      const double deviation =
-          1.0 / std::sqrt(static_cast<double>(spec.columns));  // as large as their inputs
-      *linear = make(spec, random({spec.rows, spec.columns}, deviation));
-    }
-    language.blocks.push_back(std::move(block));
-  }
+  language.blocks = make_blocks(config, norm, [&](const LinearSpec& spec) {
+    const double deviation = 1.0 / std::sqrt(static_cast<double>(spec.columns));  // as large as their inputs
+    return make(spec, random({spec.rows, spec.columns}, deviation));
+  });
   language.norm_D = norm();
   language.head_VD = placed(random({config.vocab, config.width}, 0.3));
   language.rope_frequencies = rope_frequencies(config.rope, config.head_size).to(device);
   return model;
-}
-
-/// Largest difference of two tensors, wherever they lie, relative to the largest expected value.
-inline double difference(const at::Tensor& actual, const at::Tensor& expected) {
-  const at::Tensor wide = expected.detach().cpu().to(at::kDouble);
-  const at::Tensor apart = actual.detach().cpu().to(at::kDouble) - wide;
-  return apart.abs().max().item<double>() / wide.abs().max().item<double>();
 }
 
 }  // namespace qslaw

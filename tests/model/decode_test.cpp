@@ -5,9 +5,9 @@
 
 #include "core/error.h"
 #include "core/interrupt.h"
+#include "decode_case.h"
 #include "kernels/gpu_case.h"
 #include "model_fixture.h"
-#include "random_decoder.h"
 
 using namespace qslaw;
 
@@ -50,7 +50,7 @@ TEST_CASE("a stepper's logits are those of single steps") {
 }
 
 TEST_CASE("no step goes beyond the cache, and one that was stopped is told") {
-  const Llava model = random_dense_decoder(at::kCPU);
+  const Llava model = seeded_dense_decoder(at::kCPU);
   at::NoGradGuard no_grad;
   KvCache cache = cache_for(model, ragged_prompts(), 1);
   const at::Tensor tokens_B = prefill(model, ragged_prompts(), cache).argmax(-1);
@@ -68,9 +68,9 @@ TEST_CASE("no step goes beyond the cache, and one that was stopped is told") {
 TEST_CASE("a GPU's text by a replayed step is that of single steps and of the CPU", "[gpu][graph]") {
   if (!has_gpu()) return;
   constexpr int64_t kSteps = 40;
-  const Llava model = random_dense_decoder(at::kCUDA);
+  const Llava model = seeded_dense_decoder(at::kCUDA);
   const GreedyText single = text_by_steps(model, kSteps),
-                   on_cpu = text_by_steps(random_dense_decoder(at::kCPU), kSteps);
+                   on_cpu = text_by_steps(seeded_dense_decoder(at::kCPU), kSteps);
   CHECK(at::equal(single.ids_BT, on_cpu.ids_BT));
   for (int round = 0; round < 2; ++round) {  // the second records into memory that the first has left
     bool replays = false;
@@ -84,7 +84,7 @@ TEST_CASE("a GPU's text by a replayed step is that of single steps and of the CP
 
 TEST_CASE("a GPU's step that is stopped while it is recorded leaves no trace", "[gpu][graph]") {
   if (!has_gpu()) return;
-  const Llava model = random_dense_decoder(at::kCUDA);
+  const Llava model = seeded_dense_decoder(at::kCUDA);
   at::NoGradGuard no_grad;
   KvCache cache = cache_for(model, ragged_prompts(), 20);
   at::Tensor tokens_B = prefill(model, ragged_prompts(), cache).argmax(-1);
@@ -102,13 +102,13 @@ TEST_CASE("a GPU's step that is stopped while it is recorded leaves no trace", "
 
 TEST_CASE("a GPU's text goes on without replays where a step cannot be recorded", "[gpu][graph]") {
   if (!has_gpu()) return;
-  const Llava model = random_decoder(at::kCUDA, [](const LinearSpec&, const at::Tensor& weight_NK) {
+  const Llava model = seeded_decoder(at::kCUDA, [](const LinearSpec&, const at::Tensor& weight_NK) {
     return std::make_unique<WaitingLinear>(weight_NK.to(at::kCUDA));
   });
   const at::Tensor expected = text_by_steps(model, 12).ids_BT;
   bool replays = true;
   CHECK(at::equal(text_by_stepper(model, 12, replays).ids_BT, expected));
   CHECK_FALSE(replays);
-  CHECK(at::equal(text_by_stepper(random_dense_decoder(at::kCUDA), 12, replays).ids_BT, expected));
+  CHECK(at::equal(text_by_stepper(seeded_dense_decoder(at::kCUDA), 12, replays).ids_BT, expected));
   CHECK(replays);
 }

@@ -5,6 +5,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "compare_tensors.h"
+#include "decode_case.h"
 #include "kernels/gpu_case.h"
 #include "model/generate.h"
 #include "model/lora.h"
@@ -76,14 +78,6 @@ std::vector<at::Tensor> losses_and_gradients(const Adapted& adapted, const Batch
   return results;
 }
 
-void require_same_bits(const std::vector<at::Tensor>& actual, const std::vector<at::Tensor>& expected) {
-  REQUIRE(actual.size() == expected.size());
-  for (size_t i = 0; i < expected.size(); ++i) {
-    INFO("result " << i);
-    CHECK(at::equal(actual[i], expected[i]));
-  }
-}
-
 GenerateOptions greedy_options(int64_t tokens) {
   GenerateOptions options;
   options.max_new_tokens = tokens;
@@ -95,7 +89,7 @@ GenerateOptions greedy_options(int64_t tokens) {
 // step.
 double smallest_lead(const Llava& model, const Batch& prompts, int64_t steps) {
   at::NoGradGuard no_grad;
-  KvCache cache(model.language.config, prompts.ids_BT.size(0), prompts.ids_BT.size(1) + steps, at::kFloat);
+  KvCache cache = cache_for(model, prompts, steps);
   at::Tensor logits_BV = prefill(model, prompts, cache);
   double lead = 1.0;
   for (int64_t step = 0; step < steps; ++step) {
@@ -123,7 +117,7 @@ TEST_CASE("a GPU's losses and gradients of LoRA are the CPU's, checkpointed or n
   for (size_t i = 0; i < expected.size(); ++i) {
     INFO("result " << i);
     CHECK(actual[i].is_cuda());
-    CHECK(difference(actual[i], expected[i]) < kRoundings);
+    CHECK(relative_error(actual[i], expected[i]) < kRoundings);
   }
   require_same_bits(losses_and_gradients(on_gpu, batch, checkpointing), actual);
 }
@@ -140,8 +134,8 @@ TEST_CASE("a GPU's block agrees with the CPU's, forward and backward", "[gpu]") 
     return std::pair{y.detach(), leaf.grad()};
   };
   const auto expected = run(at::kCPU), actual = run(kGpu);
-  CHECK(difference(actual.first, expected.first) < kRoundings);
-  CHECK(difference(actual.second, expected.second) < kRoundings);
+  CHECK(relative_error(actual.first, expected.first) < kRoundings);
+  CHECK(relative_error(actual.second, expected.second) < kRoundings);
 }
 
 TEST_CASE("a GPU's gradients of long texts in bfloat16 have the same bits each time", "[gpu]") {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "compare_tensors.h"
 #include "data/conversation.h"
 #include "io/safetensors.h"
 #include "model/generate.h"
@@ -85,15 +86,6 @@ inline at::Tensor greedy(const Llava& model, const Batch& prompts, int64_t steps
   while (static_cast<int64_t>(tokens.size()) < steps)
     tokens.push_back(choose(decode_step(model, tokens.back(), cache), image_id));
   return at::stack(tokens, 1);
-}
-
-inline double largest(const at::Tensor& tensor) {
-  return tensor.abs().max().item<double>();
-}
-
-/// Largest difference relative to the largest expected value.
-inline double relative_error(const at::Tensor& actual, const at::Tensor& expected) {
-  return largest(actual.to(at::kDouble) - expected.to(at::kDouble)) / largest(expected.to(at::kDouble));
 }
 
 }  // namespace qslaw

@@ -2,23 +2,16 @@
 #include <catch2/catch.hpp>
 
 #include "kernels/gpu_case.h"
+#include "model/decode_case.h"
 #include "model/lora.h"
-#include "model/random_decoder.h"
-#include "quant/packed_linear.h"
+#include "packed_case.h"
 
 using namespace qslaw;
 
 namespace {
 
 Llava packed_decoder(at::Device device) {
-  constexpr int64_t kGroup = 32;
-  Llava model = random_decoder(device, [&](const LinearSpec&, const at::Tensor& weight_NK) {
-    PackedWeight packed;
-    packed.group_size = kGroup;
-    packed.grid = grid_from_range(group_range(weight_NK, kGroup), packed.bits);
-    packed.codes = quantize_packed(weight_NK, packed.grid, {}, packed.bits);
-    return std::make_unique<PackedLinear>(std::make_shared<PackedWeight>(packed.to(device)));
-  });
+  Llava model = seeded_decoder(device, seeded_packed_linears(device));
   at::NoGradGuard no_grad;
   for (LoraLinear* layer :
        attach_lora(model.language, {4, 8.0, 0.0}, std::make_shared<DropoutKey>(), 1, device))
@@ -29,7 +22,7 @@ Llava packed_decoder(at::Device device) {
 }  // namespace
 
 TEST_CASE("a GPU's text by packed codes and a replayed step is that of single steps and of the CPU",
-          "[gpu]") {
+          "[gpu][graph]") {
   if (!has_gpu()) return;
   constexpr int64_t kSteps = 20;
   const Llava model = packed_decoder(at::kCUDA);

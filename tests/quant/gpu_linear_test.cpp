@@ -4,10 +4,10 @@
 
 #include <catch2/catch.hpp>
 
+#include "compare_tensors.h"
 #include "kernels/gpu_case.h"
 #include "kernels/packed_product.h"
-#include "quant/normal_float.h"
-#include "quant/packed_linear.h"
+#include "packed_case.h"
 #include "quant/scale_linear.h"
 #include "seeded_decoder.h"
 
@@ -17,26 +17,6 @@ namespace {
 
 // Float32 sums of some hundred terms in another order: a dozen roundings of 6e-8, of the largest value.
 constexpr double kRoundings = 1e-5;
-
-PackedWeight pack(const at::Tensor& weight_NK, int bits, int64_t group_size) {
-  PackedWeight packed;
-  packed.bits = bits;
-  packed.group_size = group_size;
-  packed.grid = grid_from_range(group_range(weight_NK, group_size), bits);
-  packed.codes = quantize_packed(weight_NK, packed.grid, {}, bits);
-  return packed;
-}
-
-PackedWeight pack_nf4(const at::Tensor& weight_NK) {
-  const NormalFloatCodes codes = normal_float_quantize(weight_NK, 4);
-  PackedWeight packed;
-  packed.kind = CodeKind::normal_float;
-  packed.group_size = kNormalFloatBlock;
-  packed.codes = codes.codes;
-  packed.absmax = quantize_absmax(codes.absmax);
-  packed.table = normal_float_table(4);
-  return packed;
-}
 
 // A linear's result and what comes back to its input and, where it trains one, to `trained`.
 std::vector<at::Tensor> run_linear(const Linear& linear, const at::Tensor& x, const at::Tensor& dY,
@@ -56,14 +36,7 @@ void require_close(const std::vector<at::Tensor>& actual, const std::vector<at::
   for (size_t i = 0; i < expected.size(); ++i) {
     INFO("result " << i);
     CHECK(actual[i].is_cuda());
-    CHECK(difference(actual[i], expected[i]) < limit);
-  }
-}
-
-void require_same_bits(const std::vector<at::Tensor>& actual, const std::vector<at::Tensor>& expected) {
-  for (size_t i = 0; i < expected.size(); ++i) {
-    INFO("result " << i);
-    CHECK(at::equal(actual[i], expected[i]));
+    CHECK(relative_error(actual[i], expected[i]) < limit);
   }
 }
 

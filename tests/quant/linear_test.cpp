@@ -6,7 +6,7 @@
 
 #include "io/safetensors.h"
 #include "kernels/packed_product.h"
-#include "quant/normal_float.h"
+#include "packed_case.h"
 #include "quant/packed_linear.h"
 #include "quant/scale_linear.h"
 #include "quant/weight_clipping.h"
@@ -14,26 +14,6 @@
 using namespace qslaw;
 
 namespace {
-
-PackedWeight pack(const at::Tensor& weight, int bits, int64_t group_size) {
-  PackedWeight packed;
-  packed.bits = bits;
-  packed.group_size = group_size;
-  packed.grid = grid_from_range(group_range(weight, group_size), bits);
-  packed.codes = quantize_packed(weight, packed.grid, {}, bits);
-  return packed;
-}
-
-PackedWeight pack_nf4(const at::Tensor& weight) {
-  const NormalFloatCodes codes = normal_float_quantize(weight, 4);
-  PackedWeight packed;
-  packed.kind = CodeKind::normal_float;
-  packed.group_size = kNormalFloatBlock;
-  packed.codes = codes.codes;
-  packed.absmax = quantize_absmax(codes.absmax);
-  packed.table = normal_float_table(4);
-  return packed;
-}
 
 LinearSpec spec_of(const at::Tensor& weight) {
   return {"model.layers.7.mlp.up_proj", 7, weight.size(0), weight.size(1)};

@@ -4,9 +4,8 @@
 
 #include "core/interrupt.h"
 #include "kernels/gpu_case.h"
-#include "quant/packed_linear.h"
+#include "packed_case.h"
 #include "report/metrics.h"
-#include "seeded_decoder.h"
 #include "temporary_folder.h"
 #include "tiny_decoder.h"
 
@@ -16,16 +15,6 @@ using namespace qslaw;
 namespace {
 
 constexpr int64_t kSteps = 5;
-
-MakeSeededLinear seeded_packed_linears(at::Device device) {
-  return [=](const LinearSpec&, const at::Tensor& weight_NK) {
-    PackedWeight packed;
-    packed.group_size = 32;
-    packed.grid = grid_from_range(group_range(weight_NK, packed.group_size), packed.bits);
-    packed.codes = quantize_packed(weight_NK, packed.grid, {}, packed.bits);
-    return std::make_unique<PackedLinear>(std::make_shared<PackedWeight>(packed.to(device)));
-  };
-}
 
 // LoRA with dropout on packed weights; a request to stop behind step `stop_behind`.
 struct Run {

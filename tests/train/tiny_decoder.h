@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "decoder_blocks.h"
 #include "model/named_tensors.h"
 #include "train/trainer.h"
 
@@ -32,18 +33,11 @@ inline Llava tiny_decoder(uint64_t seed) {
   Llama& language = model.language;
   language.config = config;
   language.embedding_VD = random({config.vocab, config.width});
-  const auto specs = linear_specs(config);
-  size_t next = 0;
-  for (int64_t layer = 0; layer < config.layers; ++layer) {
-    LlamaBlock block;
-    block.input_norm_D = 1.0 + random({config.width});
-    block.post_norm_D = 1.0 + random({config.width});
-    for (auto& [name, linear] : block_linears(block)) {
-      *linear = std::make_unique<DenseLinear>(random({specs[next].rows, specs[next].columns}));
-      ++next;
-    }
-    language.blocks.push_back(std::move(block));
-  }
+  language.blocks = make_blocks(
+      config, [&] { return 1.0 + random({config.width}); },
+      [&](const LinearSpec& spec) {
+        return std::make_unique<DenseLinear>(random({spec.rows, spec.columns}));
+      });
   language.norm_D = 1.0 + random({config.width});
   language.head_VD = random({config.vocab, config.width});
   language.rope_frequencies = rope_frequencies(config.rope, config.head_size);

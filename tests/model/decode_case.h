@@ -1,59 +1,20 @@
-// A small decoder of random weights, the same on every device, for tests that find no fixtures (those on a
-// machine with a GPU), and its text.
+// Text of a small decoder behind prompts of several lengths, by single steps and by a stepper.
 #pragma once
-#include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
-
 #include <functional>
-#include <memory>
 
 #include "model/decode.h"
+#include "seeded_decoder.h"
 
 namespace qslaw {
 
-/// Makes a linear of a float32 weight [N, K] on the CPU.
-using LinearOfWeight =
-    std::function<std::unique_ptr<Linear>(const LinearSpec& spec, const at::Tensor& weight_NK)>;
-
-inline Llava random_decoder(at::Device device, const LinearOfWeight& make) {
-  LanguageConfig config;
-  config.vocab = 97, config.width = 64, config.ffn = 128, config.layers = 2;
-  config.heads = 4, config.kv_heads = 2, config.head_size = 16;
-  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(5);
-  const auto random = [&](int64_t N, int64_t K) { return at::randn({N, K}, generator, at::kFloat); };
-  Llava model;
-  model.config.language = config;
-  model.device = device;
-  Llama& language = model.language;
-  language.config = config;
-  language.embedding_VD = random(config.vocab, config.width).to(device);
-  language.head_VD = random(config.vocab, config.width).to(device);
-  language.norm_D = at::ones({config.width}).to(device);
-  language.rope_frequencies = rope_frequencies(config.rope, config.head_size).to(device);
-  const auto specs = linear_specs(config);
-  size_t next = 0;
-  for (int64_t layer = 0; layer < config.layers; ++layer) {
-    LlamaBlock block;
-    block.input_norm_D = block.post_norm_D = language.norm_D;
-    for (auto& [name, linear] : block_linears(block)) {
-      const LinearSpec& spec = specs[next++];
-      *linear = make(spec, random(spec.rows, spec.columns) * 0.1);
-    }
-    language.blocks.push_back(std::move(block));
-  }
-  return model;
-}
-
-inline Llava random_dense_decoder(at::Device device) {
-  return random_decoder(device, [device](const LinearSpec&, const at::Tensor& weight_NK) {
-    return std::make_unique<DenseLinear>(weight_NK.to(device));
-  });
+inline Llava seeded_dense_decoder(at::Device device) {
+  return seeded_decoder(device, seeded_dense_linears(device));
 }
 
 /// Text prompts of 5, 2 and 7 tokens.
 inline Batch ragged_prompts() {
   Batch batch;
-  batch.ids_BT = at::arange(21, at::kLong).view({3, 7}) * 5 % 97;
+  batch.ids_BT = at::arange(21, at::kLong).view({3, 7}) * 5 % seeded_decoder_config().vocab;
   batch.lengths_B = at::tensor({5, 2, 7}, at::kLong);
   return batch;
 }
