@@ -51,15 +51,6 @@ __device__ __forceinline__ AttentionSum join_sums(int64_t count, const At& at) {
   return all;
 }
 
-/// The sum over a set of kLanes lanes, in every lane. The whole warp must call it.
-template <int kLanes>
-__device__ __forceinline__ float set_sum(float value) {
-  QSLAW_UNROLL
-  for (int width = kLanes / 2; width > 0; width /= 2)
-    value += __shfl_xor_sync(0xFFFFFFFFU, value, width);
-  return value;
-}
-
 /// What a block attends to: up to kQueries query heads from `head` on, over slots begin..end-1 of a sequence.
 struct AttentionPart {
   int64_t sequence, kv_head, head, queries, split, begin, end;
@@ -152,7 +143,7 @@ __global__ void attend_splits_kernel(AttentionJob<T> job) {
         QSLAW_UNROLL
         for (int i = 0; i < 8; ++i)
           product = fmaf(q[h][i], widen(tile_keys[j].values[i]), product);
-        scores[j] = set_sum<kLanes>(lane < vectors ? product : 0.0F);
+        scores[j] = warp_reduce(lane < vectors ? product : 0.0F, Add{}, kLanes);
       }
       sums[h].add(scores, counts, tile_values);
     }

@@ -88,10 +88,8 @@ __global__ void group_range_kernel(const Source* weight, Octets octets, int lane
       }
     }
   }
-  for (int width = lanes / 2; width > 0; width /= 2) {
-    largest = Larger{}(largest, __shfl_xor_sync(0xFFFFFFFFU, largest, width, lanes));
-    smallest = Smaller{}(smallest, __shfl_xor_sync(0xFFFFFFFFU, smallest, width, lanes));
-  }
+  largest = warp_reduce(largest, Larger{}, lanes);
+  smallest = warp_reduce(smallest, Smaller{}, lanes);
   if (!active || lane > 0) return;
   high[group] = positive_zero(largest);
   low[group] = positive_zero(smallest);

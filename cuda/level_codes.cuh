@@ -25,8 +25,7 @@ __global__ void level_codes_kernel(const Source* values, const float* levels, Oc
     for (int i = 0; i < kOctet; ++i)
       largest = Larger{}(largest, fabsf(widen(v.values[i])));
   }
-  for (int width = (1 << octets.shift) / 2; width > 0; width /= 2)
-    largest = Larger{}(largest, __shfl_xor_sync(0xFFFFFFFFU, largest, width));
+  largest = warp_reduce(largest, Larger{}, 1 << octets.shift);
   if (!active) return;
   const float factor = level_factor(largest);
   CodeWord<kBits> word = 0;

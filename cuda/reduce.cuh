@@ -15,11 +15,12 @@ struct Smaller {
   __device__ __forceinline__ float operator()(float a, float b) const { return b < a ? b : a; }
 };
 
-/// The reduction over a warp, in every lane: lanes 16 apart are joined first, then 8 apart, and so on. All
-/// lanes come to the same bits, because the operations commute.
+/// The reduction over each set of `lanes` neighbors of a warp (a power of two), in every lane: lanes half a
+/// set apart are joined first, then a quarter, and so on. All come to the same bits, because the operations
+/// commute. The whole warp must call it.
 template <typename Op>
-__device__ __forceinline__ float warp_reduce(float value, Op op) {
-  for (int width = 16; width > 0; width /= 2)
+__device__ __forceinline__ float warp_reduce(float value, Op op, int lanes = 32) {
+  for (int width = lanes / 2; width > 0; width /= 2)
     value = op(value, __shfl_xor_sync(0xFFFFFFFFU, value, width));
   return value;
 }

@@ -26,7 +26,7 @@ std::vector<SampleLoss> measure(const Llava& model, const std::vector<LoadedSamp
 
 SampleSums sum_by_sample(const TokenLosses& losses, size_t samples) {
   SampleSums sums{std::vector<double>(samples, 0.0), std::vector<int64_t>(samples, 0)};
-  const at::Tensor nll = losses.nll_M.detach().cpu(), rows = losses.rows_M.cpu().contiguous();
+  const at::Tensor nll = losses.nll_M.detach().cpu(), rows = losses.rows_M.contiguous();
   for (int64_t i = 0; i < nll.numel(); ++i) {
     const auto row = static_cast<size_t>(rows.const_data_ptr<int64_t>()[i]);
     sums.nll[row] += nll.const_data_ptr<float>()[i];

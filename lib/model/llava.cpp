@@ -16,7 +16,7 @@ at::Tensor picture_features(const Llava& model, const at::Tensor& pixels_N3SS, b
 
 // Which sample of a packed batch holds each of these columns.
 at::Tensor packed_samples(const Batch& batch, const at::Tensor& columns_M) {
-  const at::Tensor ends = batch.lengths_B.cumsum(0).to(columns_M.device());
+  const at::Tensor ends = batch.lengths_B.cumsum(0);
   return at::searchsorted(ends, columns_M, /*out_int32=*/false, /*right=*/true);
 }
 

@@ -34,13 +34,22 @@ at::Tensor dropped(const at::Tensor& x, const LoraCall& call) {
   return call.dropout > 0 ? dropout(x, call.dropout, call.seed) : x;
 }
 
+struct Adapted {
+  at::Tensor y, low_MR;
+};
+
+Adapted adapted(const at::Tensor& x, const at::Tensor& a_RK, const at::Tensor& b_NR, const LoraCall& call) {
+  const at::Tensor y = call.base->forward(x);
+  QSLAW_CHECK(y.is_contiguous());
+  const at::Tensor low_MR = at::mm(as_rows(dropped(x, call)), a_RK.to(x.scalar_type()).t());
+  as_rows(y).addmm_(low_MR, b_NR.to(x.scalar_type()).t(), 1.0, call.scaling);
+  return {y, low_MR};
+}
+
 struct LoraProduct : torch::autograd::Function<LoraProduct> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& a_RK,
                             const at::Tensor& b_NR, const c10::intrusive_ptr<LoraCall>& call) {
-    const at::Tensor y = call->base->forward(x);
-    QSLAW_CHECK(y.is_contiguous());
-    const at::Tensor low_MR = at::mm(as_rows(dropped(x, *call)), a_RK.to(x.scalar_type()).t());
-    as_rows(y).addmm_(low_MR, b_NR.to(x.scalar_type()).t(), 1.0, call->scaling);
+    const auto [y, low_MR] = adapted(x, a_RK, b_NR, *call);
     context->save_for_backward({x, a_RK, b_NR, low_MR});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
     return y;
@@ -109,10 +118,10 @@ at::Tensor LoraLinear::forward(const at::Tensor& x) const {
   const bool drop = dropout_ > 0 && key_->seed != 0;
   const auto call = c10::make_intrusive<LoraCall>(base_.get(), scaling_, drop ? dropout_ : 0.0,
                                                   drop ? mix_seed(key_->seed, stream_) : 0);
+  if (at::GradMode::is_enabled()) return LoraProduct::apply(x, a_RK_, b_NR_, call);
   // What is trained is not kept: optimizers write past LibTorch's versions.
-  const bool frozen = !at::GradMode::is_enabled() && !a_RK_.requires_grad() && !b_NR_.requires_grad();
-  if (!frozen) return LoraProduct::apply(x, a_RK_, b_NR_, call);
-  return LoraProduct::apply(x, a_copy_.of(a_RK_, x.scalar_type()), b_copy_.of(b_NR_, x.scalar_type()), call);
+  if (a_RK_.requires_grad() || b_NR_.requires_grad()) return adapted(x, a_RK_, b_NR_, *call).y;
+  return adapted(x, a_copy_.of(a_RK_, x.scalar_type()), b_copy_.of(b_NR_, x.scalar_type()), *call).y;
 }
 
 at::Tensor LoraLinear::dense_weight(at::ScalarType dtype) const {

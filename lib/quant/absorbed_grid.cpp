@@ -82,15 +82,16 @@ std::optional<GroupLattice> lattice_of(std::span<const float> values, int bits, 
 }
 
 at::Tensor in_16_bits(const std::string& name, const at::Tensor& weight_NK) {
-  if (weight_NK.scalar_type() == at::kHalf || weight_NK.scalar_type() == at::kBFloat16)
-    return weight_NK.cpu().contiguous();
+  const at::Tensor weight = weight_NK.cpu();
+  const at::ScalarType given = weight.scalar_type();
+  if (given == at::kHalf || given == at::kBFloat16) return weight.contiguous();
   for (const at::ScalarType dtype : {at::kBFloat16, at::kHalf}) {
-    const at::Tensor narrow = weight_NK.cpu().to(dtype).contiguous();
-    if (at::equal(narrow.to(weight_NK.scalar_type()), weight_NK.cpu())) return narrow;
+    const at::Tensor narrow = weight.to(dtype).contiguous();
+    if (at::equal(narrow.to(given), weight)) return narrow;
   }
-  require(at::isfinite(weight_NK).all().item<bool>(), "quantize", name, kNotFinite);
+  require(at::isfinite(weight).all().item<bool>(), "quantize", name, kNotFinite);
   fail("quantize", name, ": expected weights of 16 bits into which codes were absorbed, got ",
-       dtype_name(weight_NK.scalar_type()));
+       dtype_name(given));
 }
 
 [[noreturn]] void refuse(const std::string& name, const at::Tensor& group, int64_t row, int64_t begin,

@@ -7,7 +7,7 @@
 #include "core/log.h"
 #include "core/one_line.h"
 #include "io/json.h"
-#include "io/mapped_file.h"
+#include "io/tensor_file.h"
 #include "report/number_text.h"
 
 namespace fs = std::filesystem;
@@ -23,15 +23,6 @@ std::string full_name(size_t batch) {
 }
 std::string quantized_name(size_t batch) {
   return concat("quantized.", batch);
-}
-
-// Into memory of its own: the file is removed behind the next block.
-at::Tensor read_copy(const SafetensorsFile& file, const std::string& name, at::Device device) {
-  const at::Tensor mapped = file.tensor(name);
-  at::Tensor copy = at::empty(mapped.sizes(), mapped.options().device(device));
-  copy.copy_(mapped);
-  release_mapped_pages(mapped.const_data_ptr(), mapped.nbytes());
-  return copy;
 }
 
 }  // namespace
@@ -106,9 +97,14 @@ std::optional<BlockInputs> BlockStore::load_inputs(int64_t layer, size_t batches
   BlockInputs inputs;
   try {
     const SafetensorsFile file(inputs_file(layer));
+    // Into memory of its own: the file is removed behind the next block.
+    const auto read = [&](const std::string& name) {
+      const at::Tensor mapped = file.tensor(name);
+      return copy_from_file(mapped, device, mapped.scalar_type());
+    };
     for (size_t i = 0; i < file.entries().size() / 2; ++i) {
-      inputs.full_BTD.push_back(read_copy(file, full_name(i), device));
-      inputs.quantized_BTD.push_back(read_copy(file, quantized_name(i), device));
+      inputs.full_BTD.push_back(read(full_name(i)));
+      inputs.quantized_BTD.push_back(read(quantized_name(i)));
     }
   } catch (const UserError& damage) {
     log_warning(concat("the finished blocks are passed again, as the inputs of block ", layer,
@@ -130,7 +126,8 @@ void BlockStore::note_seconds(int64_t layer, double seconds) const {
 
 std::vector<double> BlockStore::seconds(int64_t layers) const {
   std::vector<double> all;
-  for (int64_t layer = 0; layer < finished(layers); ++layer) {
+  const int64_t count = finished(layers);
+  for (int64_t layer = 0; layer < count; ++layer) {
     if (const auto seconds = number_at(read_json(file(layer, ".json")), kSeconds)) all.push_back(*seconds);
   }
   return all;

@@ -37,21 +37,13 @@ void wait_for(const at::Tensor& last) {
   last.detach().flatten()[0].item<float>();
 }
 
-std::vector<LinearSpec> first_block(const LanguageConfig& config) {
-  std::vector<LinearSpec> specs;
-  for (const LinearSpec& spec : linear_specs(config)) {
-    if (spec.layer == 0) specs.push_back(spec);
-  }
-  return specs;
-}
-
 // Rows that are all alike: hundreds of millions of random numbers would take longer than what is measured.
 LlamaBlock random_block(const LanguageConfig& config, const at::TensorOptions& kind) {
   constexpr double kDeviation = 0.02;
   LlamaBlock block;
   block.input_norm_D = at::ones({config.width}, kind);
   block.post_norm_D = at::ones({config.width}, kind);
-  const auto specs = first_block(config);
+  const auto specs = block_specs(config, 0);
   size_t next = 0;
   for (auto& [name, linear] : block_linears(block)) {
     const LinearSpec& spec = specs[next++];
@@ -78,7 +70,7 @@ BlockPasses measure(LlamaBlock block, const LanguageConfig& config, const Quanti
   BlockPasses passes;
   passes.full = seconds_of(forward);
   std::vector<std::unique_ptr<Linear>> full;
-  const auto clipped = clip_block(block, first_block(config), options, std::nullopt, full);
+  const auto clipped = clip_block(block, block_specs(config, 0), options, std::nullopt, full);
   passes.clipped = seconds_of([&] { mean_error(block, config, state); });
   OmniquantOptions one_step = options.omniquant;
   one_step.epochs = 1;

@@ -42,6 +42,14 @@ double mean_error(const LlamaBlock& block, const LanguageConfig& config, const C
   return total / static_cast<double>(state.targets_BTD.size());
 }
 
+std::vector<LinearSpec> block_specs(const LanguageConfig& config, int64_t layer) {
+  std::vector<LinearSpec> specs;
+  for (const LinearSpec& spec : linear_specs(config)) {
+    if (spec.layer == layer) specs.push_back(spec);
+  }
+  return specs;
+}
+
 std::vector<ClippedLinear*> clip_block(LlamaBlock& block, const std::vector<LinearSpec>& specs,
                                        const QuantizeOptions& options,
                                        const std::optional<ClippingStart>& start,

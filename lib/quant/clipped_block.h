@@ -32,6 +32,9 @@ void advance(const LlamaBlock& block, const LanguageConfig& config, const std::v
 /// Mean over the batches of the mean squared difference of the block's outputs from the targets.
 double mean_error(const LlamaBlock& block, const LanguageConfig& config, const CalibrationState& state);
 
+/// The specs of a block's linears, in the order of linear_specs.
+std::vector<LinearSpec> block_specs(const LanguageConfig& config, int64_t layer);
+
 /// Gives the block linears with learnable clipping and returns them; the DenseLinears are handed back in
 /// `full`. `specs`: the block's; `start` none: factors of 4.0.
 std::vector<ClippedLinear*> clip_block(LlamaBlock& block, const std::vector<LinearSpec>& specs,

@@ -71,14 +71,6 @@ Beginning begin_at(const Llava& model, const std::vector<Batch>& batches, const 
   return {0, start_state(model, batches)};
 }
 
-std::vector<LinearSpec> block_specs(const LanguageConfig& config, int64_t layer) {
-  std::vector<LinearSpec> specs;
-  for (const LinearSpec& spec : linear_specs(config)) {
-    if (spec.layer == layer) specs.push_back(spec);
-  }
-  return specs;
-}
-
 FinishedBlock pack_block(const QuantizeTask& task, const std::vector<LinearSpec>& specs,
                          const std::vector<ClippedLinear*>& clipped,
                          const std::vector<std::unique_ptr<Linear>>& full) {
