@@ -86,7 +86,8 @@ void add_stage_flags(CLI::App& command, CommandOptions& options) {
   command.add_flag("--restart", options.restart, "start over, whatever is there")->excludes(resume);
   CLI::Option* dry_run =
       command.add_flag("-n,--dry-run", options.dry_run,
-                       "check everything, print the full recipe and memory estimates, compute nothing");
+                       "check everything, print the full recipe and estimates of memory, disk and time; "
+                       "no stage is run");
   CLI::Option* all_samples =
       command
           .add_flag(

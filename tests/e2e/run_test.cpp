@@ -278,7 +278,7 @@ TEST_CASE("flag --json prints one object and nothing else") {
   CHECK(json::parse(page.out).at("page") == (experiment.output() / "report.html").string());
 }
 
-TEST_CASE("flag --dry-run prints the complete recipe and estimates, and computes nothing") {
+TEST_CASE("flag --dry-run prints the complete recipe and estimates, and runs no stage") {
   const TinyExperiment experiment;
   experiment.write_recipe(kQuantize + kWarmup + kTune + kEval + kExport);
   const ProgramResult text = experiment.run("run", {"--dry-run"});
