@@ -10,7 +10,6 @@ import argparse
 import json
 import shutil
 import struct
-import zipfile
 import zlib
 from pathlib import Path
 
@@ -48,14 +47,9 @@ def make_models(models):
 
 def write_zeros(path, shapes):
     """A file as of torch.save, of bfloat16 zeros: one element on the disk, which every tensor repeats (strides of 0)."""
-    text, integers = torch_file.pickled_text, torch_file.pickled_integers
-    storage = b"(" + text("storage") + b"ctorch\nBFloat16Storage\n" + text("0") + text("cpu") + b"K\1tQ"
-    items = b"".join(text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\0" + integers(shape) +
-                     integers([0] * len(shape)) + b"\x89ccollections\nOrderedDict\n)RtR" for name, shape in shapes.items())
     path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in (("data.pkl", b"\x80\2}(" + items + b"u."), ("byteorder", b"little"), ("data/0", b"\0\0"), ("version", b"3\n")):
-            torch_file.write_record(archive, f"{path.stem}/{name}", content)
+    items = ((name, torch_file.pickled_tensor("0", shape, "bfloat16", strides=[0] * len(shape), count=1)) for name, shape in shapes.items())
+    torch_file.write_archive(path, items, [b"\0\0"])
 
 
 def make_projectors(models):
