@@ -5,7 +5,6 @@
 
 #include "kernels/adamw.h"
 #include "kernels/device_memory.h"
-#include "train/parameters.h"
 
 namespace qslaw::bench {
 namespace {
@@ -50,7 +49,7 @@ StepCost time_full_layers(const StepCase& all, int64_t layers, bool int8) {
   Llava model = make_decoder(c.config, c.setting.device, dense_linears(c.setting.device, at::kFloat));
   std::vector<at::Tensor> leaves;
   for (const ParameterGroup& group : language_groups(model, 1e-5, 0.0)) {
-    for (const auto& [name, tensor] : group.tensors)
+    for (const at::Tensor& tensor : tensors_of(group))
       leaves.push_back(tensor);
   }
   return time_training(c, {"full_step", Checkpointing::block, int8, full_flops(c)}, model, leaves);
@@ -71,6 +70,13 @@ double lora_flops(const StepCase& c) {
 
 double full_flops(const StepCase& c) {
   return 6.0 * static_cast<double>(multiplied_weights(c.config)) + attention_flops(c);
+}
+
+std::vector<at::Tensor> tensors_of(const ParameterGroup& group) {
+  std::vector<at::Tensor> tensors;
+  for (const auto& [name, tensor] : group.tensors)
+    tensors.push_back(tensor);
+  return tensors;
 }
 
 StepCost time_training(const StepCase& c, const StepKind& kind, const Llava& model,

@@ -4,6 +4,7 @@
 #include "bench/random_model.h"
 #include "bench/report.h"
 #include "model/checkpointing.h"
+#include "train/parameters.h"
 
 namespace qslaw::bench {
 
@@ -36,6 +37,8 @@ std::string checkpointing_name(Checkpointing checkpointing);
 /// not count.
 double lora_flops(const StepCase& c);
 double full_flops(const StepCase& c);
+
+std::vector<at::Tensor> tensors_of(const ParameterGroup& group);
 
 /// Forward, backward and update as the trainer does them. Reports the result.
 StepCost time_training(const StepCase& c, const StepKind& kind, const Llava& model,

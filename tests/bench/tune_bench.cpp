@@ -25,13 +25,6 @@ constexpr double kMostPacked13B = 24e9, kMostScale13B = 40e9;  // bytes
 
 using Costs = std::map<Checkpointing, StepCost>;
 
-std::vector<at::Tensor> tensors_of(const ParameterGroup& group) {
-  std::vector<at::Tensor> leaves;
-  for (const auto& [name, tensor] : group.tensors)
-    leaves.push_back(tensor);
-  return leaves;
-}
-
 // Without checkpointing and with.
 Costs time_lora(const StepCase& c, const std::string& name, const MakeLinear& make) {
   Costs costs;
