@@ -162,13 +162,15 @@ bool is_learned(const Prompt& prompt, size_t begin, size_t end) {
 }
 
 // LLaVA's tokenizer_image_token: the stretches between pictures are tokenized on their own, with one BOS in
-// all.
-Encoded encode(const Tokenizer& tokenizer, const Prompt& prompt) {
+// all. With `image_as_text` its tokenizer call for samples without pictures: one stretch, in which "<image>"
+// is no token either, whatever this folder's tokenizer has added.
+Encoded encode(const Tokenizer& tokenizer, const Prompt& prompt, bool image_as_text = false) {
   Encoded out{.ids = {tokenizer.bos_id()}, .labels = {kIgnoreLabel}};
   const std::string_view text = prompt.text;
+  const std::string_view plain = image_as_text ? kImageText : std::string_view();
   for (size_t begin = 0;;) {
-    const size_t end = std::min(text.find(kImageText, begin), text.size());
-    for (const TokenSpan& token : tokenizer.encode_with_spans(text.substr(begin, end - begin))) {
+    const size_t end = image_as_text ? text.size() : std::min(text.find(kImageText, begin), text.size());
+    for (const TokenSpan& token : tokenizer.encode_with_spans(text.substr(begin, end - begin), plain)) {
       out.ids.push_back(token.id);
       out.labels.push_back(is_learned(prompt, begin + token.begin, begin + token.end) ? token.id
                                                                                       : kIgnoreLabel);
@@ -178,17 +180,6 @@ Encoded encode(const Tokenizer& tokenizer, const Prompt& prompt) {
     out.labels.push_back(kIgnoreLabel);
     begin = end + kImageText.size();
   }
-}
-
-// LLaVA's tokenizer call for samples without pictures: one stretch, in which "<image>" is no token either,
-// whatever this folder's tokenizer has added.
-Encoded encode_text(const Tokenizer& tokenizer, const Prompt& prompt) {
-  Encoded out{.ids = {tokenizer.bos_id()}, .labels = {kIgnoreLabel}};
-  for (const TokenSpan& token : tokenizer.encode_with_spans(prompt.text, kImageText)) {
-    out.ids.push_back(token.id);
-    out.labels.push_back(is_learned(prompt, token.begin, token.end) ? token.id : kIgnoreLabel);
-  }
-  return out;
 }
 
 }  // namespace
@@ -216,10 +207,8 @@ std::string template_name(TemplateKind kind) {
 }
 
 Encoded encode_conversation(const Tokenizer& tokenizer, TemplateKind kind, const std::vector<Turn>& turns,
-                            bool move_image_first, bool has_pictures) {
-  const Prompt prompt = build(kind, turns, move_image_first, false);
-  const bool as_text = !has_pictures && kind != TemplateKind::plain;
-  return as_text ? encode_text(tokenizer, prompt) : encode(tokenizer, prompt);
+                            bool move_image_first, bool image_as_text) {
+  return encode(tokenizer, build(kind, turns, move_image_first, false), image_as_text);
 }
 
 std::vector<int64_t> encode_prompt(const Tokenizer& tokenizer, TemplateKind kind,

@@ -40,11 +40,11 @@ struct Encoded {
 
 /// A finished conversation for training, BOS first. Labels keep the assistant's text and its end token only.
 /// Texts holding "<image>" get LLaVA's rewriting ("<image>\n" first) when `move_image_first`, which is what
-/// LLaVA does to picture samples; otherwise placeholders stay where they are written. Without pictures
-/// "<image>" is text like any other, as in LLaVA (but for the template plain, which is of a picture).
+/// LLaVA does to picture samples; otherwise placeholders stay where they are written. With
+/// `image_as_text` "<image>" is text like any other, as LLaVA takes it where a sample has no picture.
 /// UserError for an empty conversation, roles out of order, or a first turn that is not the human's.
 Encoded encode_conversation(const Tokenizer& tokenizer, TemplateKind kind, const std::vector<Turn>& turns,
-                            bool move_image_first, bool has_pictures = true);
+                            bool move_image_first, bool image_as_text = false);
 
 /// The prompt of an open conversation, up to and including "ASSISTANT:", BOS first. `turns` ends with a human
 /// turn.

@@ -7,11 +7,11 @@
 namespace qslaw {
 namespace {
 
-Encoded encode_at(const ConversationSample& conversation, bool move_image_first,
+Encoded encode_at(const ConversationSample& conversation, bool move_image_first, bool image_as_text,
                   const EncodingContext& context, const std::string& where) {
   try {
     return encode_conversation(*context.tokenizer, context.template_kind, conversation.turns,
-                               move_image_first, !conversation.pictures.empty());
+                               move_image_first, image_as_text);
   } catch (const UserError& problem) {
     fail(where, without_place(problem.what()));
   }
@@ -73,7 +73,7 @@ Sample encode_sample(const ConversationSample& conversation, const EncodingConte
   const bool image_as_text = pictures == 0 && written > 0 && context.template_kind != TemplateKind::plain;
   if (!image_as_text) require_one_image_each(written, pictures, where);
   const bool move_image_first = pictures == 1;
-  Encoded encoded = encode_at(conversation, move_image_first, context, where);
+  Encoded encoded = encode_at(conversation, move_image_first, image_as_text, context, where);
   require_one_image_each(std::count(encoded.ids.begin(), encoded.ids.end(), kImagePlaceholder), pictures,
                          where);
   Sample sample{conversation.id,
