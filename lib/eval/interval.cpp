@@ -33,38 +33,35 @@ Interval percentiles(std::vector<double> estimates) {
   return {estimates[kLow], estimates[kHigh]};
 }
 
-template <typename Part>
-bool has_spread(const std::vector<std::vector<Part>>& strata) {
-  return std::any_of(strata.begin(), strata.end(), [](const auto& stratum) { return stratum.size() > 1; });
-}
-
-}  // namespace
-
-std::optional<Interval> bootstrap_interval(const std::vector<std::vector<double>>& strata, uint64_t seed) {
-  if (!has_spread(strata)) return std::nullopt;
+// Of the sum over the strata of `estimate(stratum, random)`, which draws a resample of one.
+template <typename Part, typename Estimate>
+std::optional<Interval> bootstrap(const std::vector<std::vector<Part>>& strata, uint64_t seed,
+                                  const Estimate& estimate) {
+  if (std::none_of(strata.begin(), strata.end(), [](const auto& stratum) { return stratum.size() > 1; }))
+    return std::nullopt;
   std::vector<double> sums(kResamples, 0.0);
   for (size_t s = 0; s < strata.size(); ++s) {
     QSLAW_CHECK(!strata[s].empty());
     for (size_t r = 0; r < kResamples; ++r) {
       Random random(mix_seed(seed, s, r));
-      sums[r] += resampled_mean(strata[s], random);
+      sums[r] += estimate(strata[s], random);
     }
   }
   return percentiles(std::move(sums));
 }
 
+}  // namespace
+
+std::optional<Interval> bootstrap_interval(const std::vector<std::vector<double>>& strata, uint64_t seed) {
+  return bootstrap(strata, seed, resampled_mean);
+}
+
 std::optional<Interval> bootstrap_ratio_interval(const std::vector<std::vector<RatioPart>>& strata,
                                                  uint64_t seed) {
-  if (!has_spread(strata)) return std::nullopt;
-  std::vector<double> means(kResamples, 0.0);
-  for (size_t s = 0; s < strata.size(); ++s) {
-    QSLAW_CHECK(!strata[s].empty());
-    for (size_t r = 0; r < kResamples; ++r) {
-      Random random(mix_seed(seed, s, r));
-      means[r] += resampled_ratio(strata[s], random) / static_cast<double>(strata.size());
-    }
-  }
-  return percentiles(std::move(means));
+  const auto count = static_cast<double>(strata.size());
+  return bootstrap(strata, seed, [count](const std::vector<RatioPart>& parts, Random& random) {
+    return resampled_ratio(parts, random) / count;
+  });
 }
 
 }  // namespace qslaw
