@@ -66,31 +66,29 @@ void log_problems(const std::vector<std::string>& problems) {
 }
 
 void log_long(const CheckOptions& options, const Findings& found) {
-  if (found.long_ones == 0) return;
-  const bool all_skipped = found.skipped == found.long_ones;
+  if (found.long_ones.count == 0) return;
+  const bool all_skipped = found.skipped == found.long_ones.count;
   const std::string of_some =
       found.skipped > 0 ? concat(", but ", found.skipped, " of them skipped, as nothing to learn is left")
                         : "";
-  log_warning(concat("[", options.stage, "] ", found.long_ones, " of ", found.looked_at,
+  log_warning(concat("[", options.stage, "] ", found.long_ones.count, " of ", found.looked_at,
                      " samples looked at are longer than ", options.length_limit, " (longest ", found.longest,
-                     "): ", all_skipped ? "skipped" : "cut" + of_some, ", first: ", found.first_long));
+                     "): ", all_skipped ? "skipped" : "cut" + of_some, ", first: ", found.long_ones.first));
 }
 
-// What `count` of the samples have, LLaVA taking it as it is; `place`: the first one's.
-void log_oddity(const CheckOptions& options, const Findings& found, int64_t count, const std::string& place,
+// What some of the samples have, LLaVA taking it as it is.
+void log_oddity(const CheckOptions& options, const Findings& found, const Oddity& oddity,
                 const std::string& what) {
-  if (count == 0) return;
-  log_warning(concat("[", options.stage, "] ", count, " of ", found.looked_at, " samples looked at ", what,
-                     ", first: ", place));
+  if (oddity.count == 0) return;
+  log_warning(concat("[", options.stage, "] ", oddity.count, " of ", found.looked_at, " samples looked at ",
+                     what, ", first: ", oddity.first));
 }
 
 void log_oddities(const CheckOptions& options, const Findings& found) {
-  log_oddity(options, found, found.shorn, found.first_shorn,
-             "begin with \"gpt\": that turn is left out, as LLaVA does");
-  log_oddity(options, found, found.empty, found.first_empty,
+  log_oddity(options, found, found.shorn, "begin with \"gpt\": that turn is left out, as LLaVA does");
+  log_oddity(options, found, found.empty,
              "have an empty answer: nothing is learned of it (template plain: a line break), as in LLaVA");
-  log_oddity(options, found, found.images, found.first_image,
-             "have \"<image>\" but no picture: it is text there, as in LLaVA");
+  log_oddity(options, found, found.images, "have \"<image>\" but no picture: it is text there, as in LLaVA");
 }
 
 void require_sound(const CheckOptions& options, const Findings& found) {
@@ -104,7 +102,7 @@ void require_sound(const CheckOptions& options, const Findings& found) {
   if (found.first_stop.empty() && any_sound && (!any_bad || options.on_bad_sample == BadSamplePolicy::skip))
     return;
   require(any_bad, options.stage, "expected a sound sample, got ", found.looked_at, " longer than ",
-          options.length_limit, ", which are skipped, first: ", found.first_long);
+          options.length_limit, ", which are skipped, first: ", found.long_ones.first);
   fail(options.stage, "expected ", any_sound ? "sound samples" : "a sound sample", ", got ",
        found.problems.size(), " bad among ", found.looked_at,
        " checked, first: ", found.first_stop.empty() ? found.problems.front() : found.first_stop);

@@ -14,18 +14,20 @@ void note_changes(Finding& finding, const Sample& sample) {
   finding.long_place = place;
 }
 
+void Oddity::add(const std::string& place) {
+  if (place.empty()) return;
+  if (count == 0) first = place;
+  count += 1;
+}
+
 void add(Findings& all, const Finding& one) {
   all.looked_at += 1;
   all.skipped += one.is_skipped ? 1 : 0;
-  all.long_ones += one.long_tokens > 0 ? 1 : 0;
   all.longest = std::max(all.longest, one.long_tokens);
-  if (all.first_long.empty()) all.first_long = one.long_place;
-  all.shorn += one.shorn_place.empty() ? 0 : 1;
-  if (all.first_shorn.empty()) all.first_shorn = one.shorn_place;
-  all.empty += one.empty_place.empty() ? 0 : 1;
-  if (all.first_empty.empty()) all.first_empty = one.empty_place;
-  all.images += one.image_place.empty() ? 0 : 1;
-  if (all.first_image.empty()) all.first_image = one.image_place;
+  all.long_ones.add(one.long_place);
+  all.shorn.add(one.shorn_place);
+  all.empty.add(one.empty_place);
+  all.images.add(one.image_place);
   if (all.first_stop.empty() && one.always_stops) all.first_stop = one.problem;
   if (!one.problem.empty()) all.problems.push_back(one.problem);
 }

@@ -20,10 +20,18 @@ struct Finding {
   bool always_stops = false;  // its problem is one whatever becomes of bad samples
 };
 
+/// How many samples something was noted of, and the first one's place.
+struct Oddity {
+  int64_t count = 0;
+  std::string first;
+  void add(const std::string& place);  // empty: nothing was noted
+};
+
 /// And at all of them.
 struct Findings {
-  int64_t looked_at = 0, long_ones = 0, longest = 0, skipped = 0, shorn = 0, empty = 0, images = 0;
-  std::string first_long, first_shorn, first_empty, first_image, first_stop;
+  int64_t looked_at = 0, longest = 0, skipped = 0;
+  Oddity long_ones, shorn, empty, images;
+  std::string first_stop;
   std::vector<std::string> problems;
   int64_t sound() const { return looked_at - skipped - static_cast<int64_t>(problems.size()); }
 };

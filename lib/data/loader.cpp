@@ -141,20 +141,17 @@ void Loader::State::note_passed(const std::vector<Passed>& passed) {
 
 /// What of a sample is not as its file has it. Many may be so, so that only the first is named.
 void Loader::State::note_changes(const Sample& sample, const Draw& draw) {
-  if (sample.turn_left_out && !std::exchange(named_left_out, true)) {
-    log_warning(concat("left out a first turn of \"gpt\", as LLaVA does and as of all that begin so: [",
-                       sample.where, "]"));
-  }
-  if (sample.answer_empty && !std::exchange(named_empty, true)) {
-    log_warning(
-        concat("learned nothing of an empty answer (template plain: a line break), as LLaVA does and as ",
-               "of all that follow: [", sample.where, "]"));
-  }
-  if (sample.image_as_text && !std::exchange(named_image, true)) {
-    log_warning(
-        concat("took \"<image>\" for text in a sample without a picture, as LLaVA does and as in all ",
-               "that have it: [", sample.where, "]"));
-  }
+  const auto name_once = [&sample](bool is_so, bool& named, const char* what) {
+    if (is_so && !std::exchange(named, true)) log_warning(concat(what, ": [", sample.where, "]"));
+  };
+  name_once(sample.turn_left_out, named_left_out,
+            "left out a first turn of \"gpt\", as LLaVA does and as of all that begin so");
+  name_once(sample.answer_empty, named_empty,
+            "learned nothing of an empty answer (template plain: a line break), as LLaVA does and as of all "
+            "that follow");
+  name_once(sample.image_as_text, named_image,
+            "took \"<image>\" for text in a sample without a picture, as LLaVA does and as in all that have "
+            "it");
   if (sample.cut_from == 0) return;
   noted.cut.push_back(draw);
   if (std::exchange(named_cut, true)) return;
