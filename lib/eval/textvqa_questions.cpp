@@ -81,20 +81,15 @@ std::vector<BenchmarkQuestion> read_textvqa(const BenchmarkOptions& options) {
   // each with an id; LLaVA's eval_textvqa.py scores all by the last one's answers.
   using Key = std::pair<std::string, std::string>;
   std::multimap<Key, const Annotation*> left;
-  std::map<Key, const Annotation*> last;
-  for (const Annotation& annotation : annotations) {
-    const Key key(annotation.image_id, lower_case(annotation.question.question));
-    left.emplace(key, &annotation);
-    last[key] = &annotation;
-  }
+  for (const Annotation& annotation : annotations)
+    left.emplace(Key(annotation.image_id, lower_case(annotation.question.question)), &annotation);
   for (const LlavaQuestion& asked : read_llava_questions(options.path)) {
     const Key key(asked.id, lower_case(question_of(asked.text)));
-    const auto found = left.lower_bound(key);  // the first of those left
-    require(found != left.end() && found->first == key, asked.where,
-            "expected an annotation of this question of the picture ", asked.id, " in ",
-            options.annotations.string(), ", got none");
+    const auto [found, behind] = left.equal_range(key);  // in the file's order; the last one goes last
+    require(found != behind, asked.where, "expected an annotation of this question of the picture ", asked.id,
+            " in ", options.annotations.string(), ", got none");
     BenchmarkQuestion question = found->second->question;
-    question.answers = last.at(key)->question.answers;
+    question.answers = std::prev(behind)->second->question.answers;
     left.erase(found);
     ask_as(asked, options, question);
     questions.push_back(question);
