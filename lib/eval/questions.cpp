@@ -20,24 +20,16 @@ Question split_sample(const Sample& sample, const Tokenizer& tokenizer) {
          sample.labels[end] != tokenizer.eos_id()) {
     ++end;
   }
-  const auto at = [](const std::vector<int64_t>& ids, size_t i) {
-    return ids.begin() + static_cast<std::ptrdiff_t>(i);
-  };
+  const auto at = [&sample](size_t i) { return sample.ids.begin() + static_cast<std::ptrdiff_t>(i); };
   Question question;
-  question.prompt.sample.id = sample.id;
-  question.prompt.sample.ids.assign(sample.ids.begin(), at(sample.ids, begin));
-  question.prompt.sample.labels.assign(begin, kIgnoreLabel);
-  question.prompt.sample.asked = sample.asked;
-  question.prompt.sample.move_image_first = sample.move_image_first;
-  question.prompt.sample.where = sample.where;
-  question.prompt.sample.cut_from = sample.cut_from;
-  question.prompt.sample.turn_left_out = sample.turn_left_out;
-  question.prompt.sample.answer_empty = sample.answer_empty;
-  question.prompt.sample.image_as_text = sample.image_as_text;
+  Sample& prompt = question.prompt.sample;
+  prompt = sample;
+  prompt.ids.resize(begin);
+  prompt.labels.assign(begin, kIgnoreLabel);
   // Those of later questions go.
-  const auto shown = std::count(sample.ids.begin(), at(sample.ids, begin), kImagePlaceholder);
-  question.prompt.sample.pictures.assign(sample.pictures.begin(), sample.pictures.begin() + shown);
-  question.answer = strip(tokenizer.decode({at(sample.ids, begin), at(sample.ids, end)}));
+  const auto shown = std::count(prompt.ids.begin(), prompt.ids.end(), kImagePlaceholder);
+  prompt.pictures.resize(static_cast<size_t>(shown));
+  question.answer = strip(tokenizer.decode({at(begin), at(end)}));
   return question;
 }
 
