@@ -45,16 +45,16 @@ void require_not_written(const Experiment& experiment, const fs::path& brought) 
 
 void add_brought_stages(Artifacts& artifacts, const Experiment& experiment) {
   for (const fs::path& folder : experiment.recipe.model.stages) {
-    require(is_stage_complete(folder), "model", "expected a finished stage folder, got ", folder.string(),
+    const std::optional<StageReport> report = complete_report(folder);
+    require(report.has_value(), "model", "expected a finished stage folder, got ", folder.string(),
             " (key model.stages)");
-    const StageReport report = read_stage_report(folder);
-    require(leaves_model(report.stage), "model",
-            "expected a finished quantize, warmup or tune to build on, got the folder of ", report.stage,
+    require(leaves_model(report->stage), "model",
+            "expected a finished quantize, warmup or tune to build on, got the folder of ", report->stage,
             ": ", folder.string(), " (key model.stages)");
     require_not_written(experiment, folder);
     const std::string remedy = "put it back, or do that stage again (key model.stages)";
-    require_stage_files(folder, report, remedy);
-    add_stage(artifacts, folder, report, remedy);
+    require_stage_files(folder, *report, remedy);
+    add_stage(artifacts, folder, *report, remedy);
   }
 }
 
@@ -133,12 +133,12 @@ Artifacts collect_artifacts(const Experiment& experiment, const std::string& sta
       "expected one adapter, got also that of model.stages: ", artifacts.adapter.value_or("").string());
   for (const std::string& before : experiment.base_stages(stage)) {
     const fs::path folder = experiment.folder(before);
-    require(is_stage_complete(folder), stage, "expected the recipe's ", before,
+    const std::optional<StageReport> report = complete_report(folder);
+    require(report.has_value(), stage, "expected the recipe's ", before,
             " stage to be complete, got no report in ", folder.string(), "; run `qslaw ", before, "` first");
-    const StageReport report = read_stage_report(folder);
     require_present_inputs(experiment, stage, before);
-    require_stage_files(folder, report, restart_remedy(before));
-    add_stage(artifacts, folder, report, restart_remedy(before));
+    require_stage_files(folder, *report, restart_remedy(before));
+    add_stage(artifacts, folder, *report, restart_remedy(before));
   }
   require_packed_of_base(artifacts);
   if (!given.empty() && !artifacts.adapter && puts_adapter_on(stage)) artifacts.given_adapter = given;

@@ -49,8 +49,9 @@ void describe_path(const fs::path& path, std::string& out) {
 
 // What a finished stage left; nothing of another folder.
 void describe_stage(const fs::path& folder, std::string& out) {
-  if (!is_stage_complete(folder)) return;
-  for (const auto& [file, hash] : read_stage_report(folder).files)
+  const std::optional<StageReport> report = complete_report(folder);
+  if (!report) return;
+  for (const auto& [file, hash] : report->files)
     out += file + " " + hash + "\n";
 }
 

@@ -96,16 +96,15 @@ void require_room_aside(const Experiment& experiment, const std::string& stage) 
 StageState find_state(const Experiment& experiment, const std::string& stage, const std::string& inputs) {
   const fs::path folder = experiment.folder(stage);
   if (experiment.options.restart) return StageState::fresh;
-  if (!is_stage_complete(folder))
-    return goes_on(experiment, stage, inputs) ? StageState::resumed : StageState::fresh;
-  const StageReport report = read_stage_report(folder);
+  const std::optional<StageReport> report = complete_report(folder);
+  if (!report) return goes_on(experiment, stage, inputs) ? StageState::resumed : StageState::fresh;
   if (!changed_inputs(folder, inputs).what.empty()) {
     require_same_device(stage, folder, inputs);
     require_room_aside(experiment, stage);
     return StageState::fresh;
   }
-  if (!leaves_model(stage) && !missing_file(folder, report).empty()) return StageState::fresh;
-  require_stage_files(folder, report, restart_remedy(stage));
+  if (!leaves_model(stage) && !missing_file(folder, *report).empty()) return StageState::fresh;
+  require_stage_files(folder, *report, restart_remedy(stage));
   return StageState::complete;
 }
 

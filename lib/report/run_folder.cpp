@@ -32,8 +32,7 @@ std::optional<RunStage> load_stage(const fs::path& folder, const std::string& na
   RunStage stage;
   stage.name = name;
   stage.folder = folder;
-  if (fs::exists(folder / "report.json")) stage.report = read_stage_report(folder);
-  if (stage.report && stage.report->status != "complete") stage.report.reset();
+  stage.report = complete_report(folder);
   stage.metrics = read_metrics(folder / "metrics.jsonl");
   if (!stage.report && stage.metrics.empty()) return std::nullopt;
   if (fs::exists(folder / "recipe.yaml")) stage.recipe = read_file(folder / "recipe.yaml");

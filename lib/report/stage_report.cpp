@@ -170,8 +170,15 @@ bool leaves_model(const std::string& stage) {
   return stage == "quantize" || stage == "warmup" || stage == "tune";
 }
 
+std::optional<StageReport> complete_report(const fs::path& folder) {
+  if (!fs::exists(folder / "report.json")) return std::nullopt;
+  StageReport report = read_stage_report(folder);
+  if (report.status != "complete") return std::nullopt;
+  return report;
+}
+
 bool is_stage_complete(const fs::path& folder) {
-  return fs::exists(folder / "report.json") && read_stage_report(folder).status == "complete";
+  return complete_report(folder).has_value();
 }
 
 }  // namespace qslaw

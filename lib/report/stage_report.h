@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,7 +57,9 @@ const std::vector<std::string>& stage_names();
 /// Those that later ones build on.
 bool leaves_model(const std::string& stage);
 
-/// True when `folder`/report.json is there and says "complete".
+/// `folder`/report.json, if it is there and says "complete". UserError when it is malformed.
+std::optional<StageReport> complete_report(const std::filesystem::path& folder);
+/// Whether it is and does.
 bool is_stage_complete(const std::filesystem::path& folder);
 
 }  // namespace qslaw
