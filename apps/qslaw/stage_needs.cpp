@@ -73,8 +73,7 @@ std::vector<StageNeeds> find_needs(const Experiment& experiment, const std::vect
 }
 
 std::vector<NeedsProblem> needs_problems(const Experiment& experiment, const std::vector<StageNeeds>& needs) {
-  const MachineMemory memory =
-      experiment.device.is_cpu() ? machine_memory() : device_memory(experiment.device);
+  const MachineMemory memory = device_memory(experiment.device);
   std::vector<NeedsProblem> problems;
   for (const StageNeeds& stage : needs)
     problems.push_back(memory_problem(experiment, stage, memory));

@@ -44,9 +44,7 @@ std::optional<StageTime> time_of_finished(const Experiment& experiment, const La
 }
 
 bool fits_in_memory(const Experiment& experiment, const StageEstimate& memory) {
-  const MachineMemory machine =
-      experiment.device.is_cpu() ? machine_memory() : device_memory(experiment.device);
-  return memory.total() <= machine.available;
+  return memory.total() <= device_memory(experiment.device).available;
 }
 
 // Rows of a batch are as long as its longest one.

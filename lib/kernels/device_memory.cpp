@@ -26,6 +26,7 @@ c10::CachingAllocator::Stat bytes_in_tensors(c10::DeviceAllocator& allocator, c1
 }  // namespace
 
 MachineMemory device_memory(c10::Device device) {
+  if (device.is_cpu()) return machine_memory();
   at::empty({1}, at::TensorOptions().device(device));  // the allocator answers once it has been used
   const auto [available, total] = c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index());
   return {static_cast<int64_t>(available), static_cast<int64_t>(total)};

@@ -9,7 +9,8 @@
 
 namespace qslaw {
 
-/// What the driver says of a CUDA device, all processes together. Takes hold of the device.
+/// What the driver says of a CUDA device, all processes together; takes hold of the device. On the CPU the
+/// machine's.
 MachineMemory device_memory(c10::Device device);
 
 /// Bytes in tensors now.
