@@ -104,10 +104,10 @@ Judgment judge_mme(const BenchmarkQuestion& question, const std::string& text) {
 }
 
 std::string infer_choice(const std::string& text, const std::vector<std::string>& choices) {
-  const bool has_failed = text.find("Failed to obtain answer via API") != text.npos;
-  if (!has_failed && is_refusal(text)) return kNoChoice;
-  std::string letter = has_failed ? "" : letter_alone(text, choices.size());
-  if (letter.empty() && !has_failed) letter = letter_behind_answer_is(text, choices.size());
+  if (text.find("Failed to obtain answer via API") != text.npos) return only_text(text, choices);
+  if (is_refusal(text)) return kNoChoice;
+  std::string letter = letter_alone(text, choices.size());
+  if (letter.empty()) letter = letter_behind_answer_is(text, choices.size());
   return letter.empty() ? only_text(text, choices) : letter;
 }
 
