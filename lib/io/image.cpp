@@ -73,13 +73,6 @@ Image blank_image(PictureSize size) {
   return {size.width, size.height, std::vector<uint8_t>(3 * size.pixels())};
 }
 
-uint32_t little_endian(std::string_view bytes, size_t at, size_t size) {
-  uint32_t value = 0;
-  for (size_t i = size; i-- > 0;)
-    value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
-  return value;
-}
-
 Image decode_image(std::string_view bytes, const std::string& name) {
   return format_of(bytes, name).decode(bytes, name);
 }

@@ -24,6 +24,14 @@ struct BmpHeader {
   size_t row_bytes() const { return (static_cast<size_t>(size.width) * bits + 31) / 32 * 4; }
 };
 
+// The unsigned little-endian number of `size` bytes (up to 4) at `at`. REQUIRES: they are there.
+uint32_t little_endian(std::string_view bytes, size_t at, size_t size) {
+  uint32_t value = 0;
+  for (size_t i = size; i-- > 0;)
+    value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+  return value;
+}
+
 [[noreturn]] void fail_cut(const std::string& name) {
   fail("image", "expected a sound BMP, got one that is cut short (", name, ")");
 }

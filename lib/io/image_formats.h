@@ -17,8 +17,10 @@ PictureSize picture_size(int64_t width, int64_t height, const std::string& name)
 /// A black picture.
 Image blank_image(PictureSize size);
 
-/// The unsigned little-endian number of `size` bytes (up to 4) at `at`. REQUIRES: they are there.
-uint32_t little_endian(std::string_view bytes, size_t at, size_t size);
+/// The bytes as the libraries take them.
+inline const uint8_t* unsigned_data(std::string_view bytes) {
+  return reinterpret_cast<const uint8_t*>(bytes.data());
+}
 
 void check_jpeg_header(std::string_view bytes, const std::string& name);
 Image decode_jpeg(std::string_view bytes, const std::string& name);

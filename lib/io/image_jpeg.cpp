@@ -47,7 +47,8 @@ class JpegDecoder {
 
   JpegHeader read_header() {
     int width = 0, height = 0, subsampling = 0, colors = 0;
-    check(tjDecompressHeader3(handle_.get(), data(), bytes_.size(), &width, &height, &subsampling, &colors));
+    check(tjDecompressHeader3(handle_.get(), unsigned_data(bytes_), bytes_.size(), &width, &height,
+                              &subsampling, &colors));
     // A file cut before the picture passes for one of tables only.
     require(width > 0, "image", "expected a sound JPEG, got one that is cut short (", name_, ")");
     return {picture_size(width, height, name_), colors == TJCS_CMYK || colors == TJCS_YCCK};
@@ -66,12 +67,10 @@ class JpegDecoder {
   }
 
  private:
-  const unsigned char* data() const { return reinterpret_cast<const unsigned char*>(bytes_.data()); }
-
   // Accurate DCT and (the default) smooth chroma upsampling are what Pillow decodes with.
   void decompress(PictureSize size, int pixel_format, std::vector<uint8_t>& out) {
-    check(tjDecompress2(handle_.get(), data(), bytes_.size(), out.data(), size.width, 0, size.height,
-                        pixel_format, TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS));
+    check(tjDecompress2(handle_.get(), unsigned_data(bytes_), bytes_.size(), out.data(), size.width, 0,
+                        size.height, pixel_format, TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS));
   }
 
   void check(int result) const {

@@ -19,10 +19,6 @@ using namespace std::string_view_literals;
 
 constexpr std::string_view kPngEnd = "IEND"sv;
 
-const unsigned char* unsigned_data(std::string_view bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes.data());
-}
-
 int64_t big_endian_32(std::string_view bytes, size_t at) {
   int64_t value = 0;
   for (size_t i = at; i < at + 4; ++i) {

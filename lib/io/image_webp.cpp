@@ -9,10 +9,6 @@
 namespace qslaw {
 namespace {
 
-const uint8_t* unsigned_data(std::string_view bytes) {
-  return reinterpret_cast<const uint8_t*>(bytes.data());
-}
-
 [[noreturn]] void fail_webp(const std::string& name) {
   fail("image", "expected a sound WebP, got one that is cut short or damaged (", name, ")");
 }
