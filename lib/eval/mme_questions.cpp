@@ -115,6 +115,7 @@ std::vector<BenchmarkQuestion> read_mme(const BenchmarkOptions& options) {
   std::map<std::pair<std::string, std::string>, BenchmarkQuestion> annotations;
   for (const BenchmarkQuestion& question : read_folder(options.annotations, options))
     annotations[{question.unit, bare_question(question.question, options.prompt_suffix)}] = question;
+  const fs::path pictures = subtasks_folder(options.images.empty() ? options.annotations : options.images);
   std::vector<BenchmarkQuestion> questions;
   for (const LlavaQuestion& asked : read_llava_questions(options.path)) {
     const fs::path id(asked.id);
@@ -124,8 +125,7 @@ std::vector<BenchmarkQuestion> read_mme(const BenchmarkOptions& options) {
             options.annotations.string(), ", got none");
     BenchmarkQuestion question = found->second;
     question.text = with_suffix(asked.text, options.prompt_suffix);
-    question.picture =
-        subtasks_folder(options.images.empty() ? options.annotations : options.images) / asked.image;
+    question.picture = pictures / asked.image;
     question.annotation = question.file;
     question.file = options.path;
     questions.push_back(question);

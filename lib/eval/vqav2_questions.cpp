@@ -29,10 +29,6 @@ std::string picture_name(const std::string& subset, const std::string& image_id)
   return name.str();
 }
 
-std::string subset_of(const json& root, const fs::path& file) {
-  return JsonEntry(root, file.string()).text("data_subtype");
-}
-
 std::vector<BenchmarkQuestion> read_published(const BenchmarkOptions& options) {
   std::vector<BenchmarkQuestion> questions;
   std::vector<std::string> pictures;
@@ -45,8 +41,9 @@ std::vector<BenchmarkQuestion> read_published(const BenchmarkOptions& options) {
     pictures.push_back(entry.name("image_id"));
     questions.push_back(question);
   });
-  JsonEntry(root, options.path.string()).list("questions");
-  const std::string subset = subset_of(root, options.path);
+  const JsonEntry top(root, options.path.string());
+  top.list("questions");
+  const std::string subset = top.text("data_subtype");
   for (size_t i = 0; i < questions.size(); ++i) {
     questions[i].picture = options.images / picture_name(subset, pictures[i]);
     questions[i].split = subset;
@@ -82,8 +79,9 @@ Annotations read_annotations(const fs::path& file) {
       annotation.answers.push_back(JsonEntry(answer, entry.where() + ", answers").text("answer"));
     require(!annotation.answers.empty(), entry.where(), "expected answers, got none");
   });
-  JsonEntry(root, file.string()).list("annotations");
-  annotations.subset = subset_of(root, file);
+  const JsonEntry top(root, file.string());
+  top.list("annotations");
+  annotations.subset = top.text("data_subtype");
   return annotations;
 }
 
