@@ -10,13 +10,13 @@ namespace {
 
 void check_model(const ModelOptions& options) {
   const ModelSource& source = options.source;
-  if (source.path.empty()) {
-    const bool any_part = !source.language.empty() || !source.vision.empty();
-    require_key(any_part, "model", "expected path, or language and vision, got neither");
-    require_key(!source.language.empty(), "model.language", "expected a path beside model.vision, got none");
-    require_key(!source.vision.empty(), "model.vision", "expected a path beside model.language, got none");
+  const bool whole = !source.path.empty();
+  const bool language = !source.language.empty(), vision = !source.vision.empty();
+  require_key(whole || language || vision, "model", "expected path, or language and vision, got neither");
+  require_key(whole || language, "model.language", "expected a path beside model.vision, got none");
+  require_key(whole || vision, "model.vision", "expected a path beside model.language, got none");
+  if (!whole)
     check_at_key("model.projector_kind", [&source] { parse_projector_kind(source.projector_kind); });
-  }
   require_one_of("model.dtype", options.dtype, {"bfloat16", "float16", "float32"});
   check_template(options.template_name, "model.template");
   if (!options.image_aspect.empty())

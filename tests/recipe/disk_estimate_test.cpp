@@ -3,21 +3,15 @@
 
 #include <catch2/catch.hpp>
 
-#include "recipe_file.h"
+#include "small_model.h"
 
 using namespace qslaw;
 
 namespace {
 
 int64_t checkpoints(const std::string& quantize, int64_t layers) {
-  LlavaConfig config;
-  config.language.vocab = 100;
-  config.language.width = 64;
+  LlavaConfig config = small_config();
   config.language.layers = layers;
-  config.language.heads = 2;
-  config.language.kv_heads = 2;
-  config.language.head_size = 32;
-  config.language.ffn = 128;
   const Recipe recipe = read_text(kHead + "quantize: {method: " + quantize + ", group_size: 32}\n");
   return estimate_disk(recipe, "quantize", config, {}).checkpoints;
 }
