@@ -58,7 +58,7 @@ class Dataset {
   /// Thread safe. UserError names file, index, id and reason when the sample is bad: unknown role order, no
   /// supervised token (the mask is shown; unless the context asks for none), placeholder and picture counts
   /// that differ, a picture that does not exist. LongSample for one that is longer than max_length, unless
-  /// those are cut.
+  /// those are cut and something to learn is left.
   virtual Sample at(int64_t index) const = 0;
   /// Hash of what the samples are made from (file content, options), for `--resume`.
   virtual std::string fingerprint() const = 0;
