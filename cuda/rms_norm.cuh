@@ -8,6 +8,35 @@
 
 namespace qslaw::device {
 
+/// Adds the squares of a vector's values, one after the other.
+template <typename T, int kWidth>
+__device__ __forceinline__ void add_squares(const Values<T, kWidth>& v, float& squares) {
+  QSLAW_UNROLL
+  for (int j = 0; j < kWidth; ++j)
+    squares += widen(v.values[j]) * widen(v.values[j]);
+}
+
+template <typename T, int kWidth>
+__device__ __forceinline__ Values<T, kWidth> normalized(const Values<T, kWidth>& v,
+                                                        const Values<T, kWidth>& weight, float inverse_rms) {
+  Values<T, kWidth> out;
+  QSLAW_UNROLL
+  for (int j = 0; j < kWidth; ++j) {
+    narrow(rms_value(widen(v.values[j]), widen(weight.values[j]), inverse_rms, Rounding<T>{}), out.values[j]);
+  }
+  return out;
+}
+
+/// a + b as T holds it.
+template <typename T, int kWidth>
+__device__ __forceinline__ Values<T, kWidth> added(const Values<T, kWidth>& a, const Values<T, kWidth>& b) {
+  Values<T, kWidth> out;
+  QSLAW_UNROLL
+  for (int j = 0; j < kWidth; ++j)
+    narrow(widen(a.values[j]) + widen(b.values[j]), out.values[j]);
+  return out;
+}
+
 // One block per row, which it reads twice, the second time from the cache. Bytes moved per value: 2 *
 // sizeof(T), and the weights from the cache.
 template <typename T, int kWidth>
@@ -17,22 +46,33 @@ __global__ void rms_norm_kernel(const T* x, const T* weight, int64_t columns, fl
   const T* from = x + row * columns;
   T* to = y + row * columns;
   float squares = 0.0F;
-  for (int64_t i = threadIdx.x; i < count; i += blockDim.x) {
-    const Values<T, kWidth> v = load<kWidth>(from, i);
-    QSLAW_UNROLL
-    for (int j = 0; j < kWidth; ++j)
-      squares += widen(v.values[j]) * widen(v.values[j]);
-  }
+  for (int64_t i = threadIdx.x; i < count; i += blockDim.x)
+    add_squares(load<kWidth>(from, i), squares);
+  const float inverse = rms_inverse(block_reduce(squares, Add{}), columns, eps);
+  for (int64_t i = threadIdx.x; i < count; i += blockDim.x)
+    store(to, i, normalized(load<kWidth>(from, i), load<kWidth>(weight, i), inverse));
+  if (threadIdx.x == 0) inverse_rms[row] = inverse;
+}
+
+// As above, of rows of x + delta, which are added a second time, from the cache, instead of read back behind
+// their store. Values are summed in the order of rms_norm_kernel of the same kWidth. Bytes moved per value: 4
+// * sizeof(T).
+template <typename T, int kWidth>
+__global__ void add_rms_norm_kernel(const T* x, const T* delta, const T* weight, int64_t columns, float eps,
+                                    T* sum, T* norm) {
+  const int64_t first = blockIdx.x * columns, count = columns / kWidth;
+  const auto value = [&](int64_t i) {
+    return added(load<kWidth>(x + first, i), load<kWidth>(delta + first, i));
+  };
+  float squares = 0.0F;
+  for (int64_t i = threadIdx.x; i < count; i += blockDim.x)
+    add_squares(value(i), squares);
   const float inverse = rms_inverse(block_reduce(squares, Add{}), columns, eps);
   for (int64_t i = threadIdx.x; i < count; i += blockDim.x) {
-    const Values<T, kWidth> v = load<kWidth>(from, i), w = load<kWidth>(weight, i);
-    Values<T, kWidth> out;
-    QSLAW_UNROLL
-    for (int j = 0; j < kWidth; ++j)
-      narrow(rms_value(widen(v.values[j]), widen(w.values[j]), inverse, Rounding<T>{}), out.values[j]);
-    store(to, i, out);
+    const Values<T, kWidth> v = value(i);
+    store(sum + first, i, v);
+    store(norm + first, i, normalized(v, load<kWidth>(weight, i), inverse));
   }
-  if (threadIdx.x == 0) inverse_rms[row] = inverse;
 }
 
 // One block per row, as above. Bytes moved per value: 3 * sizeof(T).
@@ -100,6 +140,17 @@ inline const char* rms_norm(CudaInput x, CudaInput weight, CudaRows shape, float
     return with_width(shape.columns, {x.data, weight.data, y.data}, [&](auto width) {
       return launch(rms_norm_kernel<T, decltype(width)::value>, shape.rows, kThreads, stream, from,
                     as<T>(weight), shape.columns, eps, as<T>(y), inverse_rms);
+    });
+  });
+}
+
+inline const char* add_rms_norm(CudaInput x, CudaInput delta, CudaInput weight, CudaRows shape, float eps,
+                                CudaOutput sum, CudaOutput norm, void* stream) {
+  return with_type(x, [&](auto* from) {
+    using T = ElementOf<decltype(from)>;
+    return with_width(shape.columns, {x.data, delta.data, weight.data, sum.data, norm.data}, [&](auto width) {
+      return launch(add_rms_norm_kernel<T, decltype(width)::value>, shape.rows, kThreads, stream, from,
+                    as<T>(delta), as<T>(weight), shape.columns, eps, as<T>(sum), as<T>(norm));
     });
   });
 }

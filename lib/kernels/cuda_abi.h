@@ -13,7 +13,7 @@
 namespace qslaw {
 
 /// Raised with every change of CudaKernels or of a type in it; a library of another version is refused.
-inline constexpr int32_t kCudaKernelsVersion = 4;
+inline constexpr int32_t kCudaKernelsVersion = 5;
 
 /// Weights to read, row-major.
 struct CudaInput {
@@ -167,6 +167,10 @@ struct CudaKernels {
   const char* (*graph_end)(void* graph);
   const char* (*graph_replay)(void* graph);
   void (*graph_free)(void* graph);
+
+  // Small operators of a decode step in one kernel (rms_norm.h, rotary.h).
+  const char* (*add_rms_norm)(CudaInput x, CudaInput delta, CudaInput weight, CudaRows shape, float eps,
+                              CudaOutput sum, CudaOutput norm, void* stream);
 };
 
 }  // namespace qslaw

@@ -52,6 +52,17 @@ Normalized normalized(const at::Tensor& rows, const at::Tensor& weight_D, double
   return forward_rows(rows, weight_D.to(rows.scalar_type()).contiguous(), eps);
 }
 
+SumAndNorm cuda_add_norm(const at::Tensor& x, const at::Tensor& delta, const at::Tensor& weight_D,
+                         double eps) {
+  const int64_t D = x.size(-1), M = D > 0 ? x.numel() / D : 0;
+  SumAndNorm out{at::empty_like(x), at::empty_like(x)};
+  cuda_call(x, "add_rms_norm", [&](const CudaKernels& kernels, void* stream) {
+    return kernels.add_rms_norm(cuda_input(x), cuda_input(delta), cuda_input(weight_D), {M, D},
+                                static_cast<float>(eps), cuda_output(out.sum), cuda_output(out.norm), stream);
+  });
+  return out;
+}
+
 at::Tensor input_gradient(const at::Tensor& x, const at::Tensor& weight_D, const at::Tensor& dY,
                           const at::Tensor& inverse_rms_M) {
   const int64_t D = x.size(-1);
@@ -129,15 +140,31 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
   }
 };
 
+void check_operands(const at::Tensor& x, const at::Tensor& weight_D) {
+  QSLAW_CHECK(x.dim() >= 1 && weight_D.sizes() == at::IntArrayRef({x.size(-1)}));
+  QSLAW_CHECK(weight_D.device() == x.device());
+}
+
 }  // namespace
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight_D, double eps) {
-  QSLAW_CHECK(x.dim() >= 1 && weight_D.sizes() == at::IntArrayRef({x.size(-1)}));
-  QSLAW_CHECK(weight_D.device() == x.device());
+  check_operands(x, weight_D);
   if (!has_kernels(x)) return rms_norm_reference(x, weight_D, eps);
   // Without gradients the autograd node, which takes as long as a short row, is not made.
   return at::GradMode::is_enabled() ? RmsNorm::apply(x, weight_D, eps)
                                     : normalized(x.contiguous(), weight_D, eps).y;
+}
+
+SumAndNorm add_rms_norm(const at::Tensor& x, const at::Tensor& delta, const at::Tensor& weight_D,
+                        double eps) {
+  check_operands(x, weight_D);
+  QSLAW_CHECK(delta.sizes() == x.sizes() && delta.scalar_type() == x.scalar_type() &&
+              delta.device() == x.device());
+  if (!x.is_cuda() || !has_kernels(x)) {
+    const at::Tensor sum = x + delta;  // a CPU still has it in its cache for the norm
+    return {sum, rms_norm(sum, weight_D, eps)};
+  }
+  return cuda_add_norm(x.contiguous(), delta.contiguous(), weight_D.to(x.scalar_type()).contiguous(), eps);
 }
 
 at::Tensor rms_norm_reference(const at::Tensor& x, const at::Tensor& weight_D, double eps) {

@@ -21,15 +21,17 @@ void end_if_asked() {
 // The part of a step that stays on the device: the same kernels at the same addresses for every token.
 at::Tensor decode_embedded(const Llava& model, const at::Tensor& x_B1D, KvCache& cache) {
   const Llama& language = model.language;
-  at::Tensor x = x_B1D;
+  const std::vector<LlamaBlock>& blocks = language.blocks;
   const RopeTable rope =
-      make_rope_table(language.rope_frequencies, cache.lengths().unsqueeze(1), x.scalar_type());
-  for (size_t l = 0; l < language.blocks.size(); ++l) {
+      make_rope_table(language.rope_frequencies, cache.lengths().unsqueeze(1), x_B1D.scalar_type());
+  SumAndNorm x{x_B1D, rms_norm(x_B1D, blocks.front().input_norm_D, language.config.rms_eps)};
+  for (size_t l = 0; l < blocks.size(); ++l) {
     end_if_asked();
-    x = block_decode(language.blocks[l], language.config, x, rope, cache, static_cast<int64_t>(l));
+    const at::Tensor& next_norm_D = l + 1 < blocks.size() ? blocks[l + 1].input_norm_D : language.norm_D;
+    x = block_decode(blocks[l], language.config, x, next_norm_D, rope, cache, static_cast<int64_t>(l));
   }
   cache.advance();
-  return llama_logits(language, rms_norm(x.select(1, 0), language.norm_D, language.config.rms_eps));
+  return llama_logits(language, x.norm.select(1, 0));
 }
 
 }  // namespace

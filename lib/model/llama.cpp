@@ -4,7 +4,6 @@
 
 #include "kernels/decode_attention.h"
 #include "kernels/dense_product.h"
-#include "kernels/rms_norm.h"
 #include "kernels/swiglu.h"
 #include "model/checkpointing.h"
 
@@ -37,15 +36,13 @@ Projected project(const LlamaBlock& block, const LanguageConfig& config, const a
           split_heads(block.v->forward(x_BTD), config.kv_heads)};
 }
 
-// The feed-forward half of a block with its norm and residual.
-at::Tensor second_half(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD) {
-  const at::Tensor normal = rms_norm(x_BTD, block.post_norm_D, config.rms_eps);
-  return x_BTD + block.down->forward(swiglu(block.gate->forward(normal), block.up->forward(normal)));
+at::Tensor feed_forward(const LlamaBlock& block, const at::Tensor& normal) {
+  return block.down->forward(swiglu(block.gate->forward(normal), block.up->forward(normal)));
 }
 
-// The part of a block between attention and the feed-forward half: output projection and residual.
-at::Tensor add_attended(const LlamaBlock& block, const at::Tensor& x_BTD, const at::Tensor& attended_BHTS) {
-  return x_BTD + block.o->forward(join_heads(attended_BHTS));
+// The feed-forward half of a block with its norm and residual.
+at::Tensor second_half(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD) {
+  return x_BTD + feed_forward(block, rms_norm(x_BTD, block.post_norm_D, config.rms_eps));
 }
 
 at::Tensor causal_attention(const at::Tensor& q_BHTS, const at::Tensor& k_BHTS, const at::Tensor& v_BHTS) {
@@ -71,7 +68,7 @@ at::Tensor first_half(const LlamaBlock& block, const LanguageConfig& config, con
                       const RopeTable& rope, KvCache* cache, int64_t layer) {
   const Projected p = project(block, config, rms_norm(x_BTD, block.input_norm_D, config.rms_eps), rope);
   if (cache) cache->store_prompt(layer, p.k_BHTS, p.v_BHTS);
-  return add_attended(block, x_BTD, attend(p, config.heads, rope.packed));
+  return x_BTD + block.o->forward(join_heads(attend(p, config.heads, rope.packed)));
 }
 
 }  // namespace
@@ -104,13 +101,15 @@ at::Tensor block_forward(const LlamaBlock& block, const LanguageConfig& config, 
   return second_half(block, config, first_half(block, config, x_BTD, rope, cache, layer));
 }
 
-at::Tensor block_decode(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_B1D,
-                        const RopeTable& rope, KvCache& cache, int64_t layer) {
-  const Projected p = project(block, config, rms_norm(x_B1D, block.input_norm_D, config.rms_eps), rope);
+SumAndNorm block_decode(const LlamaBlock& block, const LanguageConfig& config, const SumAndNorm& x_B1D,
+                        const at::Tensor& next_norm_D, const RopeTable& rope, KvCache& cache, int64_t layer) {
+  const Projected p = project(block, config, x_B1D.norm, rope);
   cache.append(layer, p.k_BHTS, p.v_BHTS);
   const at::Tensor attended =
       decode_attention(p.q_BHTS, cache.keys(layer), cache.values(layer), cache.lengths_with_new_token());
-  return second_half(block, config, add_attended(block, x_B1D, attended));
+  const SumAndNorm middle =
+      add_rms_norm(x_B1D.sum, block.o->forward(join_heads(attended)), block.post_norm_D, config.rms_eps);
+  return add_rms_norm(middle.sum, feed_forward(block, middle.norm), next_norm_D, config.rms_eps);
 }
 
 RopeTable rope_table_for(const Llama& model, const at::Tensor& x_BTD, const std::vector<int64_t>& packed) {

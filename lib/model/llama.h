@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/rms_norm.h"
 #include "model/checkpointing.h"
 #include "model/config.h"
 #include "model/kv_cache.h"
@@ -44,9 +45,11 @@ std::vector<LinearSpec> linear_specs(const LanguageConfig& config);
 at::Tensor block_forward(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD,
                          const RopeTable& rope, KvCache* cache = nullptr, int64_t layer = 0);
 
-/// One new token per row over the cache. x_B1D.
-at::Tensor block_decode(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_B1D,
-                        const RopeTable& rope, KvCache& cache, int64_t layer);
+/// One new token per row over the cache. x_B1D: what the block gets, with its norm by input_norm_D; returns
+/// what it gives, with its norm by next_norm_D, the next block's or the last one. So every residual sum is
+/// normalized in the kernel that adds it.
+SumAndNorm block_decode(const LlamaBlock& block, const LanguageConfig& config, const SumAndNorm& x_B1D,
+                        const at::Tensor& next_norm_D, const RopeTable& rope, KvCache& cache, int64_t layer);
 
 /// The table for x_BTD, whose rows are one sequence each or, with lengths in `packed`, so many end to end.
 RopeTable rope_table_for(const Llama& model, const at::Tensor& x_BTD, const std::vector<int64_t>& packed);

@@ -89,6 +89,30 @@ TEST_CASE("device RMS norm and its gradients agree with the CPU's") {
   CHECK(equal_bits(first.dWeight, second.dWeight));
 }
 
+TEST_CASE("device sums and their RMS norm in one kernel have the bits of the two operators") {
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
+  const auto shape =
+      GENERATE(std::vector<int64_t>{3, 64}, std::vector<int64_t>{1, 7}, std::vector<int64_t>{2, 2500},
+               std::vector<int64_t>{1, 4096}, std::vector<int64_t>{0, 16}, std::vector<int64_t>{70, 3});
+  INFO("dtype " << dtype << ", shape " << at::IntArrayRef(shape));
+  at::manual_seed(1);
+  // A norm of the sum before it is rounded would have other bits.
+  const at::Tensor x = (at::randn(shape) * 3.0).to(dtype), delta = at::randn(shape).to(dtype),
+                   weight = at::randn({shape[1]}).to(dtype);
+  const at::Tensor expected_sum = x + delta, expected_norm = device_norm(expected_sum, weight, x, 1e-5F).y;
+  for (int run = 0; run < 2; ++run) {
+    at::Tensor sum = at::full_like(x, 7), norm = at::full_like(x, 7);
+    REQUIRE(device::add_rms_norm(device_input(x), device_input(delta), device_input(weight),
+                                 {shape[0], shape[1]}, 1e-5F, device_output(sum), device_output(norm),
+                                 nullptr) == nullptr);
+    CHECK(equal_bits(sum, expected_sum));
+    CHECK(equal_bits(norm, expected_norm));
+    // The CPU's order of the sum, as above.
+    CHECK(distance(norm, add_rms_norm(x, delta, weight, 1e-5).norm) <=
+          (dtype == at::kFloat ? 8.0 : 1.0) * last_bit(dtype));
+  }
+}
+
 TEST_CASE("device cross-entropy agrees with LibTorch's in double precision") {
   const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
   const auto [M, V] = GENERATE(std::tuple{3, 5000}, std::tuple{2, 1001}, std::tuple{1, 1}, std::tuple{5, 16},

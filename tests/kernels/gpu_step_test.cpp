@@ -58,6 +58,19 @@ TEST_CASE("a GPU's SwiGLU, RMS norm and cross-entropy agree with the CPU's", "[g
                       {x, head, at::randint(0, 515, {M}, at::kLong)}, at::randn({M}), bits);
 }
 
+TEST_CASE("a GPU's sum and its RMS norm in one kernel have the bits of the two operators", "[gpu][shared]") {
+  if (!has_gpu()) return;
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
+  const auto [M, D] = GENERATE(std::pair{1, 4096}, std::pair{33, 5120}, std::pair{3, 7}, std::pair{0, 16});
+  INFO("dtype " << dtype << ", " << M << " x " << D);
+  at::manual_seed(1);
+  const auto draw = [&](at::IntArrayRef shape) { return at::randn(shape).to(dtype).to(at::kCUDA); };
+  const at::Tensor x = draw({M, D}), delta = draw({M, D}), weight = draw({D});
+  const auto [sum, norm] = add_rms_norm(x, delta, weight, 1e-5);
+  CHECK(equal_bits(sum.cpu(), (x + delta).cpu()));
+  CHECK(equal_bits(norm.cpu(), rms_norm(x + delta, weight, 1e-5).cpu()));
+}
+
 TEST_CASE("a GPU's cross-entropy takes targets from the CPU", "[gpu]") {
   if (!has_gpu()) return;
   const at::Tensor hidden = at::randn({70, 32}).to(at::kCUDA), head = at::randn({100, 32}).to(at::kCUDA);

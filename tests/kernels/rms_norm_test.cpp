@@ -1,5 +1,6 @@
 #include "kernels/rms_norm.h"
 
+#include "core/error.h"
 #include "step_case.h"
 
 using namespace qslaw;
@@ -48,4 +49,27 @@ TEST_CASE("RMS norm computes only the gradients that are asked for") {
   CHECK(x.grad().defined());
   CHECK_FALSE(weight.grad().defined());
   CHECK_FALSE(rms_norm(x.detach(), weight, kEps).requires_grad());
+}
+
+TEST_CASE("a sum and its RMS norm agree with the separate operators") {
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf, at::kDouble);
+  const auto shape =
+      GENERATE(std::vector<int64_t>{3, 1, 64}, std::vector<int64_t>{1, 7}, std::vector<int64_t>{0, 16});
+  INFO("dtype " << dtype << ", shape " << shape);
+  at::manual_seed(3);
+  const at::Tensor x = at::randn(shape).to(dtype), delta = at::randn(shape).to(dtype),
+                   weight = at::randn({shape.back()});
+  const auto [sum, norm] = add_rms_norm(x, delta, weight, kEps);
+  CHECK(at::equal(sum, x + delta));
+  CHECK(norm.scalar_type() == dtype);
+  // As for rms_norm above; float64 takes the reference itself.
+  const double bits = dtype == at::kDouble ? 0.0 : dtype == at::kFloat ? 8.0 : 1.0;
+  CHECK(distance(norm, rms_norm_reference(x + delta, weight, kEps)) <= bits * last_bit(dtype));
+}
+
+TEST_CASE("a sum and its RMS norm want operands of one shape and dtype") {
+  const at::Tensor x = at::randn({2, 8}), weight = at::randn({8});
+  CHECK_THROWS_AS(add_rms_norm(x, at::randn({1, 8}), weight, kEps), InternalError);
+  CHECK_THROWS_AS(add_rms_norm(x, x.to(at::kBFloat16), weight, kEps), InternalError);
+  CHECK_THROWS_AS(add_rms_norm(x, x, at::randn({7}), kEps), InternalError);
 }
