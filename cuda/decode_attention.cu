@@ -7,7 +7,6 @@ namespace qslaw::device {
 
 void enter_decode_attention(CudaKernels& table) {
   table.decode_attention = decode_attention;
-  table.store_token = store_token;
 }
 
 }  // namespace qslaw::device

@@ -1,7 +1,7 @@
-// Attention of one new token per sequence over the cache, and storing its key and value there
-// (lib/kernels/decode_attention.h). One sequence has no more than some 32 heads, so a head's slots are split
-// among blocks, and a second kernel joins the splits. Which slots a thread adds, and in which order sums are
-// joined, depends on the operands' shape and a sequence's length alone.
+// Attention of one new token per sequence over the cache (lib/kernels/decode_attention.h). One sequence has
+// no more than some 32 heads, so a head's slots are split among blocks, and a second kernel joins the splits.
+// Which slots a thread adds, and in which order sums are joined, depends on the operands' shape and a
+// sequence's length alone.
 //
 // A set of kLanes lanes reads a slot, 8 elements a lane. Every lane issues the loads of kTileSlots keys and
 // values before it uses one: 128 bytes of 16-bit values in flight per thread, 16 KB per block of 128 threads.
@@ -205,32 +205,6 @@ inline const char* decode_attention(CudaInput q, CudaInput keys, CudaInput value
     const int64_t elements = shape.sequences * shape.heads * shape.head_size;
     return launch(join_splits_kernel<T>, blocks_for(elements), kThreads, stream,
                   static_cast<const float*>(parts), shape, as<T>(out));
-  });
-}
-
-// One thread per kWidth elements of a new key and of the value beside it.
-template <typename T, int kWidth>
-__global__ void store_token_kernel(const T* key, const T* value, const int64_t* slots, CudaStoredToken shape,
-                                   T* keys, T* values) {
-  const int64_t vectors = shape.head_size / kWidth, i = global_thread();
-  if (i >= shape.sequences * shape.kv_heads * vectors) return;
-  const int64_t head = i / vectors, slot = slots[head / shape.kv_heads];
-  if (slot < 0 || slot >= shape.slots) return;
-  const int64_t to = (head * shape.slots + slot) * vectors + i % vectors;
-  store(keys, to, load<kWidth>(key, i));
-  store(values, to, load<kWidth>(value, i));
-}
-
-inline const char* store_token(CudaInput key, CudaInput value, const int64_t* slots, CudaStoredToken shape,
-                               CudaOutput keys, CudaOutput values, void* stream) {
-  return with_type(key, [&](auto* from) {
-    using T = ElementOf<decltype(from)>;
-    return with_width(shape.head_size, {key.data, value.data, keys.data, values.data}, [&](auto width) {
-      constexpr int kWidth = decltype(width)::value;
-      const int64_t threads = shape.sequences * shape.kv_heads * (shape.head_size / kWidth);
-      return launch(store_token_kernel<T, kWidth>, blocks_for(threads), kThreads, stream, from, as<T>(value),
-                    slots, shape, as<T>(keys), as<T>(values));
-    });
   });
 }
 

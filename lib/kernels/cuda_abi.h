@@ -78,9 +78,10 @@ struct CudaAttention {
   float scale;  // of scores: 1 / sqrt(head_size)
 };
 
-/// [sequences, kv_heads, head_size] keys and values for a cache of [sequences, kv_heads, slots, head_size].
-struct CudaStoredToken {
-  int64_t sequences, kv_heads, slots, head_size;
+/// One new token per sequence: `heads` queries, `kv_heads` keys and values of 2 * half values each, for a
+/// cache of [sequences, kv_heads, slots, 2 * half]; cos and sin have a row of 2 * half per sequence.
+struct CudaNewToken {
+  int64_t sequences, heads, kv_heads, slots, half;
 };
 
 /// The table. Kernels return as soon as they are queued on `stream` (a cudaStream_t) of the current device;
@@ -157,9 +158,6 @@ struct CudaKernels {
   /// bytes. parts: room for sequences * heads * splits * (head_size + 2) values.
   const char* (*decode_attention)(CudaInput q, CudaInput keys, CudaInput values, const int64_t* lengths,
                                   CudaAttention shape, float* parts, CudaOutput out, void* stream);
-  /// A slot that the cache does not have is passed over.
-  const char* (*store_token)(CudaInput key, CudaInput value, const int64_t* slots, CudaStoredToken shape,
-                             CudaOutput keys, CudaOutput values, void* stream);
   /// From graph_begin to graph_end this thread's work on `device`, which must be the current one for all of
   /// these, is recorded instead of done; graph_replay queues it on LibTorch's current stream. A *graph that
   /// is not null must be given to graph_free whatever any of them returns, which ends a recording, too.
@@ -171,6 +169,10 @@ struct CudaKernels {
   // Small operators of a decode step in one kernel (rms_norm.h, rotary.h).
   const char* (*add_rms_norm)(CudaInput x, CudaInput delta, CudaInput weight, CudaRows shape, float eps,
                               CudaOutput sum, CudaOutput norm, void* stream);
+  /// A slot that the cache does not have is passed over.
+  const char* (*rotate_and_store)(CudaInput q, CudaInput k, CudaInput v, CudaInput cos, CudaInput sin,
+                                  const int64_t* slots, CudaNewToken shape, CudaOutput rotated,
+                                  CudaOutput keys, CudaOutput values, void* stream);
 };
 
 }  // namespace qslaw

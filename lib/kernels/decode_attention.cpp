@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "core/error.h"
@@ -102,29 +101,6 @@ void attend_sequences(const at::Tensor& q_BHS, const at::Tensor& keys_BGTS, cons
                });
 }
 
-void check_store(const at::Tensor& cache_BGTS, const at::Tensor& new_BG1S, const at::Tensor& slots_B) {
-  QSLAW_CHECK(cache_BGTS.dim() == 4 && cache_BGTS.is_contiguous() &&
-              cache_BGTS.scalar_type() == new_BG1S.scalar_type());
-  QSLAW_CHECK(new_BG1S.sizes() ==
-              at::IntArrayRef({cache_BGTS.size(0), cache_BGTS.size(1), 1, cache_BGTS.size(3)}));
-  QSLAW_CHECK(slots_B.dim() == 1 && slots_B.size(0) == cache_BGTS.size(0) &&
-              slots_B.scalar_type() == at::kLong);
-  QSLAW_CHECK(cache_BGTS.device() == new_BG1S.device() && slots_B.device() == new_BG1S.device());
-}
-
-void store_rows(at::Tensor& cache_BGTS, const at::Tensor& new_BG1S, const at::Tensor& slots) {
-  const int64_t G = cache_BGTS.size(1), T = cache_BGTS.size(2);
-  const auto bytes = static_cast<size_t>(cache_BGTS.size(3) * cache_BGTS.element_size());
-  const char* token = static_cast<const char*>(new_BG1S.const_data_ptr());
-  char* cache = static_cast<char*>(cache_BGTS.mutable_data_ptr());
-  for (int64_t row = 0; row < new_BG1S.size(0) * G; ++row) {
-    const int64_t slot = slots.const_data_ptr<int64_t>()[row / G];
-    QSLAW_CHECK(slot >= 0 && slot < T);
-    std::memcpy(cache + static_cast<size_t>(row * T + slot) * bytes, token + static_cast<size_t>(row) * bytes,
-                bytes);
-  }
-}
-
 }  // namespace
 
 at::Tensor decode_attention(const at::Tensor& q_BH1S, const at::Tensor& keys_BGTS,
@@ -161,24 +137,6 @@ at::Tensor decode_attention_reference(const at::Tensor& q_BH1S, const at::Tensor
     return repeats == 1 ? x : x.repeat_interleave(repeats, 1);
   };
   return at::scaled_dot_product_attention(q_BH1S, repeated(keys_BGTS), repeated(values_BGTS), mask);
-}
-
-void store_token(at::Tensor& keys_BGTS, at::Tensor& values_BGTS, const at::Tensor& key_BG1S,
-                 const at::Tensor& value_BG1S, const at::Tensor& slots_B) {
-  check_store(keys_BGTS, key_BG1S, slots_B);
-  check_store(values_BGTS, value_BG1S, slots_B);
-  QSLAW_CHECK(keys_BGTS.sizes() == values_BGTS.sizes() && key_BG1S.scalar_type() == value_BG1S.scalar_type());
-  const at::Tensor key = key_BG1S.contiguous(), value = value_BG1S.contiguous(), slots = slots_B.contiguous();
-  if (!key.is_cuda()) {
-    store_rows(keys_BGTS, key, slots);
-    store_rows(values_BGTS, value, slots);
-    return;
-  }
-  const CudaStoredToken shape{key.size(0), key.size(1), keys_BGTS.size(2), key.size(3)};
-  cuda_call(key, "store_token", [&](const CudaKernels& kernels, void* stream) {
-    return kernels.store_token(cuda_input(key), cuda_input(value), slots.const_data_ptr<int64_t>(), shape,
-                               cuda_output(keys_BGTS), cuda_output(values_BGTS), stream);
-  });
 }
 
 }  // namespace qslaw

@@ -19,9 +19,4 @@ at::Tensor decode_attention(const at::Tensor& q_BH1S, const at::Tensor& keys_BGT
 at::Tensor decode_attention_reference(const at::Tensor& q_BH1S, const at::Tensor& keys_BGTS,
                                       const at::Tensor& values_BGTS, const at::Tensor& lengths_B);
 
-/// Writes a key and a value to slot slots_B[b] (int64, below T) of each sequence of a contiguous cache of
-/// either. On CUDA, where nobody looks at slots_B, a slot that is not there is passed over.
-void store_token(at::Tensor& keys_BGTS, at::Tensor& values_BGTS, const at::Tensor& key_BG1S,
-                 const at::Tensor& value_BG1S, const at::Tensor& slots_B);
-
 }  // namespace qslaw

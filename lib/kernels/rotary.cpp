@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <cstring>
+
 #include "core/error.h"
 #include "kernels/cuda_call.h"
 #include "kernels/elements.h"
@@ -70,6 +72,56 @@ struct Rotation : torch::autograd::Function<Rotation> {
   }
 };
 
+void check_stored(const at::Tensor& new_B1M, const at::Tensor& cache_BGTS) {
+  QSLAW_CHECK(cache_BGTS.dim() == 4 && cache_BGTS.is_contiguous());
+  QSLAW_CHECK(new_B1M.sizes() ==
+              at::IntArrayRef({cache_BGTS.size(0), 1, cache_BGTS.size(1) * cache_BGTS.size(3)}));
+  QSLAW_CHECK(new_B1M.scalar_type() == cache_BGTS.scalar_type() && new_B1M.device() == cache_BGTS.device());
+}
+
+void check_token(const NewToken& token, const at::Tensor& cos, const at::Tensor& sin,
+                 const at::Tensor& slots_B, const at::Tensor& keys_BGTS, const at::Tensor& values_BGTS) {
+  check_stored(token.k_B1M, keys_BGTS);
+  check_stored(token.v_B1M, values_BGTS);
+  const int64_t B = keys_BGTS.size(0), S = keys_BGTS.size(3);
+  const at::Tensor& q = token.q_B1N;
+  QSLAW_CHECK(keys_BGTS.sizes() == values_BGTS.sizes() && S > 0);
+  QSLAW_CHECK(q.dim() == 3 && q.size(0) == B && q.size(1) == 1 && q.size(2) % S == 0 && S % 2 == 0);
+  QSLAW_CHECK(cos.sizes() == at::IntArrayRef({B, 1, 1, S}) && sin.sizes() == cos.sizes());
+  QSLAW_CHECK(slots_B.sizes() == at::IntArrayRef({B}) && slots_B.scalar_type() == at::kLong);
+  for (const at::Tensor& other : {token.k_B1M, token.v_B1M, cos, sin})
+    QSLAW_CHECK(other.scalar_type() == q.scalar_type() && other.device() == q.device());
+  QSLAW_CHECK(slots_B.device() == q.device());
+}
+
+void store_rows(const at::Tensor& new_B1M, const at::Tensor& slots_B, at::Tensor& cache_BGTS) {
+  const int64_t B = cache_BGTS.size(0), G = cache_BGTS.size(1), T = cache_BGTS.size(2);
+  const auto bytes = static_cast<size_t>(cache_BGTS.size(3) * cache_BGTS.element_size());
+  const char* token = static_cast<const char*>(new_B1M.const_data_ptr());
+  char* cache = static_cast<char*>(cache_BGTS.mutable_data_ptr());
+  for (int64_t row = 0; row < B * G; ++row) {
+    const int64_t slot = slots_B.const_data_ptr<int64_t>()[row / G];
+    QSLAW_CHECK(slot >= 0 && slot < T);
+    std::memcpy(cache + static_cast<size_t>(row * T + slot) * bytes, token + static_cast<size_t>(row) * bytes,
+                bytes);
+  }
+}
+
+at::Tensor cuda_rotate_and_store(const NewToken& token, const at::Tensor& cos, const at::Tensor& sin,
+                                 const at::Tensor& slots_B, at::Tensor& keys_BGTS, at::Tensor& values_BGTS) {
+  const int64_t B = keys_BGTS.size(0), S = keys_BGTS.size(3), H = token.q_B1N.size(2) / S;
+  const at::Tensor q = token.q_B1N.contiguous(), k = token.k_B1M.contiguous(), v = token.v_B1M.contiguous();
+  const at::Tensor c = cos.contiguous(), s = sin.contiguous(), slots = slots_B.contiguous();
+  at::Tensor rotated_B1N = at::empty_like(q);
+  const CudaNewToken shape{B, H, keys_BGTS.size(1), keys_BGTS.size(2), S / 2};
+  cuda_call(q, "rotate_and_store", [&](const CudaKernels& kernels, void* stream) {
+    return kernels.rotate_and_store(cuda_input(q), cuda_input(k), cuda_input(v), cuda_input(c), cuda_input(s),
+                                    slots.const_data_ptr<int64_t>(), shape, cuda_output(rotated_B1N),
+                                    cuda_output(keys_BGTS), cuda_output(values_BGTS), stream);
+  });
+  return rotated_B1N.view({B, H, 1, S});
+}
+
 }  // namespace
 
 at::Tensor rotate_heads(const at::Tensor& x_BTN, int64_t heads, const at::Tensor& cos,
@@ -88,6 +140,16 @@ at::Tensor rotate_heads_reference(const at::Tensor& x_BTN, int64_t heads, const 
   const at::Tensor x_BHTS = x_BTN.view({x_BTN.size(0), x_BTN.size(1), heads, cos.size(-1)}).transpose(1, 2);
   const auto halves = x_BHTS.chunk(2, -1);
   return x_BHTS * cos + at::cat({-halves[1], halves[0]}, -1) * sin;
+}
+
+at::Tensor rotate_and_store(const NewToken& token, const at::Tensor& cos, const at::Tensor& sin,
+                            const at::Tensor& slots_B, at::Tensor& keys_BGTS, at::Tensor& values_BGTS) {
+  check_token(token, cos, sin, slots_B, keys_BGTS, values_BGTS);
+  if (token.q_B1N.is_cuda()) return cuda_rotate_and_store(token, cos, sin, slots_B, keys_BGTS, values_BGTS);
+  const at::Tensor slots = slots_B.contiguous();
+  store_rows(rotate_heads(token.k_B1M, keys_BGTS.size(1), cos, sin).contiguous(), slots, keys_BGTS);
+  store_rows(token.v_B1M.contiguous(), slots, values_BGTS);
+  return rotate_heads(token.q_B1N, token.q_B1N.size(2) / keys_BGTS.size(3), cos, sin);
 }
 
 }  // namespace qslaw

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
-#include "kernels/decode_attention.h"
 
 namespace qslaw {
 
@@ -21,9 +20,9 @@ void KvCache::store_prompt(int64_t layer, const at::Tensor& keys_BHTS, const at:
   values_[l].narrow(2, 0, values_BHTS.size(2)).copy_(values_BHTS);
 }
 
-void KvCache::append(int64_t layer, const at::Tensor& keys_BH1S, const at::Tensor& values_BH1S) {
+at::Tensor KvCache::append(int64_t layer, const NewToken& token, const RopeTable& rope) {
   const size_t l = static_cast<size_t>(layer);
-  store_token(keys_[l], values_[l], keys_BH1S, values_BH1S, lengths_B_);
+  return rotate_and_store(token, rope.cos, rope.sin, lengths_B_, keys_[l], values_[l]);
 }
 
 void KvCache::set_lengths(const at::Tensor& lengths_B) {

@@ -4,7 +4,9 @@
 
 #include <vector>
 
+#include "kernels/rotary.h"
 #include "model/config.h"
+#include "model/rope.h"
 
 namespace qslaw {
 
@@ -22,8 +24,9 @@ class KvCache {
   ///
   /// Room for one token more per row. InternalError when there is none.
   void claim_slots();
-  /// Stores one token per row, [B, Hkv, 1, S], at slot lengths[b].
-  void append(int64_t layer, const at::Tensor& keys_BH1S, const at::Tensor& values_BH1S);
+  /// Stores one token per row at slot lengths[b], its key turned by the table of its position, [B, 1, 1, S];
+  /// returns its queries, turned too, [B, H, 1, S].
+  at::Tensor append(int64_t layer, const NewToken& token, const RopeTable& rope);
   /// Every row has one token more.
   void advance();
 

@@ -103,10 +103,11 @@ at::Tensor block_forward(const LlamaBlock& block, const LanguageConfig& config, 
 
 SumAndNorm block_decode(const LlamaBlock& block, const LanguageConfig& config, const SumAndNorm& x_B1D,
                         const at::Tensor& next_norm_D, const RopeTable& rope, KvCache& cache, int64_t layer) {
-  const Projected p = project(block, config, x_B1D.norm, rope);
-  cache.append(layer, p.k_BHTS, p.v_BHTS);
+  const NewToken token{block.q->forward(x_B1D.norm), block.k->forward(x_B1D.norm),
+                       block.v->forward(x_B1D.norm)};
+  const at::Tensor q_BH1S = cache.append(layer, token, rope);
   const at::Tensor attended =
-      decode_attention(p.q_BHTS, cache.keys(layer), cache.values(layer), cache.lengths_with_new_token());
+      decode_attention(q_BH1S, cache.keys(layer), cache.values(layer), cache.lengths_with_new_token());
   const SumAndNorm middle =
       add_rms_norm(x_B1D.sum, block.o->forward(join_heads(attended)), block.post_norm_D, config.rms_eps);
   return add_rms_norm(middle.sum, feed_forward(block, middle.norm), next_norm_D, config.rms_eps);

@@ -113,26 +113,3 @@ TEST_CASE("device attention refuses heads that it has no kernel for") {
     CHECK(device::decode_attention({}, {}, {}, nullptr, shape, nullptr, {}, nullptr) != nullptr);
   }
 }
-
-TEST_CASE("device code stores a token as the CPU does") {
-  for (const at::ScalarType dtype : kTypes) {
-    for (const int64_t S : {16, 5}) {
-      const auto random = [&](int64_t slots) { return at::randn({3, 2, slots, S}).to(dtype); };
-      at::Tensor keys = random(6), values = random(6);
-      at::Tensor expected_keys = keys.clone(), expected_values = values.clone();
-      const at::Tensor key = random(1), value = random(1), slots = at::tensor({5, 0, 2}, at::kLong);
-      store_token(expected_keys, expected_values, key, value, slots);
-      const auto store = [&](const at::Tensor& to) {
-        REQUIRE(device::store_token(device_input(key), device_input(value), to.const_data_ptr<int64_t>(),
-                                    {3, 2, 6, S}, device_output(keys), device_output(values),
-                                    nullptr) == nullptr);
-      };
-      store(slots);
-      CHECK(equal_bits(keys, expected_keys));
-      CHECK(equal_bits(values, expected_values));
-      store(at::tensor({6, -1, 60}, at::kLong));  // slots that the cache does not have
-      CHECK(equal_bits(keys, expected_keys));
-      CHECK(equal_bits(values, expected_values));
-    }
-  }
-}

@@ -6,6 +6,7 @@
 #include "kernels/swiglu.h"
 #include "quant_case.h"
 #include "step_case.h"
+#include "token_case.h"
 
 #include "../../cuda/dropout.cuh"
 #include "../../cuda/rotary.cuh"
@@ -17,6 +18,22 @@ namespace {
 
 // Widths that vectors fit and do not, one value, nothing.
 const std::vector<std::vector<int64_t>> kShapes = {{7, 64}, {5, 33}, {1, 1}, {300, 8}, {0, 16}};
+
+CudaNewToken shape_of(const TokenCase& c) {
+  const at::IntArrayRef cache = c.keys_BGTS.sizes();
+  return {cache[0], c.token.q_B1N.size(2) / cache[3], cache[1], cache[2], cache[3] / 2};
+}
+
+// Stores into the case's cache; the queries.
+at::Tensor device_store(TokenCase& c) {
+  at::Tensor rotated = at::full_like(c.token.q_B1N, 7);
+  REQUIRE(device::rotate_and_store(device_input(c.token.q_B1N), device_input(c.token.k_B1M),
+                                   device_input(c.token.v_B1M), device_input(c.cos), device_input(c.sin),
+                                   c.slots_B.const_data_ptr<int64_t>(), shape_of(c), device_output(rotated),
+                                   device_output(c.keys_BGTS), device_output(c.values_BGTS),
+                                   nullptr) == nullptr);
+  return rotated;
+}
 
 Dropout dropout_of(double rate, uint64_t seed, at::ScalarType dtype) {
   const at::Tensor factor = at::scalar_tensor(1.0 / (1.0 - rate), at::TensorOptions().dtype(dtype));
@@ -74,6 +91,30 @@ TEST_CASE("device rotation of heads has the CPU's bits") {
   REQUIRE(equal_bits(turn(dY, -1.0F).view({B, T, H * S}), expected.gradients[0]));
 }
 
+TEST_CASE("device code turns and stores a new token with the bits of the separate operators") {
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
+  // Vectors of pairs and single ones; grouped heads; several blocks of threads; nothing.
+  const auto [B, H, G, T, S] =
+      GENERATE(std::tuple{3, 4, 2, 6, 16}, std::tuple{1, 1, 1, 1, 2}, std::tuple{5, 7, 7, 3, 80},
+               std::tuple{2, 8, 1, 9, 36}, std::tuple{0, 2, 2, 4, 8});
+  INFO("dtype " << dtype << ", B " << B << " H " << H << " G " << G << " T " << T << " S " << S);
+  TokenCase c = token_case(B, H, G, T, S, dtype);
+  const StoredToken expected = stored_by_operators(c);
+  REQUIRE(equal_bits(device_store(c).view({B, H, 1, S}), expected.q_BH1S));
+  REQUIRE(equal_bits(c.keys_BGTS, expected.keys_BGTS));
+  REQUIRE(equal_bits(c.values_BGTS, expected.values_BGTS));
+}
+
+TEST_CASE("device code passes over slots that the cache does not have") {
+  TokenCase c = token_case(3, 4, 2, 6, 16, at::kBFloat16);
+  const StoredToken expected = stored_by_operators(c);
+  const at::Tensor keys = c.keys_BGTS.clone(), values = c.values_BGTS.clone();
+  c.slots_B = at::tensor({6, -1, 60}, at::kLong);
+  REQUIRE(equal_bits(device_store(c).view({3, 4, 1, 16}), expected.q_BH1S));
+  REQUIRE(equal_bits(c.keys_BGTS, keys));
+  REQUIRE(equal_bits(c.values_BGTS, values));
+}
+
 TEST_CASE("device dropout has the CPU's bits") {
   const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
   const uint64_t seed = 0x123456789abcdef0ULL;
@@ -125,6 +166,24 @@ TEST_CASE("device code finds its place by 32-bit and by 64-bit divisions") {
                          x.const_data_ptr<float>(), cos.const_data_ptr<float>(), sin.const_data_ptr<float>(),
                          shape, actual.data_ptr<float>()) == nullptr);
   REQUIRE(equal_bits(actual, expected));
+  TokenCase c = token_case(2, 3, 1, 4, 10, at::kFloat);
+  const StoredToken stored = stored_by_operators(c);
+  at::Tensor rotated = at::full_like(c.token.q_B1N, 7);
+  const device::TokenJob<float> job{c.token.q_B1N.const_data_ptr<float>(),
+                                    c.token.k_B1M.const_data_ptr<float>(),
+                                    c.token.v_B1M.const_data_ptr<float>(),
+                                    c.cos.const_data_ptr<float>(),
+                                    c.sin.const_data_ptr<float>(),
+                                    c.slots_B.const_data_ptr<int64_t>(),
+                                    shape_of(c),
+                                    rotated.data_ptr<float>(),
+                                    c.keys_BGTS.data_ptr<float>(),
+                                    c.values_BGTS.data_ptr<float>()};
+  REQUIRE(device::launch(device::rotate_and_store_kernel<float, 1, int64_t>, 1, device::kThreads, nullptr,
+                         job) == nullptr);
+  REQUIRE(equal_bits(rotated.view({2, 3, 1, 10}), stored.q_BH1S));
+  REQUIRE(equal_bits(c.keys_BGTS, stored.keys_BGTS));
+  REQUIRE(equal_bits(c.values_BGTS, stored.values_BGTS));
 }
 
 TEST_CASE("device code takes views that vectors do not fit") {

@@ -68,22 +68,6 @@ TEST_CASE("attention of one new token survives scores that overflow exp") {
   CHECK(distance(attend(c), expected(c)) <= 0x1p-12);  // scores of about 4000, their last bit is 2^-12 off
 }
 
-TEST_CASE("a token is stored at its sequence's slot") {
-  const auto dtype = GENERATE(at::kFloat, at::kBFloat16);
-  at::manual_seed(4);
-  at::Tensor keys = at::randn({3, 2, 6, 5}).to(dtype), values = at::randn({3, 2, 6, 5}).to(dtype);
-  at::Tensor expected_keys = keys.clone(), expected_values = values.clone();
-  const auto token = [&] { return at::randn({3, 1, 2, 5}).to(dtype).transpose(1, 2); };
-  const at::Tensor key = token(), value = token(), slots = at::tensor({5, 0, 2}, at::kLong);
-  const at::Tensor index = slots.view({-1, 1, 1, 1}).expand_as(key);
-  expected_keys.scatter_(2, index, key);
-  expected_values.scatter_(2, index, value);
-  store_token(keys, values, key, value, slots);
-  CHECK(at::equal(keys, expected_keys));
-  CHECK(at::equal(values, expected_values));
-  CHECK_THROWS(store_token(keys, values, key, value, at::tensor({5, 0, 6}, at::kLong)));
-}
-
 TEST_CASE("products of few tokens with dense weights") {
   const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
   const auto shape =

@@ -1,6 +1,8 @@
 #include "kernels/rotary.h"
 
+#include "core/error.h"
 #include "step_case.h"
+#include "token_case.h"
 
 using namespace qslaw;
 
@@ -19,6 +21,10 @@ Table make_table(std::vector<int64_t> shape, at::ScalarType dtype) {
 
 Operator fused(const Table& table, int64_t heads) {
   return [=](const Tensors& in) { return rotate_heads(in[0], heads, table.cos, table.sin); };
+}
+
+at::Tensor store(TokenCase& c) {
+  return rotate_and_store(c.token, c.cos, c.sin, c.slots_B, c.keys_BGTS, c.values_BGTS);
 }
 
 Operator composed(const Table& table, int64_t heads) {
@@ -53,4 +59,37 @@ TEST_CASE("rotation of heads: central differences, the same bits every time") {
   const Table large = make_table({130, 32}, at::kBFloat16);
   require_reproducible(fused(large, 4), {at::randn({2, 130, 128}).to(at::kBFloat16)},
                        at::randn({2, 4, 130, 32}).to(at::kBFloat16));
+}
+
+TEST_CASE("a new token is turned and stored with the bits of the separate operators") {
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf, at::kDouble);
+  const auto [B, H, G, T, S] = GENERATE(std::tuple{3, 4, 2, 6, 16}, std::tuple{1, 1, 1, 1, 2},
+                                        std::tuple{5, 3, 3, 40, 6}, std::tuple{0, 2, 2, 4, 8});
+  INFO("dtype " << dtype << ", B " << B << " H " << H << " G " << G << " T " << T << " S " << S);
+  TokenCase c = token_case(B, H, G, T, S, dtype);
+  const StoredToken expected = stored_by_operators(c);
+  const at::Tensor q_BH1S = store(c);
+  REQUIRE(q_BH1S.sizes() == at::IntArrayRef({B, H, 1, S}));
+  CHECK(at::equal(q_BH1S, expected.q_BH1S));
+  CHECK(at::equal(c.keys_BGTS, expected.keys_BGTS));
+  CHECK(at::equal(c.values_BGTS, expected.values_BGTS));
+}
+
+TEST_CASE("a new token's projections may be views, its slot must be there") {
+  TokenCase c = token_case(3, 4, 2, 5, 8, at::kBFloat16);
+  const StoredToken expected = stored_by_operators(c);
+  const TokenCase kept = c;  // its tensors are the same ones
+  const at::Tensor joined = at::cat({c.token.q_B1N, c.token.k_B1M, c.token.v_B1M}, 2);
+  c.token = {joined.narrow(2, 0, 32), joined.narrow(2, 32, 16), joined.narrow(2, 48, 16)};
+  CHECK(at::equal(store(c), expected.q_BH1S));
+  CHECK(at::equal(c.keys_BGTS, expected.keys_BGTS));
+  CHECK(at::equal(c.values_BGTS, expected.values_BGTS));
+  c.slots_B = at::tensor({0, 1, 5}, at::kLong);
+  CHECK_THROWS_AS(store(c), InternalError);
+  c.slots_B = at::tensor({0, 1, 2}, at::kLong);
+  c.token.v_B1M = kept.token.v_B1M.narrow(2, 0, 8);  // of one head
+  CHECK_THROWS_AS(store(c), InternalError);
+  c.token = kept.token;
+  c.cos = kept.cos.narrow(0, 0, 1);  // of one sequence
+  CHECK_THROWS_AS(store(c), InternalError);
 }
