@@ -1,7 +1,7 @@
 // Attention of one new token per sequence over the cache (lib/kernels/decode_attention.h). One sequence has
-// no more than some 32 heads, so a head's slots are split among blocks, and a second kernel joins the splits.
-// Which slots a thread adds, and in which order sums are joined, depends on the operands' shape and a
-// sequence's length alone.
+// no more than some 32 heads, so a head's slots are split among blocks, and a second kernel joins the splits
+// (with one there is nothing to join). Which slots a thread adds, and in which order sums are joined, depends
+// on the operands' shape and a sequence's length alone.
 //
 // A set of kLanes lanes reads a slot, 8 elements a lane. Every lane issues the loads of kTileSlots keys and
 // values before it uses one: 128 bytes of 16-bit values in flight per thread, 16 KB per block of 128 threads.
@@ -18,8 +18,8 @@ inline constexpr int kAttentionThreads = 128;
 inline constexpr int kTileSlots = 4;
 inline constexpr float kNoScore = -3.0e38F;  // below every score, and finite: no infinity minus infinity
 
-/// The operands; parts: for each head and split S sums of values, then for each its largest score, then the
-/// sum of its shares.
+/// The operands; parts, of more than one split: for each head and split S sums of values, then for each its
+/// largest score, then the sum of its shares.
 template <typename T>
 struct AttentionJob {
   const T* q;
@@ -28,6 +28,7 @@ struct AttentionJob {
   const int64_t* lengths;
   CudaAttention shape;
   float* parts;
+  T* out;
 };
 
 /// Running softmax over some slots: the sum of shares and of shares times values, as if `largest` were the
@@ -49,6 +50,11 @@ __device__ __forceinline__ AttentionSum join_sums(int64_t count, const At& at) {
     all.values = fmaf(weight, part.values, all.values);
   }
   return all;
+}
+
+template <typename T>
+__device__ __forceinline__ void store_mean(const AttentionSum& sum, T& out) {
+  narrow(sum.values / sum.shares, out);
 }
 
 /// What a block attends to: up to kQueries query heads from `head` on, over slots begin..end-1 of a sequence.
@@ -101,7 +107,7 @@ struct LaneSums {
 };
 
 // One block per split of kQueries query heads. Bytes moved: keys and values of the sequence's slots, once per
-// kQueries heads, and S + 2 floats per head and split.
+// kQueries heads, and S + 2 floats per head and split; of one split the result.
 template <typename T, int kLanes, int kQueries>
 __global__ void attend_splits_kernel(AttentionJob<T> job) {
   constexpr int kSets = kAttentionThreads / kLanes;
@@ -163,6 +169,10 @@ __global__ void attend_splits_kernel(AttentionJob<T> job) {
     const AttentionSum sum = join_sums(kSets, [&](int64_t s) {
       return AttentionSum{largest[s][h], shares[s][h], values[s][h][i % S]};
     });
+    if (job.shape.splits == 1) {
+      store_mean(sum, job.out[row * S + i % S]);
+      continue;
+    }
     job.parts[row * S + i % S] = sum.values;
     if (i % S > 0) continue;
     job.parts[rows * S + row] = sum.largest;
@@ -180,7 +190,7 @@ __global__ void join_splits_kernel(const float* parts, CudaAttention shape, T* o
     const int64_t row = first + split;
     return AttentionSum{parts[rows * S + row], parts[rows * (S + 1) + row], parts[row * S + i % S]};
   });
-  narrow(sum.values / sum.shares, out[i]);
+  store_mean(sum, out[i]);
 }
 
 template <int kLanes, typename T>
@@ -197,11 +207,11 @@ inline const char* decode_attention(CudaInput q, CudaInput keys, CudaInput value
   if (shape.head_size % 8 != 0 || shape.head_size > 256) return "expected heads of 8, 16, ... 256 elements";
   return with_type(q, [&](auto* from) {
     using T = ElementOf<decltype(from)>;
-    const AttentionJob<T> job{from, as<T>(keys), as<T>(values), lengths, shape, parts};
+    const AttentionJob<T> job{from, as<T>(keys), as<T>(values), lengths, shape, parts, as<T>(out)};
     const char* problem = shape.head_size <= 64    ? launch_attention<8>(job, stream)
                           : shape.head_size <= 128 ? launch_attention<16>(job, stream)
                                                    : launch_attention<32>(job, stream);
-    if (problem) return problem;
+    if (problem || shape.splits == 1) return problem;
     const int64_t elements = shape.sequences * shape.heads * shape.head_size;
     return launch(join_splits_kernel<T>, blocks_for(elements), kThreads, stream,
                   static_cast<const float*>(parts), shape, as<T>(out));

@@ -155,7 +155,7 @@ struct CudaKernels {
 
   // Decoding (decode_attention.h, cuda_graph.h).
   /// q and out: [sequences, heads, head_size], head_size a multiple of 8 up to 256, operands aligned to 16
-  /// bytes. parts: room for sequences * heads * splits * (head_size + 2) values.
+  /// bytes. parts, of more than one split: room for sequences * heads * splits * (head_size + 2) values.
   const char* (*decode_attention)(CudaInput q, CudaInput keys, CudaInput values, const int64_t* lengths,
                                   CudaAttention shape, float* parts, CudaOutput out, void* stream);
   /// From graph_begin to graph_end this thread's work on `device`, which must be the current one for all of

@@ -44,7 +44,8 @@ at::Tensor cuda_attention(const at::Tensor& q_BHS, const at::Tensor& keys_BGTS, 
   const int64_t B = q_BHS.size(0), H = q_BHS.size(1), S = q_BHS.size(2);
   const int64_t G = keys_BGTS.size(1), T = keys_BGTS.size(2), splits = cuda_splits(B * G, T);
   at::Tensor out = at::empty_like(q_BHS);
-  at::Tensor parts = at::empty({B * H * splits * (S + 2)}, q_BHS.options().dtype(at::kFloat));
+  const int64_t part_values = splits > 1 ? B * H * splits * (S + 2) : 0;
+  at::Tensor parts = at::empty({part_values}, q_BHS.options().dtype(at::kFloat));
   const CudaAttention shape{B,
                             H,
                             G,

@@ -37,7 +37,8 @@ AttentionCase attention_case(const Sizes& n, at::ScalarType dtype) {
 
 at::Tensor device_attention(const AttentionCase& c, int64_t splits) {
   const int64_t B = c.q_BH1S.size(0), H = c.q_BH1S.size(1), S = c.q_BH1S.size(3);
-  at::Tensor out = at::full_like(c.q_BH1S, 7), parts = at::full({B * H * splits * (S + 2)}, std::nanf(""));
+  at::Tensor out = at::full_like(c.q_BH1S, 7);
+  at::Tensor parts = at::full({splits > 1 ? B * H * splits * (S + 2) : 0}, std::nanf(""));
   const CudaAttention shape{B,
                             H,
                             c.keys_BGTS.size(1),
