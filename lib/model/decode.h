@@ -14,7 +14,7 @@ at::Tensor prefill(const Llava& model, const Batch& prompts, KvCache& cache);
 /// Next-token logits [B, V] after one more token per row.
 at::Tensor decode_step(const Llava& model, const at::Tensor& tokens_B, KvCache& cache);
 
-/// decode_step, one after the other. On CUDA a step is some 20 kernels per block, each of which takes the GPU
+/// decode_step, one after the other. On CUDA a step is a dozen kernels per block, each of which takes the GPU
 /// less time than the host needs to queue it. So after a few steps the next one is recorded (cuda_graph.h)
 /// and all further ones replay it; where that fails, a warning says why and steps go on as before. Model and
 /// cache, which prefill has filled and nobody else may change meanwhile, must outlive it.
