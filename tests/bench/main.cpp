@@ -8,7 +8,7 @@
 #include <map>
 #include <optional>
 
-#include "bench/cuda_graph.h"
+#include "bench/card.h"
 #include "bench/parts.h"
 #include "core/cpu.h"
 #include "core/error.h"
@@ -63,8 +63,7 @@ int run(const std::vector<std::string>& arguments) {
     load_cuda();
     setting.device = at::Device(at::kCUDA, 0);
     setting.bfloat16_peak = bench::bfloat16_peak();
-    // The default stream cannot be recorded (cuda_graph.h).
-    stream.emplace(c10::impl::VirtualGuardImpl(at::kCUDA).getStreamFromGlobalPool(setting.device));
+    stream.emplace(bench::recording_stream(setting.device));
   }
   prepare_cpu();
   at::manual_seed(1);

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <cmath>
 
-#include "bench/cuda_graph.h"
+#include "kernels/cuda_graph.h"
 
 namespace qslaw::bench {
 namespace {
@@ -69,7 +69,7 @@ Timing over_runs(int64_t calls, const std::string& timed_by, const std::function
   return summary(seconds, timed_by);
 }
 
-Timing time_replays(at::Device device, int64_t calls, const RecordedWork& recorded) {
+Timing time_replays(at::Device device, int64_t calls, const CudaGraph& recorded) {
   recorded.replay();
   const int64_t replays = times_to_fill(event_seconds(device, [&] { recorded.replay(); }));
   return over_runs(calls * replays, "graph", [&] {
@@ -94,6 +94,16 @@ Timing time_queued(at::Device device, int64_t calls, const Work& queue) {
   });
 }
 
+// False for work that cannot be recorded, as when it looks at a result.
+bool record(CudaGraph& graph, at::Device device, const Work& queue) {
+  try {
+    graph.record(at::empty({0}, at::TensorOptions().device(device)), queue);
+  } catch (const std::exception&) {
+    return false;
+  }
+  return true;
+}
+
 Timing time_on_gpu(at::Device device, const std::function<void(int64_t call)>& work) {
   const double first = event_seconds(device, [&] { work(1); });
   const int64_t calls = times_to_fill(first);
@@ -101,8 +111,9 @@ Timing time_on_gpu(at::Device device, const std::function<void(int64_t call)>& w
     for (int64_t i = 0; i < calls; ++i)
       work(i);
   };
-  const auto recorded = RecordedWork::record(device, queue);
-  return recorded ? time_replays(device, calls, *recorded) : time_queued(device, calls, queue);
+  CudaGraph graph;
+  return record(graph, device, queue) ? time_replays(device, calls, graph)
+                                      : time_queued(device, calls, queue);
 }
 
 }  // namespace
