@@ -18,9 +18,14 @@ c10::DeviceAllocator* allocator_of(c10::Device device) {
   return allocator->initialized() ? allocator : nullptr;
 }
 
-c10::CachingAllocator::Stat bytes_in_tensors(c10::DeviceAllocator& allocator, c10::Device device) {
-  const auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
-  return allocator.getDeviceStats(device.index()).allocated_bytes[all];
+using c10::CachingAllocator::Stat;
+
+Stat all_pools(const c10::CachingAllocator::StatArray& stats) {
+  return stats[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)];
+}
+
+Stat bytes_in_tensors(c10::DeviceAllocator& allocator, c10::Device device) {
+  return all_pools(allocator.getDeviceStats(device.index()).allocated_bytes);
 }
 
 }  // namespace
@@ -49,6 +54,15 @@ int64_t peak_device_bytes(c10::Device device) {
 void reset_peak_device_bytes(c10::Device device) {
   peak_before_mark = 0;
   if (c10::DeviceAllocator* allocator = allocator_of(device)) allocator->resetPeakStats(device.index());
+}
+
+int64_t peak_reserved_device_bytes(c10::Device device) {
+  c10::DeviceAllocator* allocator = allocator_of(device);
+  return allocator ? all_pools(allocator->getDeviceStats(device.index()).reserved_bytes).peak : 0;
+}
+
+void release_unused_device_memory(c10::Device device) {
+  if (c10::DeviceAllocator* allocator = allocator_of(device)) allocator->emptyCache();
 }
 
 void mark_peak_device_bytes(c10::Device device) {

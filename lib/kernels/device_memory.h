@@ -20,6 +20,12 @@ int64_t current_device_bytes(c10::Device device);
 int64_t peak_device_bytes(c10::Device device);
 void reset_peak_device_bytes(c10::Device device);
 
+/// The most bytes that LibTorch's allocator held at one time since the last reset or mark, those in no tensor
+/// included: what the driver and nvidia-smi count, but for CUDA's own context and libraries.
+int64_t peak_reserved_device_bytes(c10::Device device);
+/// Gives what the allocator holds in no tensor back to the driver.
+void release_unused_device_memory(c10::Device device);
+
 /// Begins a part with a peak of its own, peak_device_bytes_since_mark(); peak_device_bytes() is that of the
 /// whole all the same. REQUIRES: one device in all.
 void mark_peak_device_bytes(c10::Device device);

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "core/error.h"
 #include "kernels/adamw.h"
 #include "kernels/device_memory.h"
 
@@ -85,13 +86,16 @@ StepCost time_training(const StepCase& c, const StepKind& kind, const Llava& mod
   adamw.int8_states = kind.int8_states;
   AdamW optimizer(leaves, adamw);
   const Batch batch = text_batch(c.config, 1, c.tokens);
+  release_unused_device_memory(c.setting.device);  // of models and steps before
   reset_peak_device_bytes(c.setting.device);
   const Timing timing = time_steps(c.setting.device, c.setting.small ? 2 : 5, [&] {
     const at::Tensor loss = token_losses(model, batch, {kind.checkpointing, false}).nll_M.mean();
     torch::autograd::backward({loss}, {});
     optimizer.step(1e-4);
   });
-  const StepCost cost{timing.median, peak_device_bytes(c.setting.device)};
+  const StepCost cost{timing.median, peak_device_bytes(c.setting.device),
+                      peak_reserved_device_bytes(c.setting.device)};
+  QSLAW_CHECK(cost.reserved_bytes >= cost.tensor_bytes);
   nlohmann::json entry = result(kind.name, timing);
   const double rate = static_cast<double>(c.tokens) / timing.median;
   entry.update({{"model", c.model},
@@ -100,7 +104,8 @@ StepCost time_training(const StepCase& c, const StepKind& kind, const Llava& mod
                 {"checkpointing", checkpointing_name(kind.checkpointing)},
                 {"states", kind.int8_states ? "int8" : "float32"},
                 {"tokens_per_second", rate},
-                {"peak_device_bytes", cost.peak_bytes}});
+                {"peak_device_bytes", cost.tensor_bytes},
+                {"peak_reserved_bytes", cost.reserved_bytes}});
   if (kind.flops_per_token > 0) {
     entry["flops_per_token"] = kind.flops_per_token;
     entry["teraflops"] = rate * kind.flops_per_token / 1e12;
@@ -117,17 +122,17 @@ StepCost time_full_tuning(const StepCase& c) {
   if (plan.layers == c.config.layers) return most;
   const int64_t fewer = plan.layers / 2, apart = plan.layers - fewer, missing = c.config.layers - plan.layers;
   const StepCost half = time_full_layers(c, fewer, plan.int8);
-  const double layer_seconds = (most.seconds - half.seconds) / static_cast<double>(apart);
-  const int64_t layer_bytes = (most.peak_bytes - half.peak_bytes) / apart;
-  const StepCost all{most.seconds + static_cast<double>(missing) * layer_seconds,
-                     most.peak_bytes + missing * layer_bytes};
+  const auto whole = [&](auto of_most, auto of_half) {
+    return of_most + missing * (of_most - of_half) / apart;
+  };
+  const StepCost all{whole(most.seconds, half.seconds), whole(most.tensor_bytes, half.tensor_bytes),
+                     whole(most.reserved_bytes, half.reserved_bytes)};
   c.report.result({{"name", "full_step_estimated"},
                    {"model", c.model},
                    {"from_layers", {fewer, plan.layers}},
-                   {"seconds_per_layer", layer_seconds},
-                   {"bytes_per_layer", layer_bytes},
                    {"seconds", all.seconds},
-                   {"peak_device_bytes", all.peak_bytes}});
+                   {"peak_device_bytes", all.tensor_bytes},
+                   {"peak_reserved_bytes", all.reserved_bytes}});
   return all;
 }
 

@@ -19,7 +19,9 @@ struct StepCase {
 
 struct StepCost {
   double seconds = 0.0;
-  int64_t peak_bytes = 0;  // of tensors on the device, weights and states included
+  // Peaks on the device, weights and states included; 0 on the CPU.
+  int64_t tensor_bytes = 0;    // in tensors
+  int64_t reserved_bytes = 0;  // held by LibTorch's allocator, which is what nvidia-smi sees of it
 };
 
 struct StepKind {
