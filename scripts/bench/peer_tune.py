@@ -3,8 +3,9 @@
 
 Of a LLaVA folder (scripts/bench/tune_step.py), or of 7b, 13b or small shapes with random weights made on the device, which needs
 no files and no network (scripts/gpu_check.sh). Prints a JSON object per way of checkpointing: seconds of each step, bytes of weights,
-optimizer and gradients, peak memory (resident; on CUDA of tensors on the device). With --ours, qslaw_bench's lines of the same card,
-the objects are lines as it prints them, and behind them our figures beside the peer's. Exit code 3: no such packages or no GPU.
+optimizer and gradients, peak memory (resident; on CUDA in tensors and reserved by torch's allocator). With --ours, qslaw_bench's lines
+of the same card, the objects are lines as it prints them, and behind them our figures beside the peer's. Exit code 3: the peer cannot
+run here, and the last line of standard error says why.
 """
 import argparse
 import json
@@ -13,13 +14,20 @@ import statistics
 import sys
 import time
 
+
+def give_up(what, problem=None):
+    """Ends with one line that says why this peer cannot run."""
+    words = "" if problem is None else f": {type(problem).__name__}: {' '.join(str(problem).split())[:300]}"
+    print(what + words, file=sys.stderr)
+    sys.exit(3)
+
+
 try:
     import torch
     import transformers
     from peft import LoraConfig, get_peft_model
-except ImportError as problem:
-    print(f"no Python with transformers and peft: {problem}", file=sys.stderr)
-    sys.exit(3)
+except Exception as problem:  # a package that is missing, or one that does not go with another
+    give_up("no Python with transformers and peft", problem)
 
 LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 SHAPES = {  # what LlamaConfig does not have by default
@@ -30,6 +38,12 @@ SHAPES = {  # what LlamaConfig does not have by default
 FASTER, PEAK_SHARE, MEMORY = 1.4, 0.6, 0.45  # what is wanted of ours: times the peer's tokens/s or of the card's peak; of its memory
 
 
+def dtype_option():
+    """bfloat16 by the name that the installed transformers has for it: `dtype` since 4.56."""
+    version = tuple(int(part) for part in transformers.__version__.split(".")[:2])
+    return {"dtype" if version >= (4, 56) else "torch_dtype": torch.bfloat16}
+
+
 def load_folder(options):
     extra = {} if options.device == "cpu" else {"device_map": options.device}
     if options.method == "nf4":
@@ -37,13 +51,13 @@ def load_folder(options):
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=torch.bfloat16, llm_int8_skip_modules=["lm_head", "vision_tower", "multi_modal_projector"])
     return transformers.LlavaForConditionalGeneration.from_pretrained(
-        options.model, dtype=torch.bfloat16, attn_implementation="sdpa", **extra)
+        options.model, attn_implementation="sdpa", **dtype_option(), **extra)
 
 
 def make_random(options):
     config = transformers.LlamaConfig(**SHAPES[options.model], use_cache=False)
     with torch.device(options.device):
-        return transformers.AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16, attn_implementation="sdpa")
+        return transformers.AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", **dtype_option())
 
 
 def load(options):
@@ -85,15 +99,29 @@ def set_checkpointing(model, mode):
         base.gradient_checkpointing_disable()
 
 
-def measure(model, options):
-    """The steps of one way of checkpointing, the first of which is a warm-up that the caller leaves out."""
+def reset_peak(options):
+    if options.device == "cuda":
+        torch.cuda.empty_cache()  # of what was before
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peak_memory(options):
+    """On CUDA by the names that qslaw_bench has for them."""
+    if options.device == "cuda":
+        return {"peak_device_bytes": torch.cuda.max_memory_allocated(), "peak_reserved_bytes": torch.cuda.max_memory_reserved()}
+    return {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+
+
+def measure(model, options, mode):
+    """The steps of a way of checkpointing, the first of which is a warm-up that the caller leaves out."""
+    set_checkpointing(model, mode)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-4, fused=True)
-    if options.device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
+    vocabulary = getattr(model.config, "text_config", model.config).vocab_size
+    reset_peak(options)
     seconds = []
     for _ in range(options.steps):
-        ids = torch.randint(3, min(500, model.config.get_text_config().vocab_size), (options.batch, options.tokens), device=options.device)
+        ids = torch.randint(3, min(500, vocabulary), (options.batch, options.tokens), device=options.device)
         synchronize(options)
         began = time.perf_counter()
         model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=ids).loss.backward()
@@ -103,9 +131,8 @@ def measure(model, options):
         synchronize(options)
         seconds.append(time.perf_counter() - began)
     moments = [t for state in optimizer.state.values() for t in state.values() if torch.is_tensor(t) and t.numel() > 1]
-    peak = torch.cuda.max_memory_allocated() if options.device == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"step_seconds": seconds, "weights": language_bytes(model) + tensor_bytes(trained), "optimizer": tensor_bytes(moments),
-            "gradients": gradients, "peak_bytes": peak}
+            "gradients": gradients, **peak_memory(options)}
 
 
 def print_line(kind, entry):
@@ -125,14 +152,15 @@ def print_target(what, value, limit, at_least):
 
 
 def compare(ours, peer, options, mode):
-    """Targets of one way of checkpointing. `peer`: its tokens/s and peak."""
+    """Targets of one way of checkpointing. `peer`: its tokens/s and peaks. Memory's is of what nvidia-smi would see."""
     what = f"LoRA step on 4 bits, {options.model}, checkpointing {mode}, beside transformers + peft in bfloat16"
     wanted = FASTER * peer["tokens_per_second"]
     if "bfloat16_peak_flops" in ours:
         wanted = min(wanted, PEAK_SHARE * ours["bfloat16_peak_flops"] / ours["flops_per_token"])
     print_target(f"{what}: tokens a second", ours["tokens_per_second"] / peer["tokens_per_second"], wanted / peer["tokens_per_second"], True)
-    if ours["peak_device_bytes"] > 0:  # the CPU has none
-        print_target(f"{what}: peak bytes", ours["peak_device_bytes"] / peer["peak_bytes"], MEMORY, False)
+    if options.device == "cuda":
+        in_tensors, reserved = (ours[key] / peer[key] for key in ("peak_device_bytes", "peak_reserved_bytes"))
+        print_target(f"{what}: peak bytes reserved (in tensors: {in_tensors:.3g})", reserved, MEMORY, False)
 
 
 def report(model, options, mode):
@@ -140,10 +168,12 @@ def report(model, options, mode):
     entry = {"name": "peer_lora_step_bfloat16", "model": options.model, "checkpointing": mode, "tokens": options.batch * options.tokens,
              "versions": {package.__name__: package.__version__ for package in (torch, transformers)}}
     try:
-        entry.update(measure(model, options))
-    except torch.OutOfMemoryError as problem:
+        entry.update(measure(model, options, mode))
+    except torch.cuda.OutOfMemoryError as problem:
         print_line("result", {**entry, "error": str(problem).splitlines()[0]})
         return
+    except Exception as problem:
+        give_up(f"peer's step, checkpointing {mode}", problem)
     entry["tokens_per_second"] = entry["tokens"] / statistics.median(entry["step_seconds"][1:])
     print_line("result", entry)
     ours = read_ours(options.ours)
@@ -166,18 +196,18 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
-        print("no Python whose torch finds the GPU", file=sys.stderr)
-        sys.exit(3)
+        give_up("no Python whose torch finds the GPU")
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
-    model = load(options)
-    model.train()
+    try:
+        model = load(options).train()
+    except Exception as problem:  # of another version than this is written for, or the card has no room
+        give_up(f"peer's model {options.model}, transformers {transformers.__version__}", problem)
     for mode in options.checkpointing:
-        set_checkpointing(model, mode)
         if options.ours:
             report(model, options, mode)
         else:
-            print(json.dumps(measure(model, options)))
+            print(json.dumps(measure(model, options, mode)))
 
 
 if __name__ == "__main__":
