@@ -13,17 +13,40 @@
 #   --rehearsal     tries all of it on the CPU, at small sizes
 #
 # OUT (default: gpu_check in the current folder) gets gpu_check.json, logs, and what every benchmark printed, a line per figure, also of
-# one that was stopped. Behind it a table says what is wanted of which figure and whether it is reached. Exit code 0: what ran passed,
-# and gpu_check.json says what did not run or not to its end and why; 1: something failed; 2: no GPU, or no installed folder around
-# this script.
+# one that was stopped. Behind it a table says what is wanted of which figure and whether it is reached, and which benchmarks did not
+# run or not to their end. Exit code 0: what ran passed, and gpu_check.json says what did not run or not to its end and why; 1: something
+# failed; 2: no GPU, or no installed folder around this script.
 set -euo pipefail
 export LC_ALL=C
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-total_seconds=480    # of everything; what tests and sanitizers leave is the benchmarks'
-test_seconds=100     # of the tests, after which none is begun
-sanitizer_seconds=60 # of the runs under compute-sanitizer before the benchmarks; more at the end, when time is left
-quick_seconds=5      # a test that took no longer is run under it
+kill_seconds=5   # what is stopped by SIGTERM has so long to end
+least_seconds=15 # with less left of their part no test and no check is begun
+quick_seconds=5  # a test that took no longer is run under compute-sanitizer
+
+# The parts in their order, and the seconds of each, 480 in all. A part ends, with what it began last, at the sum up to its own, stopped
+# if need be. So none takes from those behind it, the whole holds in the worst case, and what one leaves over is the next one's. Peers
+# run right behind what they are compared with.
+parts=()
+declare -A must_end=()
+total_seconds=0
+while read -r part seconds; do
+  parts+=("$part")
+  total_seconds=$((total_seconds + seconds))
+  must_end[$part]=$total_seconds
+done <<'BUDGET'
+tests      105
+sanitizer   50
+kernels     35
+products    60
+decode_7b   25
+tune_7b     40
+peer_7b     50
+tune_13b    50
+peer_13b    50
+checks      10
+report       5
+BUDGET
 
 complain() {
   printf 'error: [gpu_check] %s\n' "$*" >&2
@@ -64,7 +87,7 @@ json_text() {
   printf '"%s"' "$text"
 }
 
-entries=() failed=0
+entries=() unfinished=() failed=0
 # record KIND NAME STATUS SECONDS [REASON]: passed, failed, skipped, or partial for one that was stopped.
 record() {
   local line
@@ -72,17 +95,21 @@ record() {
   if [[ -n ${5:-} ]]; then line+=", \"reason\": $(json_text "$5")"; fi
   entries+=("$line}")
   if [[ $3 == failed ]]; then failed=1; fi
+  if [[ $1 == benchmark && $3 != passed ]]; then unfinished+=("$(printf '%-12s%s: %s' "$3" "$2" "${5:-}")"); fi
   say "$1 $2: $3${5:+ ($5)}, $4 s"
 }
 
-left() { echo $((total_seconds - SECONDS)); }
+# Seconds left of part $1.
+left() { echo $((${must_end[$1]} - SECONDS)); }
 
-# limited SECONDS COMMAND...: at most so long, and no longer than is left of all; 124 or 137 when it was stopped.
+# limited PART SECONDS COMMAND...: at most so long, and no longer than is left of the part; 124 or 137 when it was stopped.
 limited() {
-  local seconds=$1
-  shift
-  if ((seconds > $(left))); then seconds=$(left); fi
-  timeout --kill-after=5 "$seconds" "$@"
+  local part=$1 seconds=$2 most
+  shift 2
+  most=$(($(left "$part") - kill_seconds))
+  if ((seconds > most)); then seconds=$most; fi
+  if ((seconds < 1)); then return 124; fi
+  timeout --kill-after=$kill_seconds "$seconds" "$@"
 }
 
 # A test's name as Catch takes it on the command line.
@@ -93,44 +120,53 @@ catch_name() {
   printf '%s' "${name//\*/\\*}"
 }
 
-checks=() # "tool|executable|name" of what is to be run under compute-sanitizer
-# Each in a process of its own: LibTorch keeps its first answer about CUDA.
+checks=() # "rank|tool|graph|executable|name" of what is to be run under compute-sanitizer
+# queue_checks PROGRAM NAME SHARES GRAPH FIRST: each yes or no.
+queue_checks() {
+  local memory_rank=3 race_rank=3
+  if [[ $5 == yes ]]; then memory_rank=1 race_rank=2; fi
+  checks+=("$memory_rank|memcheck|$4|$1|$2")
+  if [[ $3 == yes && $4 == no ]]; then checks+=("$race_rank|racecheck|no|$1|$2"); fi
+}
+
+# run_test PROGRAM NAME SHARES GRAPH FIRST. Each in a process of its own: LibTorch keeps its first answer about CUDA.
 run_test() {
-  local program=$1 name=$2 shares=$3 graph=$4 start=$SECONDS code=0 log
-  if ((SECONDS > test_seconds)); then record test "$name" skipped 0 "the $test_seconds s for tests were over"; return; fi
-  log=$(limited 60 "$program" "$(catch_name "$name")" 2>&1) || code=$?
+  local program=$1 name=$2 start=$SECONDS code=0 log
+  if (($(left tests) < least_seconds)); then record test "$name" skipped 0 "the time for tests was over"; return; fi
+  log=$(limited tests 60 "$program" "$(catch_name "$name")" 2>&1) || code=$?
   printf '### %s\n%s\n' "$name" "$log" >>"$out/tests.log"
   local seconds=$((SECONDS - start)) not_run
   not_run=$(sed -n 's/^ *not run: //p' <<<"$log" | head -n 1)
-  if ((code != 0)); then
+  if (((code == 124 || code == 137) && $(left tests) <= kill_seconds)); then
+    record test "$name" skipped "$seconds" "stopped after $seconds s: the time for tests was over"
+  elif ((code != 0)); then
     record test "$name" failed "$seconds" "exit code $code, tests.log"
   elif [[ -n $not_run ]]; then
     if [[ $device == cpu ]]; then record test "$name" skipped "$seconds" "$not_run"
     else record test "$name" failed "$seconds" "$not_run"; fi
   else
     record test "$name" passed "$seconds"
-    if ((seconds > quick_seconds)); then return; fi
-    # The checks do without LibTorch's cache of memory, from which a recorded graph takes its own.
-    if [[ $graph == yes ]]; then record memcheck "$name" skipped 0 "records a CUDA graph"; return; fi
-    checks+=("memcheck|$program|$name")
-    if [[ $shares == yes ]]; then checks+=("racecheck|$program|$name"); fi
+    if ((seconds <= quick_seconds)) || [[ $5 == yes ]]; then queue_checks "$@"; fi
   fi
 }
 
 # The names of $1's tests with the tags $2; its exit code is their number.
-test_names() { "$1" --list-test-names-only "$2" || true; }
+test_names() { limited tests 30 "$1" --list-test-names-only "$2" || true; }
 
-# Tests tagged [shared] run kernels that use shared memory; those tagged [graph] record CUDA graphs.
+# yes or no: whether $1 is a line of $2.
+is_listed() { if grep -qxF -- "$1" <<<"$2"; then echo yes; else echo no; fi; }
+
+# Tests tagged [shared] run kernels that use shared memory, those tagged [graph] record CUDA graphs; the checks of those tagged
+# [first] come first.
 run_tests() {
-  local program name names=0 shared shares graphs graph
+  local program name names=0 shared graphs first
   for program in "$tests"/test_*; do
     shared=$(test_names "$program" '[gpu][shared]')
     graphs=$(test_names "$program" '[gpu][graph]')
+    first=$(test_names "$program" '[gpu][first]')
     while IFS= read -r name; do
-      names=$((names + 1)) shares=no graph=no
-      if grep -qxF -- "$name" <<<"$shared"; then shares=yes; fi
-      if grep -qxF -- "$name" <<<"$graphs"; then graph=yes; fi
-      run_test "$program" "$name" "$shares" "$graph"
+      names=$((names + 1))
+      run_test "$program" "$name" "$(is_listed "$name" "$shared")" "$(is_listed "$name" "$graphs")" "$(is_listed "$name" "$first")"
     done < <(test_names "$program" '[gpu]')
   done
   if ((names == 0)); then record test all failed 0 "expected tests tagged [gpu], got none"; fi
@@ -143,11 +179,13 @@ find_sanitizer() {
   }
 }
 
-# Without LibTorch's cache every tensor is memory of its own, so that reading past its end is seen.
+# run_check PART TOOL GRAPH PROGRAM NAME. Without LibTorch's cache of memory every tensor is memory of its own, so that reading past its
+# end is seen. A graph takes its memory from that cache; and tests of what cannot be recorded have the CUDA API fail on purpose.
 run_check() {
-  local tool=$1 program=$2 name=$3 start=$SECONDS code=0
-  PYTORCH_NO_CUDA_MEMORY_CACHING=1 limited 60 "$sanitizer" --tool "$tool" --error-exitcode 9 "$program" "$(catch_name "$name")" \
-    >>"$out/sanitizer.log" 2>&1 || code=$?
+  local part=$1 tool=$2 graph=$3 program=$4 name=$5 start=$SECONDS code=0 how=() environment=(PYTORCH_NO_CUDA_MEMORY_CACHING=1)
+  if [[ $graph == yes ]]; then how=(--report-api-errors no) environment=(); fi
+  limited "$part" 45 env "${environment[@]}" "$sanitizer" --tool "$tool" "${how[@]}" --error-exitcode 9 "$program" \
+    "$(catch_name "$name")" >>"$out/sanitizer.log" 2>&1 || code=$?
   case $code in
     0) record "$tool" "$name" passed $((SECONDS - start)) ;;
     124 | 137) record "$tool" "$name" skipped $((SECONDS - start)) "stopped after $((SECONDS - start)) s" ;;
@@ -156,13 +194,13 @@ run_check() {
 }
 
 next_check=0
-# run_checks SECOND: those that are left, none being begun behind that second of the whole.
+# run_checks PART: those that are left, as far as there is time in that part.
 run_checks() {
   local check
-  while ((next_check < ${#checks[@]} && SECONDS < $1)); do
+  while ((next_check < ${#checks[@]} && $(left "$1") >= least_seconds)); do
     IFS='|' read -r -a check <<<"${checks[next_check]}"
     next_check=$((next_check + 1))
-    run_check "${check[@]}"
+    run_check "$1" "${check[@]:1}"
   done
 }
 
@@ -173,14 +211,19 @@ begin_checks() {
     checks=()
   elif ((${#checks[@]} == 0)); then
     record sanitizer all skipped 0 "no test passed within $quick_seconds s"
+  else
+    mapfile -t checks < <(printf '%s\n' "${checks[@]}" | sort -s -t '|' -k 1,1n)
   fi
-  run_checks $((SECONDS + sanitizer_seconds))
+  run_checks sanitizer
 }
 
 end_checks() {
-  local check
-  run_checks $((total_seconds - 20))
-  for check in "${checks[@]:next_check}"; do record "${check%%|*}" "${check##*|}" skipped 0 "no time left"; done
+  local check tool name
+  run_checks checks
+  for check in "${checks[@]:next_check}"; do
+    IFS='|' read -r _ tool _ _ name <<<"$check"
+    record "$tool" "$name" skipped 0 "no time left"
+  done
 }
 
 # The values of lines {"$1":VALUE} of the file.
@@ -194,43 +237,58 @@ keep() {
   mapfile -t -O "${#targets[@]}" targets < <(values target "$file")
 }
 
+# last_words PART CODE: why a benchmark with that exit code says that it ended.
+last_words() {
+  local line
+  line=$(sed -n '/[^[:space:]]/p' "$out/bench_$1.log" | tail -n 1)
+  printf '%s' "${line:-exit code $2 without a word}"
+}
+
 # end_benchmark PART SECONDS CODE: records how it ended.
 end_benchmark() {
   local file=$out/bench_$1.jsonl last problem
   last=$(values result "$file" | sed -n 's/.*"name":"\([^"]*\)".*/\1/p' | tail -n 1)
-  problem=$(values result "$file" | sed -n 's/.*"error":"\(\([^"\\]\|\\.\)*\)".*/\1/p' | head -n 1)
+  problem=$(values result "$file" | sed -n 's/.*"error":"\(\([^"\]\|\\.\)*\)".*/\1/p' | head -n 1)
   case $3 in
     0) record benchmark "$1" passed "$2" ;;
     124 | 137) record benchmark "$1" partial "$2" "stopped after $2 s behind $(values result "$file" | wc -l) results, ${last:-none}" ;;
-    *) record benchmark "$1" failed "$2" "${problem:-$(tail -n 1 "$out/bench_$1.log")}" ;;
+    *) record benchmark "$1" failed "$2" "${problem:-$(last_words "$1" "$3")}" ;;
   esac
   if (($3 == 0)); then keep "$1" true; else keep "$1" false; fi
 }
 
-# run_benchmark PART SECONDS
+# run_benchmark PART
 run_benchmark() {
   local start=$SECONDS code=0
-  if (($(left) < 15)); then record benchmark "$1" skipped 0 "no time left"; return; fi
-  limited "$2" "$tests/qslaw_bench" "$1" "$device" "${size[@]}" >"$out/bench_$1.jsonl" 2>"$out/bench_$1.log" || code=$?
+  limited "$1" "$total_seconds" "$tests/qslaw_bench" "$1" "$device" "${size[@]}" >"$out/bench_$1.jsonl" 2>"$out/bench_$1.log" || code=$?
   end_benchmark "$1" $((SECONDS - start)) "$code"
 }
 
-# run_peer SIZE SECONDS: beside our own steps of tune_SIZE.
+# end_peer PART SECONDS CODE: as end_benchmark, but one that cannot run here (3, or it crashed) is none of our failures.
+end_peer() {
+  if (($3 != 3 && ($3 < 126 || $3 == 137))); then end_benchmark "$@"; return; fi
+  if [[ -s $out/bench_$1.jsonl ]]; then
+    record benchmark "$1" partial "$2" "$(last_words "$1" "$3")"
+    keep "$1" false
+  else
+    record benchmark "$1" skipped "$2" "$(last_words "$1" "$3")"
+  fi
+}
+
+# run_peer SIZE: beside our own steps of tune_SIZE.
 run_peer() {
   local part=peer_$1 start=$SECONDS code=0 ours=$out/bench_tune_$1.jsonl shape=(--tokens 2048 --rank 128)
   if [[ $device == cpu ]]; then shape=(--tokens 16 --rank 4 --steps 2); fi
   if [[ -z ${python:=$(command -v python3)} ]]; then record benchmark "$part" skipped 0 "no Python with transformers and peft"; return; fi
-  if (($(left) < 30)); then record benchmark "$part" skipped 0 "no time left"; return; fi
   if [[ ! -s $ours ]]; then record benchmark "$part" skipped 0 "there is nothing of tune_$1 to compare with"; return; fi
-  HF_HUB_OFFLINE=1 limited "$2" "$python" "$tests/peer_tune.py" bf16 "${size[0]:-$1}" --device "$device" --batch 1 "${shape[@]}" \
-    --checkpointing block none --ours "$ours" >"$out/bench_$part.jsonl" 2>"$out/bench_$part.log" || code=$?
-  if ((code == 3)); then record benchmark "$part" skipped $((SECONDS - start)) "$(tail -n 1 "$out/bench_$part.log")"; return; fi
-  end_benchmark "$part" $((SECONDS - start)) "$code"
+  HF_HUB_OFFLINE=1 limited "$part" "$total_seconds" "$python" "$tests/peer_tune.py" bf16 "${size[0]:-$1}" --device "$device" --batch 1 \
+    "${shape[@]}" --checkpointing block none --ours "$ours" >"$out/bench_$part.jsonl" 2>"$out/bench_$part.log" || code=$?
+  end_peer "$part" $((SECONDS - start)) "$code"
 }
 
 gpu_name() {
   if [[ $device == cpu ]]; then echo "rehearsal on the CPU"; return; fi
-  nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader 2>/dev/null || echo "unknown (no nvidia-smi)"
+  timeout 3 nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader 2>/dev/null || echo "unknown (no nvidia-smi)"
 }
 
 joined() {
@@ -246,7 +304,7 @@ write_report() {
   say "$out/gpu_check.json, $SECONDS s"
 }
 
-# Every target on a line: reached or not, the value, what is wanted, of what.
+# Every target on a line: reached or not, the value, what is wanted, of what; then the benchmarks that did not run to their end.
 print_targets() {
   local target pattern='^\{"reached":(true|false),"value":([^,]*),"wanted":"([^"]*)","what":"(.*)"\}$' value
   for target in "${targets[@]}"; do
@@ -256,21 +314,21 @@ print_targets() {
     if [[ ${BASH_REMATCH[1]} == true ]]; then printf '%-12s' reached; else printf '%-12s' 'not reached'; fi
     printf '%10s  %-18s %s\n' "$value" "${BASH_REMATCH[3]}" "${BASH_REMATCH[4]}"
   done
+  if ((${#unfinished[@]} > 0)); then printf '%s\n' "${unfinished[@]}"; fi
 }
 
 require_everything
 mkdir -p "$out"
 rm -f "$out"/{gpu_check.json,tests.log,sanitizer.log} "$out"/bench_*.{jsonl,log} # OUT may be a folder with other files
-run_tests
-begin_checks
-run_benchmark kernels 45
-run_benchmark products 70
-run_benchmark tune_7b 60
-run_benchmark tune_13b 80
-run_benchmark decode_7b 40
-run_peer 7b 90
-run_peer 13b 90
-end_checks
-write_report
+for part in "${parts[@]}"; do
+  case $part in
+    tests) run_tests ;;
+    sanitizer) begin_checks ;;
+    peer_*) run_peer "${part#peer_}" ;;
+    checks) end_checks ;;
+    report) write_report ;;
+    *) run_benchmark "$part" ;;
+  esac
+done
 print_targets
 exit "$failed"

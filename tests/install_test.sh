@@ -86,6 +86,8 @@ else
   rehearse --python "$work/no_peers"
   expect_parts passed 5 passed
   expect_parts skipped 2 "were skipped"
+  [[ $(grep -c '^skipped *peer_.*: no Python with transformers and peft$' "$work/targets") == 2 ]] ||
+    complain "expected the table to say why 2 peers were skipped, got: $(tail -n 2 "$work/targets")"
 fi
 if [[ ! -e /dev/nvidiactl && ! -e /dev/dxg ]]; then
   code=0
