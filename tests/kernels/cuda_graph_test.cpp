@@ -32,7 +32,7 @@ void require_counts(at::Tensor& x, const at::Tensor& beside) {
 
 }  // namespace
 
-TEST_CASE("a CUDA graph does again what was recorded", "[gpu][graph]") {
+TEST_CASE("a CUDA graph does again what was recorded", "[gpu][graph][first]") {
   if (!has_gpu()) return;
   at::Tensor x = at::zeros({5}, at::kCUDA), y;
   count_up(x, y)();

@@ -176,7 +176,7 @@ TEST_CASE("a GPU's packed products agree with double precision", "[gpu][shared]"
   });
 }
 
-TEST_CASE("a GPU's attention over the cache agrees with float64", "[gpu][shared]") {
+TEST_CASE("a GPU's attention over the cache agrees with float64", "[gpu][shared][first]") {
   if (!has_gpu()) return;
   const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
   const auto [B, H, G, T, S] =

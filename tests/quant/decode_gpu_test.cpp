@@ -22,7 +22,7 @@ Llava packed_decoder(at::Device device) {
 }  // namespace
 
 TEST_CASE("a GPU's text by packed codes and a replayed step is that of single steps and of the CPU",
-          "[gpu][graph]") {
+          "[gpu][graph][first]") {
   if (!has_gpu()) return;
   constexpr int64_t kSteps = 20;
   const Llava model = packed_decoder(at::kCUDA);
