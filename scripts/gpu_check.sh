@@ -22,7 +22,7 @@ export LC_ALL=C
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 kill_seconds=5   # what is stopped by SIGTERM has so long to end
 least_seconds=15 # with less left of their part no test and no check is begun
-quick_seconds=5  # a test that took no longer is run under compute-sanitizer
+quick_seconds=5  # a test that took no longer, or is tagged [first], is run under compute-sanitizer
 
 # The parts in their order, and the seconds of each, 480 in all. A part ends, with what it began last, at the sum up to its own, stopped
 # if need be. So none takes from those behind it, the whole holds in the worst case, and what one leaves over is the next one's. Peers
@@ -156,20 +156,30 @@ test_names() { limited tests 30 "$1" --list-test-names-only "$2" || true; }
 # yes or no: whether $1 is a line of $2.
 is_listed() { if grep -qxF -- "$1" <<<"$2"; then echo yes; else echo no; fi; }
 
+found=() # "executable|name|shares|graph|first" of every test
 # Tests tagged [shared] run kernels that use shared memory, those tagged [graph] record CUDA graphs; the checks of those tagged
 # [first] come first.
-run_tests() {
-  local program name names=0 shared graphs first
+find_tests() {
+  local program name shared graphs first
   for program in "$tests"/test_*; do
     shared=$(test_names "$program" '[gpu][shared]')
     graphs=$(test_names "$program" '[gpu][graph]')
     first=$(test_names "$program" '[gpu][first]')
     while IFS= read -r name; do
-      names=$((names + 1))
-      run_test "$program" "$name" "$(is_listed "$name" "$shared")" "$(is_listed "$name" "$graphs")" "$(is_listed "$name" "$first")"
+      found+=("$program|$name|$(is_listed "$name" "$shared")|$(is_listed "$name" "$graphs")|$(is_listed "$name" "$first")")
     done < <(test_names "$program" '[gpu]')
   done
-  if ((names == 0)); then record test all failed 0 "expected tests tagged [gpu], got none"; fi
+}
+
+# All are found before the first is run, so that those for which no time is left are named.
+run_tests() {
+  local line arguments
+  find_tests
+  if ((${#found[@]} == 0)); then record test all failed 0 "expected tests tagged [gpu], got none"; fi
+  for line in "${found[@]}"; do
+    IFS='|' read -r -a arguments <<<"$line"
+    run_test "${arguments[@]}"
+  done
 }
 
 find_sanitizer() {
