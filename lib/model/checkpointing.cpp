@@ -11,6 +11,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 using BlockFunction = std::function<at::Tensor(const at::Tensor&)>;
 
+thread_local bool backward_follows = false;
+
 // Carries a C++ callable through the autograd context.
 struct HeldFunction : torch::CustomClassHolder {
   explicit HeldFunction(BlockFunction f) : fn(std::move(f)) {}
@@ -30,7 +32,8 @@ struct Checkpoint : torch::autograd::Function<Checkpoint> {
     at::Tensor x = context->get_saved_variables()[0].detach().requires_grad_(true);
     at::Tensor y;
     {
-      at::AutoGradMode with_grad(true);
+      const at::AutoGradMode with_grad(true);
+      const BackwardFollows follows;  // not while it runs itself
       y = held->fn(x);
     }
     torch::autograd::backward({y}, {gradients[0]});
@@ -39,6 +42,18 @@ struct Checkpoint : torch::autograd::Function<Checkpoint> {
 };
 
 }  // namespace
+
+BackwardFollows::BackwardFollows() : outer_(backward_follows) {
+  backward_follows = true;
+}
+
+BackwardFollows::~BackwardFollows() {
+  backward_follows = outer_;
+}
+
+bool BackwardFollows::here() {
+  return backward_follows;
+}
 
 at::Tensor run_checkpointed(const BlockFunction& fn, const at::Tensor& x) {
   if (!at::GradMode::is_enabled()) return fn(x);

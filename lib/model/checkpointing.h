@@ -16,4 +16,19 @@ enum class Checkpointing { none, feed_forward, block };
 /// the backward pass.
 at::Tensor run_checkpointed(const std::function<at::Tensor(const at::Tensor&)>& fn, const at::Tensor& x);
 
+/// Lives while run_checkpointed runs `fn` again, in that thread: the backward pass of this one part comes
+/// next, so that what both need may stay in between without adding up over the model.
+class BackwardFollows {
+ public:
+  BackwardFollows();
+  ~BackwardFollows();
+  BackwardFollows(const BackwardFollows&) = delete;
+  BackwardFollows& operator=(const BackwardFollows&) = delete;
+  /// Whether one lives in this thread.
+  static bool here();
+
+ private:
+  bool outer_;
+};
+
 }  // namespace qslaw

@@ -11,6 +11,10 @@ at::Tensor Linear::input_gradient(const at::Tensor& dY) const {
   return at::matmul(dY, dense_weight(dY.scalar_type()));
 }
 
+at::Tensor Linear::weight_for_both(const at::Tensor&) const {
+  return {};
+}
+
 at::Tensor DenseLinear::forward(const at::Tensor& x) const {
   return dense_linear(x, weight_NK_.to(x.scalar_type()));
 }

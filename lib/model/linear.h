@@ -28,6 +28,10 @@ class Linear {
   /// dL/dx [..., K] from dL/dy [..., N], for a caller that does not go through autograd. A new contiguous
   /// tensor.
   virtual at::Tensor input_gradient(const at::Tensor& dY) const;
+  /// W [N, K] in x's dtype, where forward(x) and input_gradient would each make it and making it once pays
+  /// (BackwardFollows in checkpointing.h): the caller keeps it from the one to the other and takes
+  /// at::linear(x, W) and at::matmul(dY, W) in their place, which have the same bits. Undefined elsewhere.
+  virtual at::Tensor weight_for_both(const at::Tensor& x) const;
   /// The weight that `forward` multiplies with, [N, K] in `dtype`.
   virtual at::Tensor dense_weight(at::ScalarType dtype) const = 0;
   /// Bytes that its frozen weights take.

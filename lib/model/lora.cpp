@@ -35,29 +35,31 @@ at::Tensor dropped(const at::Tensor& x, const LoraCall& call) {
 }
 
 struct Adapted {
-  at::Tensor y, low_MR;
+  at::Tensor y, low_MR, weight_NK;  // weight_for_both of the base
 };
 
 Adapted adapted(const at::Tensor& x, const at::Tensor& a_RK, const at::Tensor& b_NR, const LoraCall& call) {
-  const at::Tensor y = call.base->forward(x);
+  const at::Tensor weight_NK = call.base->weight_for_both(x);
+  const at::Tensor y = weight_NK.defined() ? at::linear(x, weight_NK) : call.base->forward(x);
   QSLAW_CHECK(y.is_contiguous());
   const at::Tensor low_MR = at::mm(as_rows(dropped(x, call)), a_RK.to(x.scalar_type()).t());
   as_rows(y).addmm_(low_MR, b_NR.to(x.scalar_type()).t(), 1.0, call.scaling);
-  return {y, low_MR};
+  return {y, low_MR, weight_NK};
 }
 
 struct LoraProduct : torch::autograd::Function<LoraProduct> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& a_RK,
                             const at::Tensor& b_NR, const c10::intrusive_ptr<LoraCall>& call) {
-    const auto [y, low_MR] = adapted(x, a_RK, b_NR, *call);
-    context->save_for_backward({x, a_RK, b_NR, low_MR});
+    const auto [y, low_MR, weight_NK] = adapted(x, a_RK, b_NR, *call);
+    context->save_for_backward({x, a_RK, b_NR, low_MR, weight_NK});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
     return y;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto saved = context->get_saved_variables();
-    const at::Tensor &x = saved[0], &a_RK = saved[1], &b_NR = saved[2], &low_MR = saved[3];
+    const at::Tensor &x = saved[0], &a_RK = saved[1], &b_NR = saved[2], &low_MR = saved[3],
+                     &weight_NK = saved[4];
     const auto call = c10::static_intrusive_pointer_cast<LoraCall>(context->saved_data["call"].toCapsule());
     const at::Tensor dY_MN = as_rows(gradients[0]);
     const at::Tensor dLow_MR = at::mm(dY_MN, b_NR.to(x.scalar_type())).mul_(call->scaling);
@@ -65,7 +67,8 @@ struct LoraProduct : torch::autograd::Function<LoraProduct> {
     const at::Tensor dA_RK = at::mm(dLow_MR.t(), as_rows(dropped(x, *call))).to(a_RK.scalar_type());
     at::Tensor dX;
     if (context->needs_input_grad(0)) {
-      dX = call->base->input_gradient(gradients[0]);
+      dX = weight_NK.defined() ? at::matmul(gradients[0], weight_NK)
+                               : call->base->input_gradient(gradients[0]);
       add_low_gradient(as_rows(dX), dLow_MR, a_RK.to(x.scalar_type()), *call);
     }
     return {dX, dA_RK, dB_NR, {}};

@@ -36,7 +36,7 @@ class FrozenCopy {
 };
 
 /// The product adds to base(x) in place, and its gradient to that of the base: nothing of the size of x or y
-/// is made besides, and x, A x and a bit per masked input are all that is kept.
+/// is made besides, and x, A x, a bit per masked input and weight_for_both of the base are all that is kept.
 class LoraLinear final : public Linear {
  public:
   /// Kaiming-uniform(a = sqrt 5) A [R, K] and zero B [N, R], float32. `key` is shared by all LoRA linears of

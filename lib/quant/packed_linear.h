@@ -7,19 +7,33 @@
 
 namespace qslaw {
 
+/// Whether the dense weight that a checkpointed part makes when it runs again (BackwardFollows in
+/// model/checkpointing.h) stays for its gradient. A GPU then dequantizes twice a step in the place of three
+/// times, and one block's weights exist densely (7B, 16 bits: 0.4 GB). On the CPU, where dequantizing is a
+/// smaller share of a product, memory comes first.
+inline bool keeps_dense_weights(at::Device device) {
+  return !device.is_cpu();
+}
+
 /// Multiplies with packed codes, of which dense weights exist only meanwhile (on the CPU a tile at a time);
-/// the backward pass makes dX from the same codes.
+/// the backward pass makes dX from the same codes, or from the dense weight where it has stayed.
 class PackedLinear final : public Linear {
  public:
-  explicit PackedLinear(std::shared_ptr<const PackedWeight> weight) : weight_(std::move(weight)) {}
+  explicit PackedLinear(std::shared_ptr<const PackedWeight> weight)
+      : PackedLinear(weight, keeps_dense_weights(weight->codes.device())) {}
+  /// `keeps_dense`: in the place of keeps_dense_weights. Weights of several tiles never stay.
+  PackedLinear(std::shared_ptr<const PackedWeight> weight, bool keeps_dense)
+      : weight_(std::move(weight)), keeps_dense_(keeps_dense) {}
   at::Tensor forward(const at::Tensor& x) const override;
   at::Tensor input_gradient(const at::Tensor& dY) const override;
+  at::Tensor weight_for_both(const at::Tensor& x) const override;
   at::Tensor dense_weight(at::ScalarType dtype) const override { return weight_->dequantize(dtype); }
   int64_t weight_bytes() const override { return weight_->bytes(); }
   const PackedWeight& weight() const { return *weight_; }
 
  private:
   std::shared_ptr<const PackedWeight> weight_;
+  bool keeps_dense_;
 };
 
 /// Takes every linear from `language`, moved to `device`.
