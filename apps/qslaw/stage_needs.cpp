@@ -66,7 +66,8 @@ std::vector<StageNeeds> find_needs(const Experiment& experiment, const std::vect
     const std::string& stage = status.stage;
     const DataShape data =
         check_stage_data({experiment, stage, experiment.folder(stage), "", false, 0}, config);
-    const StageEstimate memory = estimate_stage(experiment.recipe, stage, config, data, brought);
+    const StageEstimate memory =
+        estimate_stage(experiment.recipe, stage, config, data, brought, experiment.device);
     all.push_back({stage, data, memory, estimate_disk(experiment.recipe, stage, config, memory, brought)});
   }
   return all;

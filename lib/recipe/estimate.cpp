@@ -8,6 +8,7 @@
 #include "kernels/adamw_int8.h"
 #include "kernels/cross_entropy.h"
 #include "model/llama.h"
+#include "quant/packed_linear.h"
 
 namespace qslaw {
 namespace {
@@ -46,6 +47,14 @@ double recomputed_share(const LanguageConfig& config, Checkpointing checkpointin
   const auto feed_forward = static_cast<double>(3 * config.ffn * config.width);
   const int64_t heads = 2 * (config.heads + config.kv_heads);
   return feed_forward / (feed_forward + static_cast<double>(heads * config.head_size * config.width));
+}
+
+// Dense weights of packed linears that stay while one block's backward pass follows.
+int64_t kept_dense_bytes(const LlavaConfig& config, Checkpointing checkpointing, int64_t bytes,
+                         c10::Device device) {
+  if (!keeps_dense_weights(device)) return 0;
+  const int64_t block = count_model(config).linears / config.language.layers;
+  return bytes * std::llround(recomputed_share(config.language, checkpointing) * static_cast<double>(block));
 }
 
 // Rows as long as the longest sample, or that one with others of the mean length behind it.
@@ -119,7 +128,7 @@ StageEstimate estimate_quantize(const Recipe& recipe, const LlavaConfig& config)
 }
 
 StageEstimate estimate_warmup(const Recipe& recipe, const LlavaConfig& config, const DataShape& data,
-                              const PackedLinears& packed) {
+                              const PackedLinears& packed, c10::Device device) {
   const WarmupOptions& options = *recipe.warmup;
   const ModelCounts counts = count_model(config);
   const int64_t bytes = dtype_bytes(recipe), layers = config.language.layers;
@@ -132,15 +141,18 @@ StageEstimate estimate_warmup(const Recipe& recipe, const LlavaConfig& config, c
   add_trained(estimate, options.optimizer, scaled / packed.group_size, 0);
   if (options.train_projector && data.has_pictures)
     add_trained(estimate, options.optimizer, counts.projector, bytes);
+  // A block that learns has other matrices beside it than one that is packed.
+  const int64_t kept =
+      options.first_layer > 0 ? kept_dense_bytes(config, options.loop.checkpointing, bytes, device) : 0;
   estimate.activations =
-      training_activations(config, options.loop, data, bytes) + 3 * 4 * counts.largest_linear;
+      training_activations(config, options.loop, data, bytes) + std::max(3 * 4 * counts.largest_linear, kept);
   estimate.flops = training_flops(config, data, options.loop, true);
   estimate.steps = data.steps;
   return estimate;
 }
 
 StageEstimate estimate_tune(const Recipe& recipe, const LlavaConfig& config, const DataShape& data,
-                            int64_t linear_bytes) {
+                            int64_t linear_bytes, int64_t kept_bytes) {
   const TuneOptions& options = *recipe.tune;
   const ModelCounts counts = count_model(config);
   const int64_t bytes = dtype_bytes(recipe),
@@ -157,8 +169,8 @@ StageEstimate estimate_tune(const Recipe& recipe, const LlavaConfig& config, con
   }
   if ((options.train_projector && data.has_pictures) || options.method == "projector")
     add_trained(estimate, options.optimizer, counts.projector, bytes);
-  estimate.activations =
-      training_activations(config, options.loop, data, bytes) + 2 * bytes * counts.largest_linear;
+  estimate.activations = training_activations(config, options.loop, data, bytes) +
+                         2 * bytes * counts.largest_linear + kept_bytes;
   estimate.flops = training_flops(config, data, options.loop, options.method == "full");
   estimate.steps = data.steps;
   return estimate;
@@ -181,14 +193,20 @@ StageEstimate estimate_inference(const Recipe& recipe, const LlavaConfig& config
 }
 
 StageEstimate estimate_model_stage(const Recipe& recipe, const std::string& stage, const LlavaConfig& config,
-                                   const DataShape& data, const std::optional<PackedLinears>& brought) {
-  const int64_t linears = count_model(config).linears;
+                                   const DataShape& data, const std::optional<PackedLinears>& brought,
+                                   c10::Device device) {
+  const int64_t linears = count_model(config).linears, bytes = dtype_bytes(recipe);
   const std::optional<PackedLinears> packed =
       recipe.quantize ? packed_linears(*recipe.quantize, linears) : brought;
-  const int64_t linear_bytes = packed ? packed->bytes : dtype_bytes(recipe) * linears;
+  const int64_t linear_bytes = packed ? packed->bytes : bytes * linears;
   if (stage == "quantize") return estimate_quantize(recipe, config);
-  if (stage == "warmup") return estimate_warmup(recipe, config, data, packed.value_or(PackedLinears{}));
-  if (stage == "tune") return estimate_tune(recipe, config, data, linear_bytes);
+  if (stage == "warmup")
+    return estimate_warmup(recipe, config, data, packed.value_or(PackedLinears{}), device);
+  if (stage == "tune") {
+    const int64_t kept =
+        packed ? kept_dense_bytes(config, recipe.tune->loop.checkpointing, bytes, device) : 0;
+    return estimate_tune(recipe, config, data, linear_bytes, kept);
+  }
   return estimate_inference(recipe, config, data, linear_bytes);
 }
 
@@ -242,10 +260,11 @@ ModelCounts count_model(const LlavaConfig& config) {
 }
 
 StageEstimate estimate_stage(const Recipe& recipe, const std::string& stage, const LlavaConfig& config,
-                             const DataShape& data, const std::optional<PackedLinears>& brought) {
+                             const DataShape& data, const std::optional<PackedLinears>& brought,
+                             c10::Device device) {
   StageEstimate estimate;
   if (stage != "eval" || needs_model(*recipe.eval))
-    estimate = estimate_model_stage(recipe, stage, config, data, brought);
+    estimate = estimate_model_stage(recipe, stage, config, data, brought, device);
   const bool learns = trains(stage) || (stage == "quantize" && recipe.quantize->calibration);
   estimate.program = kProgramBytes + (learns ? kBackwardBytes : 0);
   return estimate;

@@ -1,5 +1,7 @@
 // What a stage will need, from sizes alone: for `--dry-run`.
 #pragma once
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -69,8 +71,10 @@ int64_t calibration_bytes(const Recipe& recipe, const LanguageConfig& config);
 int64_t clip_block_values(const VisionConfig& config);
 
 /// Estimate of one stage; `config` is not looked at for an eval that needs no model. `brought`: none where
-/// `model.stages` leave the linears dense. REQUIRES: the recipe has that section.
+/// `model.stages` leave the linears dense. `device`: of it only what it is, none must be there. REQUIRES: the
+/// recipe has that section.
 StageEstimate estimate_stage(const Recipe& recipe, const std::string& stage, const LlavaConfig& config,
-                             const DataShape& data, const std::optional<PackedLinears>& brought = {});
+                             const DataShape& data, const std::optional<PackedLinears>& brought = {},
+                             c10::Device device = c10::kCPU);
 
 }  // namespace qslaw

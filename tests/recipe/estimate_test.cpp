@@ -76,6 +76,37 @@ TEST_CASE("estimate: an embedding table of its own is not read into memory unles
   CHECK(weights_of(full, small_config()) - weights_of(full, tied) == 4 * 100 * 64);
 }
 
+TEST_CASE("estimate: a GPU holds one block's dense weights where packed ones run again") {
+  LlavaConfig config = small_config();
+  config.language.layers = 3;
+  // What a GPU's estimate has above the CPU's.
+  const auto kept = [&](const std::string& sections, const std::string& stage) {
+    const Recipe recipe = read_text(kHead + sections);
+    const auto activations = [&](c10::Device device) {
+      return estimate_stage(recipe, stage, config, {}, {}, device).activations;
+    };
+    return activations(c10::kCUDA) - activations(c10::kCPU);
+  };
+  const std::string packed = "quantize: {bits: 4, group_size: 32}\n", wide = "  dtype: float32\n";
+  const auto tune = [](const std::string& checkpointing) {
+    return "tune: {data: {kind: text, path: a.txt}, checkpointing: " + checkpointing + "}\n";
+  };
+  CHECK(kept(packed + tune("none"), "tune") == 0);
+  CHECK(kept(packed + tune("feed_forward"), "tune") == 2 * 3 * 64 * 128);
+  CHECK(kept(packed + tune("block"), "tune") == 2 * kLinears);
+  CHECK(kept(wide + packed + tune("block"), "tune") == 4 * kLinears);
+  CHECK(kept(tune("block"), "tune") == 0);  // dense weights are there as it is
+  const auto warmup = [](const std::string& first_layer) {
+    return "warmup: {first_layer: " + first_layer +
+           ", checkpointing: block, phases: [{text: {kind: text, path: a.txt}}]}\n";
+  };
+  // Scratch of the blocks that learn: three matrices in float32, as large as the largest linear.
+  const int64_t scratch = 3 * 4 * 64 * 128;
+  CHECK(kept(wide + packed + warmup("0"), "warmup") == 0);  // no block is packed
+  CHECK(kept(wide + packed + warmup("1"), "warmup") == 4 * kLinears - scratch);
+  CHECK(kept(packed + warmup("1"), "warmup") == 0);
+}
+
 TEST_CASE("estimate: packed samples take the room of their own lengths") {
   DataShape data;
   data.longest = 1000;
