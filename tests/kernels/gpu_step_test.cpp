@@ -59,7 +59,8 @@ TEST_CASE("a GPU's SwiGLU, RMS norm and cross-entropy agree with the CPU's", "[g
                       {x, head, at::randint(0, 515, {M}, at::kLong)}, at::randn({M}), bits);
 }
 
-TEST_CASE("a GPU's sum and its RMS norm in one kernel have the bits of the two operators", "[gpu][shared]") {
+TEST_CASE("a GPU's sum and its RMS norm in one kernel have the bits of the two operators",
+          "[gpu][shared][first]") {
   if (!has_gpu()) return;
   const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
   const auto [M, D] = GENERATE(std::pair{1, 4096}, std::pair{33, 5120}, std::pair{3, 7}, std::pair{0, 16});
@@ -102,7 +103,7 @@ TEST_CASE("a GPU's rotation and dropout have the CPU's bits", "[gpu]") {
   CHECK(equal_bits(gpu_sum.cpu(), sum));
 }
 
-TEST_CASE("a GPU turns and stores a new token with the CPU's bits", "[gpu]") {
+TEST_CASE("a GPU turns and stores a new token with the CPU's bits", "[gpu][first]") {
   if (!has_gpu()) return;
   const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
   const auto [B, H, G, T, S] = GENERATE(std::tuple{1, 32, 32, 700, 128}, std::tuple{3, 8, 2, 65, 64},
