@@ -11,6 +11,7 @@ void enter_activation_quant(CudaKernels& table) {
   table.activation_grid = activation_grid;
   table.quantize_activation = quantize_activation;
   table.fake_quantize_activation = fake_quantize_activation;
+  table.dequantize_activation = dequantize_activation;
 }
 
 }  // namespace qslaw::device

@@ -53,28 +53,70 @@ __global__ void activation_grid_kernel(const float* high, const float* low, int6
   scale[i] = step.scale, zero[i] = step.zero;
 }
 
-// One thread per kWidth values of a row, of which Index holds the number; codes or values on the grid as Out
-// says. The grid of row m, column k
-// is at m * row_stride + k * column_stride. Bytes moved per value: sizeof(T) + sizeof(Out).
-template <typename T, typename Out, int kWidth, typename Index>
-__global__ void quantize_activation_kernel(const T* x, CudaActivationGrid grid, CudaRows shape, Out* out) {
-  const int64_t i = global_thread(), count = shape.columns / kWidth;
-  if (i >= shape.rows * count) return;
-  const Place<Index> place(i, count);
-  const int64_t first = place.row * grid.row_stride + place.column * kWidth * grid.column_stride;
-  const Values<T, kWidth> v = load<kWidth>(x, i);
-  Values<Out, kWidth> y;
-  QSLAW_UNROLL
-  for (int j = 0; j < kWidth; ++j) {
-    const int64_t at = first + j * grid.column_stride;
-    const ActivationStep step{grid.scale[at], grid.zero[at]};
-    const float code = activation_code(widen(v.values[j]), step, grid.bits);
-    if constexpr (sizeof(Out) == 1)
-      y.values[j] = static_cast<Out>(static_cast<int>(code));
-    else
-      narrow(activation_value(code, step), y.values[j]);
+/// Rows of which a thread takes its columns where every column has constants of its own, 8 bytes per value
+/// beside the 3 of a code and its 16-bit value: loaded once for all these rows.
+inline constexpr int kGridRows = 4;
+
+/// Constants of kWidth neighboring columns of a row: one for all, or where kPerColumn each its own.
+template <int kWidth, bool kPerColumn>
+struct GridSteps {
+  __device__ __forceinline__ GridSteps(const CudaActivationGrid& grid, int64_t row, int64_t vector)
+      : scale(load<kCount>(grid.scale, kPerColumn ? vector : row * grid.row_stride)),
+        zero(load<kCount>(grid.zero, kPerColumn ? vector : row * grid.row_stride)) {}
+  __device__ __forceinline__ ActivationStep at(int j) const {
+    return {scale.values[kPerColumn ? j : 0], zero.values[kPerColumn ? j : 0]};
   }
-  store(out, i, y);
+
+  static constexpr int kCount = kPerColumn ? kWidth : 1;
+  Values<float, kCount> scale, zero;
+};
+
+/// What a value becomes: its code, or its value on the grid; and what a code becomes: its value.
+struct ValueToCode {
+  int bits;
+  template <typename T>
+  __device__ __forceinline__ void operator()(T x, ActivationStep step, int8_t& out) const {
+    out = static_cast<int8_t>(static_cast<int>(activation_code(widen(x), step, bits)));
+  }
+};
+struct ValueToGrid {
+  int bits;
+  template <typename T>
+  __device__ __forceinline__ void operator()(T x, ActivationStep step, T& out) const {
+    narrow(activation_value(activation_code(widen(x), step, bits), step), out);
+  }
+};
+struct CodeToValue {
+  template <typename T>
+  __device__ __forceinline__ void operator()(int8_t code, ActivationStep step, T& out) const {
+    narrow(activation_value(static_cast<float>(code), step), out);
+  }
+};
+
+// One thread per kWidth values of a row, or of kGridRows rows where columns have constants of their own;
+// Index holds their number. Bytes moved per value: sizeof(From) + sizeof(To).
+template <bool kPerColumn, int kWidth, typename Index, typename From, typename To, typename Map>
+__global__ void map_activation_kernel(const From* from, CudaActivationGrid grid, CudaRows shape, Map map,
+                                      To* to) {
+  constexpr int kRows = kPerColumn ? kGridRows : 1;
+  const int64_t i = global_thread(), vectors = shape.columns / kWidth;
+  if (i >= (shape.rows + kRows - 1) / kRows * vectors) return;
+  const Place<Index> place(i, vectors);
+  const int64_t first = place.row * kRows, last = shape.rows - 1;
+  const GridSteps<kWidth, kPerColumn> steps(grid, first, place.column);
+  Values<From, kWidth> v[kRows];
+  QSLAW_UNROLL
+  for (int r = 0; r < kRows; ++r)  // behind the last row: that one again, and not stored
+    v[r] = load<kWidth>(from, (first + r < last ? first + r : last) * vectors + place.column);
+  QSLAW_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    if (first + r > last) return;
+    Values<To, kWidth> y;
+    QSLAW_UNROLL
+    for (int j = 0; j < kWidth; ++j)
+      map(v[r].values[j], steps.at(j), y.values[j]);
+    store(to, (first + r) * vectors + place.column, y);
+  }
 }
 
 inline const char* activation_row_range(CudaInput x, CudaRows shape, float* high, float* low, void* stream) {
@@ -106,31 +148,42 @@ inline const char* activation_grid(const float* high, const float* low, int64_t 
                 kThreads, stream, high, low, count, static_cast<int>(bits), scale, zero);
 }
 
-template <typename Out>
-const char* with_activation_grid(CudaInput x, CudaActivationGrid grid, CudaRows shape, Out* out,
-                                 void* stream) {
-  return with_type(x, [&](auto* from) {
-    using T = ElementOf<decltype(from)>;
-    using To = std::conditional_t<std::is_void_v<Out>, T, Out>;
-    return with_width(shape.columns, {x.data, out}, [&](auto width) {
+template <typename From, typename To, typename Map>
+const char* map_activation(const From* from, CudaActivationGrid grid, CudaRows shape, Map map, To* to,
+                           void* stream) {
+  return with_width(shape.columns, {from, to, grid.scale, grid.zero}, [&](auto width) {
+    const auto queue = [&](auto per_column) {
       constexpr int kWidth = decltype(width)::value;
-      const int64_t threads = shape.rows * (shape.columns / kWidth);
+      constexpr bool kPerColumn = decltype(per_column)::value;
+      const int64_t threads = blocks_for(shape.rows, kPerColumn ? kGridRows : 1) * (shape.columns / kWidth);
       return with_index(threads, [&](auto index) {
-        return launch(quantize_activation_kernel<T, To, kWidth, decltype(index)>, blocks_for(threads),
-                      kThreads, stream, from, grid, shape, static_cast<To*>(out));
+        return launch(map_activation_kernel<kPerColumn, kWidth, decltype(index), From, To, Map>,
+                      blocks_for(threads), kThreads, stream, from, grid, shape, map, to);
       });
-    });
+    };
+    return grid.column_stride > 0 ? queue(std::true_type{}) : queue(std::false_type{});
   });
 }
 
 inline const char* quantize_activation(CudaInput x, CudaActivationGrid grid, CudaRows shape, int8_t* codes,
                                        void* stream) {
-  return with_activation_grid(x, grid, shape, codes, stream);
+  return with_type(x, [&](auto* from) {
+    return map_activation(from, grid, shape, ValueToCode{grid.bits}, codes, stream);
+  });
 }
 
 inline const char* fake_quantize_activation(CudaInput x, CudaActivationGrid grid, CudaRows shape,
                                             CudaOutput out, void* stream) {
-  return with_activation_grid(x, grid, shape, out.data, stream);
+  return with_type(x, [&](auto* from) {
+    using T = ElementOf<decltype(from)>;
+    return map_activation(from, grid, shape, ValueToGrid{grid.bits}, as<T>(out), stream);
+  });
+}
+
+inline const char* dequantize_activation(const int8_t* codes, CudaActivationGrid grid, CudaRows shape,
+                                         CudaOutput out, void* stream) {
+  return with_type(out,
+                   [&](auto* to) { return map_activation(codes, grid, shape, CodeToValue{}, to, stream); });
 }
 
 }  // namespace qslaw::device

@@ -8,7 +8,7 @@
 #include "core/cpu_isa.h"
 #include "core/error.h"
 #include "kernels/activation_math.h"
-#include "kernels/cuda_call.h"
+#include "kernels/cuda_activation_quant.h"
 #include "kernels/elements.h"
 #include "kernels/parallel.h"
 #include "kernels/row_kernels.h"
@@ -38,38 +38,7 @@ void widen_columns(const at::Tensor& x_MK, int64_t begin, int64_t end, float* hi
     kernel(x.at(m * x_MK.size(1) + begin), x.type, end - begin, high + begin, low + begin);
 }
 
-// Rows of which a thread of a GPU takes its column, so that few columns still keep the device busy.
-constexpr int64_t kSlabRows = 64;
-
-CudaRows rows_of(const at::Tensor& x_MK) {
-  return {x_MK.size(0), x_MK.size(1)};
-}
-
-ActivationRange cuda_channel_range(const at::Tensor& x_MK) {
-  const int64_t M = x_MK.size(0), K = x_MK.size(1), slabs = (M + kSlabRows - 1) / kSlabRows;
-  const auto options = x_MK.options().dtype(at::kFloat);
-  at::Tensor parts = at::empty({2, slabs, K}, options), range = at::empty({2, 1, K}, options);
-  float* part = parts.data_ptr<float>();
-  float* out = range.data_ptr<float>();
-  cuda_call(x_MK, "activation_column_range", [&](const CudaKernels& kernels, void* stream) {
-    return kernels.activation_column_range(cuda_input(x_MK), rows_of(x_MK), kSlabRows, part, part + slabs * K,
-                                           out, out + K, stream);
-  });
-  return {range[0], range[1]};
-}
-
-ActivationRange cuda_token_range(const at::Tensor& x_MK) {
-  const auto options = x_MK.options().dtype(at::kFloat);
-  ActivationRange range{at::empty({x_MK.size(0), 1}, options), at::empty({x_MK.size(0), 1}, options)};
-  cuda_call(x_MK, "activation_row_range", [&](const CudaKernels& kernels, void* stream) {
-    return kernels.activation_row_range(cuda_input(x_MK), rows_of(x_MK), range.high.data_ptr<float>(),
-                                        range.low.data_ptr<float>(), stream);
-  });
-  return range;
-}
-
 ActivationRange channel_range(const at::Tensor& x_MK) {
-  if (x_MK.is_cuda()) return cuda_channel_range(x_MK);
   const int64_t M = x_MK.size(0), K = x_MK.size(1);
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   ActivationRange range{at::full({1, K}, -kInfinity, at::kFloat), at::full({1, K}, kInfinity, at::kFloat)};
@@ -91,7 +60,6 @@ void row_extremes(const ElementReader& x, int64_t row, int64_t K, float& high, f
 }
 
 ActivationRange token_range(const at::Tensor& x_MK) {
-  if (x_MK.is_cuda()) return cuda_token_range(x_MK);
   const int64_t M = x_MK.size(0), K = x_MK.size(1);
   ActivationRange range{at::empty({M, 1}, at::kFloat), at::empty({M, 1}, at::kFloat)};
   float* high = range.high.data_ptr<float>();
@@ -143,6 +111,7 @@ void for_each_row(const at::Tensor& x_MK, Fn fn) {
 ActivationRange activation_range(const at::Tensor& x_MK, ActivationAxis axis) {
   check_input(x_MK);
   QSLAW_CHECK(x_MK.numel() > 0);
+  if (x_MK.is_cuda()) return cuda_activation_range(x_MK, axis);
   if (axis == ActivationAxis::channel) return channel_range(x_MK);
   ActivationRange range = token_range(x_MK);
   if (axis == ActivationAxis::token) return range;
@@ -154,15 +123,8 @@ ActivationGrid activation_grid(const ActivationRange& range, const ActivationFor
   const at::Tensor high = range.high.contiguous(), low = range.low.contiguous();
   QSLAW_CHECK(high.scalar_type() == at::kFloat && low.scalar_type() == at::kFloat);
   QSLAW_CHECK(low.sizes() == high.sizes() && low.device() == high.device());
+  if (high.is_cuda()) return cuda_activation_grid({high, low}, format);
   ActivationGrid grid{at::empty_like(high), at::empty_like(high)};
-  if (high.is_cuda()) {
-    cuda_call(high, "activation_grid", [&](const CudaKernels& kernels, void* stream) {
-      return kernels.activation_grid(high.const_data_ptr<float>(), low.const_data_ptr<float>(), high.numel(),
-                                     format.bits, format.symmetric, grid.scale.data_ptr<float>(),
-                                     grid.zero.data_ptr<float>(), stream);
-    });
-    return grid;
-  }
   for (int64_t i = 0; i < high.numel(); ++i) {
     const float h = high.const_data_ptr<float>()[i], l = low.const_data_ptr<float>()[i];
     const ActivationStep step =
@@ -176,17 +138,12 @@ ActivationGrid activation_grid(const ActivationRange& range, const ActivationFor
 at::Tensor quantize_activation(const at::Tensor& x_MK, const ActivationGrid& grid, int bits) {
   check_input(x_MK);
   check_bits(bits);
+  const GridReader reader(grid, x_MK, bits);
+  if (x_MK.is_cuda()) return cuda_quantize_activation(x_MK, reader.cuda());
   const int64_t K = x_MK.size(1);
   at::Tensor codes = at::empty(x_MK.sizes(), x_MK.options().dtype(at::kChar));
   int8_t* out = codes.data_ptr<int8_t>();
   const ElementReader x(x_MK);
-  const GridReader reader(grid, x_MK, bits);
-  if (x_MK.is_cuda()) {
-    cuda_call(x_MK, "quantize_activation", [&](const CudaKernels& kernels, void* stream) {
-      return kernels.quantize_activation(cuda_input(x_MK), reader.cuda(), rows_of(x_MK), out, stream);
-    });
-    return codes;
-  }
   const auto kernel = cpu::row_kernels(cpu::active_isa()).activation_codes;
   for_each_row(x_MK, [&](int64_t m) { kernel(x.at(m * K), x.type, K, reader.at(m), out + m * K); });
   return codes;
@@ -195,6 +152,9 @@ at::Tensor quantize_activation(const at::Tensor& x_MK, const ActivationGrid& gri
 at::Tensor dequantize_activation(const at::Tensor& codes_MK, const ActivationGrid& grid,
                                  at::ScalarType dtype) {
   check_input(codes_MK);
+  QSLAW_CHECK(codes_MK.scalar_type() == at::kChar);
+  const GridReader reader(grid, codes_MK, 8);  // as good as any bits: no codes are made
+  if (codes_MK.is_cuda()) return cuda_dequantize_activation(codes_MK, reader.cuda(), dtype);
   // Elementwise IEEE operations of float32, as activation_value has them.
   return ((codes_MK.to(at::kFloat) + grid.zero) / grid.scale).to(dtype);
 }
@@ -202,19 +162,12 @@ at::Tensor dequantize_activation(const at::Tensor& codes_MK, const ActivationGri
 at::Tensor fake_quantize_activation(const at::Tensor& x_MK, const ActivationGrid& grid, int bits) {
   check_input(x_MK);
   check_bits(bits);
+  const GridReader reader(grid, x_MK, bits);
+  if (x_MK.is_cuda()) return cuda_fake_quantize_activation(x_MK, reader.cuda());
   const int64_t K = x_MK.size(1);
   at::Tensor out = at::empty(x_MK.sizes(), x_MK.options());
-  if (x_MK.is_cuda()) {
-    const CudaActivationGrid constants = GridReader(grid, x_MK, bits).cuda();
-    cuda_call(x_MK, "fake_quantize_activation", [&](const CudaKernels& kernels, void* stream) {
-      return kernels.fake_quantize_activation(cuda_input(x_MK), constants, rows_of(x_MK), cuda_output(out),
-                                              stream);
-    });
-    return out;
-  }
   const ElementReader x(x_MK);
   const ElementWriter result(out);
-  const GridReader reader(grid, x_MK, bits);
   const auto kernel = cpu::row_kernels(cpu::active_isa()).fake_activation;
   for_each_row(x_MK, [&](int64_t m) { kernel(x.at(m * K), x.type, K, reader.at(m), result.at(m * K)); });
   return out;

@@ -34,7 +34,7 @@ ActivationGrid activation_grid(const ActivationRange& range, const ActivationFor
 /// int8 codes [M, K] from -2^(bits-1) to 2^(bits-1) - 1, one per byte.
 at::Tensor quantize_activation(const at::Tensor& x_MK, const ActivationGrid& grid, int bits);
 
-/// Values of codes, [M, K] in `dtype`.
+/// Values of int8 codes, [M, K] in `dtype`: float32, bfloat16 or float16.
 at::Tensor dequantize_activation(const at::Tensor& codes_MK, const ActivationGrid& grid,
                                  at::ScalarType dtype);
 

@@ -61,7 +61,8 @@ struct CudaRotation {
   float direction;  // 1 forward, -1 back
 };
 
-/// Constants of row m, column k at m * row_stride + k * column_stride.
+/// Constants of row m, column k at m * row_stride + k * column_stride: 0 and 0, 1 and 0, or 0 and 1. bits
+/// counts where there are codes to be made.
 struct CudaActivationGrid {
   const float* scale;
   const float* zero;
@@ -173,6 +174,9 @@ struct CudaKernels {
   const char* (*rotate_and_store)(CudaInput q, CudaInput k, CudaInput v, CudaInput cos, CudaInput sin,
                                   const int64_t* slots, CudaNewToken shape, CudaOutput rotated,
                                   CudaOutput keys, CudaOutput values, void* stream);
+  // Activations (activation_quant.h), further ones.
+  const char* (*dequantize_activation)(const int8_t* codes, CudaActivationGrid grid, CudaRows shape,
+                                       CudaOutput out, void* stream);
 };
 
 }  // namespace qslaw

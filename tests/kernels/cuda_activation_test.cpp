@@ -52,6 +52,10 @@ void require_equal_codes(const at::Tensor& x, const ActivationGrid& grid, int bi
   REQUIRE(device::fake_quantize_activation(device_input(x), constants(grid, bits), shape,
                                            device_output(values), nullptr) == nullptr);
   REQUIRE(equal_bits(values, fake_quantize_activation(x, grid, bits)));
+  values.fill_(7);
+  REQUIRE(device::dequantize_activation(codes.const_data_ptr<int8_t>(), constants(grid, bits), shape,
+                                        device_output(values), nullptr) == nullptr);
+  REQUIRE(equal_bits(values, dequantize_activation(codes, grid, x.scalar_type())));
 }
 
 }  // namespace
@@ -83,4 +87,15 @@ TEST_CASE("device quantization of activations equals the CPU's") {
   }
   const ActivationGrid grid{at::ones({1, 1}), at::zeros({1, 1})};
   require_equal_codes(at::empty({0, 8}), grid, 8);
+}
+
+TEST_CASE("device quantization of activations takes constants at any address") {
+  at::manual_seed(1);
+  const at::Tensor x = at::randn({6, 32}) * 3;
+  const ActivationGrid grid =
+      activation_grid(activation_range(x, ActivationAxis::channel), {8, ActivationAxis::channel, false});
+  const auto shifted = [](const at::Tensor& row) {  // by 4 bytes: no vectors of 16
+    return at::cat({at::full({1, 1}, 7.0F), row}, 1).narrow(1, 1, row.size(1));
+  };
+  require_equal_codes(x, {shifted(grid.scale), shifted(grid.zero)}, 8);
 }
