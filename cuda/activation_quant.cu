@@ -12,6 +12,7 @@ void enter_activation_quant(CudaKernels& table) {
   table.quantize_activation = quantize_activation;
   table.fake_quantize_activation = fake_quantize_activation;
   table.dequantize_activation = dequantize_activation;
+  table.activation_tensor_range = activation_tensor_range;
 }
 
 }  // namespace qslaw::device

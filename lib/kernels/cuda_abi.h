@@ -177,6 +177,9 @@ struct CudaKernels {
   // Activations (activation_quant.h), further ones.
   const char* (*dequantize_activation)(const int8_t* codes, CudaActivationGrid grid, CudaRows shape,
                                        CudaOutput out, void* stream);
+  /// high and low: one value each, by way of those of rows.
+  const char* (*activation_tensor_range)(CudaInput x, CudaRows shape, float* highs, float* lows, float* high,
+                                         float* low, void* stream);
 };
 
 }  // namespace qslaw

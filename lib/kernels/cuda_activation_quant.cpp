@@ -38,13 +38,23 @@ ActivationRange token_range(const at::Tensor& x_MK) {
   return range;
 }
 
+ActivationRange tensor_range(const at::Tensor& x_MK) {
+  const auto options = x_MK.options().dtype(at::kFloat);
+  at::Tensor rows = at::empty({2, x_MK.size(0)}, options), range = at::empty({2, 1, 1}, options);
+  float* row = rows.data_ptr<float>();
+  float* out = range.data_ptr<float>();
+  cuda_call(x_MK, "activation_tensor_range", [&](const CudaKernels& kernels, void* stream) {
+    return kernels.activation_tensor_range(cuda_input(x_MK), rows_of(x_MK), row, row + x_MK.size(0), out,
+                                           out + 1, stream);
+  });
+  return {range[0], range[1]};
+}
+
 }  // namespace
 
 ActivationRange cuda_activation_range(const at::Tensor& x_MK, ActivationAxis axis) {
-  if (axis == ActivationAxis::channel) return channel_range(x_MK);
-  const ActivationRange range = token_range(x_MK);
-  if (axis == ActivationAxis::token) return range;
-  return {range.high.max().view({1, 1}), range.low.min().view({1, 1})};
+  if (axis == ActivationAxis::tensor) return tensor_range(x_MK);
+  return axis == ActivationAxis::token ? token_range(x_MK) : channel_range(x_MK);
 }
 
 ActivationGrid cuda_activation_grid(const ActivationRange& range, const ActivationFormat& format) {

@@ -9,23 +9,29 @@ using namespace qslaw;
 
 namespace {
 
-constexpr int64_t kSlabRows = 64;
+// Few, so that there are more slabs than warps to join them.
+constexpr int64_t kSlabRows = 16;
+
+std::vector<int64_t> range_shape(const at::Tensor& x, ActivationAxis axis) {
+  return {axis == ActivationAxis::token ? x.size(0) : 1, axis == ActivationAxis::channel ? x.size(1) : 1};
+}
 
 ActivationRange device_range(const at::Tensor& x, ActivationAxis axis) {
   const int64_t M = x.size(0), K = x.size(1), slabs = (M + kSlabRows - 1) / kSlabRows;
-  const bool per_channel = axis == ActivationAxis::channel;
-  const std::vector<int64_t> shape = per_channel ? std::vector<int64_t>{1, K} : std::vector<int64_t>{M, 1};
-  ActivationRange range{at::full(shape, 7.0F), at::full(shape, 7.0F)};
+  ActivationRange range{at::full(range_shape(x, axis), 7.0F), at::full(range_shape(x, axis), 7.0F)};
   float* high = range.high.data_ptr<float>();
   float* low = range.low.data_ptr<float>();
-  if (per_channel) {
-    at::Tensor parts = at::full({2, slabs, K}, 7.0F);
-    float* part = parts.data_ptr<float>();
-    REQUIRE(device::activation_column_range(device_input(x), {M, K}, kSlabRows, part, part + slabs * K, high,
-                                            low, nullptr) == nullptr);
-  } else {
-    REQUIRE(device::activation_row_range(device_input(x), {M, K}, high, low, nullptr) == nullptr);
-  }
+  const int64_t count = axis == ActivationAxis::channel ? slabs * K : M;
+  at::Tensor parts = at::full({2, count}, 7.0F);
+  float* part = parts.data_ptr<float>();
+  const char* problem =
+      axis == ActivationAxis::token
+          ? device::activation_row_range(device_input(x), {M, K}, high, low, nullptr)
+      : axis == ActivationAxis::channel
+          ? device::activation_column_range(device_input(x), {M, K}, kSlabRows, part, part + count, high, low,
+                                            nullptr)
+          : device::activation_tensor_range(device_input(x), {M, K}, part, part + count, high, low, nullptr);
+  REQUIRE(problem == nullptr);
   return range;
 }
 
@@ -62,11 +68,13 @@ void require_equal_codes(const at::Tensor& x, const ActivationGrid& grid, int bi
 
 TEST_CASE("device quantization of activations equals the CPU's") {
   for (const at::ScalarType dtype : kTypes) {
-    for (const auto& [M, K] : {std::pair<int64_t, int64_t>{1, 1}, {1, 37}, {5, 32}, {3, 2056}, {131, 9}}) {
+    for (const auto& [M, K] :
+         {std::pair<int64_t, int64_t>{1, 1}, {1, 37}, {5, 32}, {3, 2056}, {40, 16}, {131, 9}}) {
       at::manual_seed(static_cast<uint64_t>(M * 1000 + K));
       at::Tensor x = (at::randn({M, K}) * 3).to(dtype);
       x.select(1, 0).fill_(0.75);  // a channel without width
-      for (const ActivationAxis axis : {ActivationAxis::token, ActivationAxis::channel}) {
+      for (const ActivationAxis axis :
+           {ActivationAxis::tensor, ActivationAxis::token, ActivationAxis::channel}) {
         const ActivationRange range = device_range(x, axis), expected = activation_range(x, axis);
         REQUIRE(equal_bits(range.high, expected.high));
         REQUIRE(equal_bits(range.low, expected.low));
@@ -81,8 +89,6 @@ TEST_CASE("device quantization of activations equals the CPU's") {
           }
         }
       }
-      const ActivationFormat format{8, ActivationAxis::tensor, false};
-      require_equal_codes(x, activation_grid(activation_range(x, format.axis), format), 8);
     }
   }
   const ActivationGrid grid{at::ones({1, 1}), at::zeros({1, 1})};
@@ -98,4 +104,16 @@ TEST_CASE("device quantization of activations takes constants at any address") {
     return at::cat({at::full({1, 1}, 7.0F), row}, 1).narrow(1, 1, row.size(1));
   };
   require_equal_codes(x, {shifted(grid.scale), shifted(grid.zero)}, 8);
+}
+
+TEST_CASE("device ranges of more rows than a block has threads are joined") {
+  at::manual_seed(1);
+  for (const int64_t count : {1, 261, 8 * 261}) {  // one at a time, then eight
+    const at::Tensor highs = at::randn({count}), lows = highs - 1.0;
+    float high = 7.0F, low = 7.0F;
+    REQUIRE(device::join_row_ranges(highs.const_data_ptr<float>(), lows.const_data_ptr<float>(), count, &high,
+                                    &low, nullptr) == nullptr);
+    CHECK(high == highs.max().item<float>());
+    CHECK(low == lows.min().item<float>());
+  }
 }
