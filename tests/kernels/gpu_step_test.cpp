@@ -139,24 +139,23 @@ TEST_CASE("a GPU's AdamW with moments of 8 bits has the CPU's bits", "[gpu][shar
 
 TEST_CASE("a GPU's quantization of activations has the CPU's bits", "[gpu][shared]") {
   if (!has_gpu()) return;
-  for (const at::ScalarType dtype : kTypes) {
-    for (const ActivationAxis axis :
-         {ActivationAxis::tensor, ActivationAxis::token, ActivationAxis::channel}) {
-      const at::Tensor x = (at::randn({133, 515}) * 3).to(dtype), gpu_x = x.to(at::kCUDA);
-      const ActivationFormat format{8, axis, false};
-      const ActivationGrid grid = activation_grid(activation_range(x, axis), format);
-      const ActivationGrid gpu_grid = activation_grid(activation_range(gpu_x, axis), format);
-      CHECK(equal_bits(gpu_grid.scale.cpu(), grid.scale));
-      CHECK(equal_bits(gpu_grid.zero.cpu(), grid.zero));
-      const at::Tensor codes = quantize_activation(x, grid, 8),
-                       gpu_codes = quantize_activation(gpu_x, gpu_grid, 8);
-      CHECK(equal_bits(gpu_codes.cpu(), codes));
-      CHECK(equal_bits(dequantize_activation(gpu_codes, gpu_grid, dtype).cpu(),
-                       dequantize_activation(codes, grid, dtype)));
-      CHECK(equal_bits(fake_quantize_activation(gpu_x, gpu_grid, 8).cpu(),
-                       fake_quantize_activation(x, grid, 8)));
-    }
-  }
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
+  const auto axis = GENERATE(ActivationAxis::tensor, ActivationAxis::token, ActivationAxis::channel);
+  const auto [M, K] = GENERATE(std::pair{133, 515}, std::pair{134, 512}, std::pair{2064, 512});
+  INFO("dtype " << dtype << ", axis " << static_cast<int>(axis) << ", " << M << " x " << K);
+  at::manual_seed(1);
+  const at::Tensor x = (at::randn({M, K}) * 3).to(dtype), gpu_x = x.to(at::kCUDA);
+  const ActivationFormat format{8, axis, false};
+  const ActivationGrid grid = activation_grid(activation_range(x, axis), format);
+  const ActivationGrid gpu_grid = activation_grid(activation_range(gpu_x, axis), format);
+  CHECK(equal_bits(gpu_grid.scale.cpu(), grid.scale));
+  CHECK(equal_bits(gpu_grid.zero.cpu(), grid.zero));
+  const at::Tensor codes = quantize_activation(x, grid, 8),
+                   gpu_codes = quantize_activation(gpu_x, gpu_grid, 8);
+  CHECK(equal_bits(gpu_codes.cpu(), codes));
+  CHECK(equal_bits(dequantize_activation(gpu_codes, gpu_grid, dtype).cpu(),
+                   dequantize_activation(codes, grid, dtype)));
+  CHECK(equal_bits(fake_quantize_activation(gpu_x, gpu_grid, 8).cpu(), fake_quantize_activation(x, grid, 8)));
 }
 
 TEST_CASE("a GPU's packed products agree with double precision", "[gpu][shared]") {
