@@ -20,7 +20,8 @@ void add_kernels(const Setting& setting, Report& report, const std::string& mode
       {"activation quantizers", add_activation_quantizers},
       {"step operators", add_step_operators},
       {"token losses", add_token_losses},
-      {"optimizers", add_optimizers}};
+      {"optimizers", add_optimizers},
+      {"cache operators", add_cache_operators}};
   for (const auto& [name, add] : kinds) {
     report.attempt(concat(name, ", ", model), [&, add = add] { add(setting, shape, rates); });
   }
@@ -41,8 +42,8 @@ double copy_rate(const Setting& setting, Report& report) {
   return rate;
 }
 
-void MemoryRates::add(const std::string& kernel, const nlohmann::json& about, int64_t bytes,
-                      const std::function<void(int64_t call)>& work) {
+double MemoryRates::measure(const std::string& kernel, const nlohmann::json& about, int64_t bytes,
+                            const std::function<void(int64_t call)>& work) {
   const Timing timing = time_calls(setting_.device, work);
   const double rate = static_cast<double>(bytes) / timing.median;
   nlohmann::json entry = result(kernel, timing);
@@ -52,8 +53,14 @@ void MemoryRates::add(const std::string& kernel, const nlohmann::json& about, in
                 {"of_copy", rate / copied_}});
   entry.update(about);
   report_.result(entry);
-  const auto [place, is_first] = least_.emplace(kernel, rate / copied_);
-  place->second = std::min(place->second, rate / copied_);
+  return rate / copied_;
+}
+
+void MemoryRates::add(const std::string& kernel, const nlohmann::json& about, int64_t bytes,
+                      const std::function<void(int64_t call)>& work) {
+  const double share = measure(kernel, about, bytes, work);
+  const auto [place, is_first] = least_.emplace(kernel, share);
+  place->second = std::min(place->second, share);
 }
 
 void MemoryRates::report_targets() {

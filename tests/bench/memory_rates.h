@@ -17,12 +17,17 @@ class MemoryRates {
   MemoryRates(const Setting& setting, Report& report, std::string model, double copied)
       : setting_(setting), report_(report), model_(std::move(model)), copied_(copied) {}
 
-  /// Times a kernel and reports it with `about`, its bytes a second and their share of the copy's. `bytes`:
-  /// what a call must move at the least, its operands read once and its results written once.
+  /// Times a kernel and reports it with `about`, its bytes a second and their share of the copy's, which it
+  /// returns. `bytes`: what a call must move at the least, its operands read once and its results written
+  /// once.
+  double measure(const std::string& kernel, const nlohmann::json& about, int64_t bytes,
+                 const std::function<void(int64_t call)>& work);
+
+  /// The same of a kernel that is held to its share.
   void add(const std::string& kernel, const nlohmann::json& about, int64_t bytes,
            const std::function<void(int64_t call)>& work);
 
-  /// A target for every kernel: the least share among its results.
+  /// A target for every kernel added: the least share among its results.
   void report_targets();
 
  private:
@@ -39,6 +44,7 @@ void add_activation_quantizers(const Setting& setting, const LanguageConfig& sha
 void add_step_operators(const Setting& setting, const LanguageConfig& shape, MemoryRates& rates);
 void add_token_losses(const Setting& setting, const LanguageConfig& shape, MemoryRates& rates);
 void add_optimizers(const Setting& setting, const LanguageConfig& shape, MemoryRates& rates);
+void add_cache_operators(const Setting& setting, const LanguageConfig& shape, MemoryRates& rates);
 
 /// Tokens of activations: their tensors exceed a GPU's cache.
 inline int64_t activation_tokens(const Setting& setting) {

@@ -3,11 +3,13 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "bench/memory_rates.h"
 #include "bench/parts.h"
 #include "bench/random_model.h"
 #include "core/error.h"
+#include "quant/normal_float.h"
 #include "quant/packed_linear.h"
 
 namespace qslaw::bench {
@@ -40,23 +42,31 @@ double relative_error(const at::Tensor& y, const at::Tensor& reference) {
 }
 
 // The dense twin multiplies with the packed one's own weights, so that both give the same result.
-std::vector<Pair> make_pairs(const Setting& setting, Shape shape, int bits) {
-  return make_copies(setting, shape.rows * shape.columns * bits / 8, [&] {
-    const auto packed = random_packed(shape.rows, shape.columns, bits, setting.device);
+std::vector<Pair> make_pairs(const Setting& setting, Shape shape, const PackedFormat& format) {
+  return make_copies(setting, shape.rows * shape.columns * format.bits / 8, [&] {
+    const auto packed = random_packed(shape.rows, shape.columns, format, setting.device);
     return Pair{std::make_unique<PackedLinear>(packed),
                 std::make_unique<DenseLinear>(packed->dequantize(at::kBFloat16))};
   });
 }
 
-// What a model's products at some bits are held to: the worst of its shapes.
+// What a model's products in some format are held to: the worst of its shapes, kNone before the first.
+constexpr double kNone = std::numeric_limits<double>::infinity();
 struct Worst {
-  double one_token_share = 1e9, forward_speed = 1e9, gradient_speed = 1e9;
+  double one_token_share = kNone, forward_speed = kNone, gradient_speed = kNone;
 };
+
+std::string name_of(const PackedFormat& format) {
+  const std::string bits = concat(format.bits, " bits");
+  if (format.kind == CodeKind::normal_float) return concat("normal floats of ", bits);
+  return format.group_size == kGroupColumns ? bits : concat(bits, " in groups of ", format.group_size);
+}
 
 class ProductRates {
  public:
-  ProductRates(const Setting& setting, Report& report, std::string model, int bits, double copied)
-      : setting_(setting), report_(report), model_(std::move(model)), bits_(bits), copied_(copied) {}
+  ProductRates(const Setting& setting, Report& report, std::string model, const PackedFormat& format,
+               double copied)
+      : setting_(setting), report_(report), model_(std::move(model)), format_(format), copied_(copied) {}
 
   // One direction with one weight: times of both, and how far the packed result is from the dense one.
   void compare(const std::vector<Pair>& pairs, Shape shape, int64_t tokens, bool backward) {
@@ -76,7 +86,9 @@ class ProductRates {
     const double speed = dense.median / packed.median;
     nlohmann::json entry = result(backward ? "packed_input_gradient" : "packed_product", packed);
     entry.update({{"model", model_},
-                  {"bits", bits_},
+                  {"codes", format_.kind == CodeKind::uniform ? "uniform" : "normal_float"},
+                  {"bits", format_.bits},
+                  {"group_size", format_.group_size},
                   {"rows", shape.rows},
                   {"columns", shape.columns},
                   {"tokens", tokens},
@@ -96,10 +108,10 @@ class ProductRates {
   }
 
   void report_targets() const {
-    const std::string name = concat(model_, ", ", bits_, " bits");
+    const std::string name = concat(model_, ", ", name_of(format_));
     report_.at_least(concat("packed product of one token, ", name, ": packed bytes a second of the copy's"),
                      worst_.one_token_share, kWantedShare);
-    if (setting_.small) return;  // there are no many tokens
+    if (worst_.forward_speed == kNone) return;  // there were no many tokens
     const std::string tokens =
         concat(" of ", kManyTokens, " tokens and more, ", name, ": speed of the dense one");
     report_.at_least("packed product" + tokens, worst_.forward_speed, kWantedSpeed);
@@ -110,7 +122,7 @@ class ProductRates {
   const Setting& setting_;
   Report& report_;
   std::string model_;
-  int bits_;
+  PackedFormat format_;
   double copied_;
   Worst worst_;
 };
@@ -119,9 +131,10 @@ void add_products(const Setting& setting, Report& report, const std::string& mod
   const std::vector<int64_t> few = {1, 2, 4, 8, 16, 32, 64};
   const std::vector<int64_t> many =
       setting.small ? std::vector<int64_t>{128} : std::vector<int64_t>{512, 2048, 4096, 8192};
-  ProductRates rates(setting, report, model, bits, copied);
+  const PackedFormat format{CodeKind::uniform, bits};
+  ProductRates rates(setting, report, model, format, copied);
   for (const Shape shape : shapes_of(model)) {
-    const std::vector<Pair> pairs = make_pairs(setting, shape, bits);
+    const std::vector<Pair> pairs = make_pairs(setting, shape, format);
     for (const int64_t tokens : few)
       rates.compare(pairs, shape, tokens, false);
     for (const int64_t tokens : many) {
@@ -130,6 +143,28 @@ void add_products(const Setting& setting, Report& report, const std::string& mod
     }
   }
   rates.report_targets();
+}
+
+// What differs in other formats is the reading of codes and constants: few tokens, the smallest of a model's
+// weights and one of its largest.
+void add_decoding_products(const Setting& setting, Report& report, const std::string& model,
+                           const PackedFormat& format, double copied) {
+  ProductRates rates(setting, report, model, format, copied);
+  const std::vector<Shape> shapes = shapes_of(model);
+  for (const Shape shape : {shapes[0], shapes[1]}) {
+    const std::vector<Pair> pairs = make_pairs(setting, shape, format);
+    for (const int64_t tokens : {1, 8, 32})
+      rates.compare(pairs, shape, tokens, false);
+  }
+  rates.report_targets();
+}
+
+const std::vector<PackedFormat>& other_formats() {
+  static const std::vector<PackedFormat> formats = {{CodeKind::normal_float, 4, kNormalFloatBlock},
+                                                    {CodeKind::uniform, 3, kGroupColumns},
+                                                    {CodeKind::uniform, 4, 32},
+                                                    {CodeKind::uniform, 4, 64}};
+  return formats;
 }
 
 }  // namespace
@@ -142,6 +177,10 @@ void product_part(const Setting& setting, Report& report) {
       report.attempt(concat("products, ", model, ", ", bits, " bits"),
                      [&] { add_products(setting, report, model, bits, copied); });
   }
+  const std::string model = model_names(setting).front();
+  for (const PackedFormat& format : other_formats())
+    report.attempt(concat("products, ", model, ", ", name_of(format)),
+                   [&] { add_decoding_products(setting, report, model, format, copied); });
 }
 
 }  // namespace qslaw::bench

@@ -2,8 +2,11 @@
 #include <ATen/ATen.h>
 
 #include "bench/memory_rates.h"
+#include "bench/random_model.h"
 #include "kernels/activation_quant.h"
 #include "kernels/group_quant.h"
+#include "kernels/level_codes.h"
+#include "quant/normal_float.h"
 
 namespace qslaw::bench {
 namespace {
@@ -16,14 +19,6 @@ struct Weight {
   AbsmaxCodes absmax;  // of the codes as table codes
 };
 
-// Random ones, for the time alone.
-AbsmaxCodes make_absmax(at::IntArrayRef shape, at::TensorOptions options) {
-  const int64_t blocks = c10::multiply_integers(shape);
-  return {at::randint(0, 256, shape, options).to(at::kByte),
-          at::rand({(blocks + kAbsmaxBlock - 1) / kAbsmaxBlock}, options), at::rand({1}, options),
-          at::linspace(-1, 1, 256, options)};
-}
-
 Weight make_weight(at::Device device, int64_t rows, int64_t columns, int bits) {
   const auto options = at::TensorOptions().device(device);
   Weight w;
@@ -32,7 +27,7 @@ Weight make_weight(at::Device device, int64_t rows, int64_t columns, int bits) {
   w.gamma = at::ones_like(w.grid.scale);
   w.gradient_NK = at::randn({rows, columns}, options);
   w.codes = quantize_packed(w.weight_NK, w.grid, {}, bits);
-  w.absmax = make_absmax(w.grid.scale.sizes(), options);
+  w.absmax = random_absmax(w.grid.scale.sizes(), device);
   w.table = at::linspace(-1, 1, 1 << bits, w.grid.scale.options());
   return w;
 }
@@ -71,6 +66,11 @@ void add_group_quantizers(const Setting& setting, const LanguageConfig& shape, M
     });
     rates.add("group_range", {{"rows", N}, {"columns", K}}, N * K * 2 + 2 * N * K / kGroup * 4,
               [&](int64_t call) { group_range(in_turn(weights, call), kGroup); });
+    constexpr int kBits = 4;
+    const at::Tensor levels = normal_float_table(kBits).to(setting.device);
+    rates.add("level_codes", {{"bits", kBits}, {"rows", N}, {"columns", K}},
+              N * K * 2 + N * K * kBits / 8 + N * K / kNormalFloatBlock * 4,
+              [&](int64_t call) { level_codes(in_turn(weights, call), levels, kBits, kNormalFloatBlock); });
   }
   for (const int bits : {2, 3, 4, 8})
     add_bits(setting, N, K, bits, rates);

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
+#include "quant/normal_float.h"
 #include "quant/packed_linear.h"
 
 namespace qslaw::bench {
@@ -20,23 +21,41 @@ std::vector<std::string> model_names(const Setting& setting) {
   return {"7b", "13b"};
 }
 
+AbsmaxCodes random_absmax(at::IntArrayRef blocks, at::Device device) {
+  const auto options = at::TensorOptions().device(device);
+  const int64_t count = c10::multiply_integers(blocks);
+  return {at::randint(0, 256, blocks, options).to(at::kByte),
+          at::rand({(count + kAbsmaxBlock - 1) / kAbsmaxBlock}, options), at::rand({1}, options),
+          at::linspace(-1, 1, 256, options)};
+}
+
 at::Tensor random_weight(int64_t rows, int64_t columns, at::Device device) {
   return at::randn({rows, columns}, at::TensorOptions(device).dtype(at::kBFloat16)).mul_(0.02);
 }
 
-std::shared_ptr<PackedWeight> random_packed(int64_t rows, int64_t columns, int bits, at::Device device) {
+std::shared_ptr<PackedWeight> random_packed(int64_t rows, int64_t columns, const PackedFormat& format,
+                                            at::Device device) {
   const at::Tensor weight = random_weight(rows, columns, device);
   auto packed = std::make_shared<PackedWeight>();
-  packed->bits = bits;
-  packed->group_size = kGroupColumns;
-  packed->grid = grid_from_range(group_range(weight, kGroupColumns), bits);
-  packed->codes = quantize_packed(weight, packed->grid, {}, bits);
+  packed->kind = format.kind;
+  packed->bits = format.bits;
+  packed->group_size = format.group_size;
+  if (format.kind == CodeKind::uniform) {
+    packed->grid = grid_from_range(group_range(weight, format.group_size), format.bits);
+    packed->codes = quantize_packed(weight, packed->grid, {}, format.bits);
+  } else {
+    const NormalFloatCodes found = normal_float_quantize(weight, format.bits);
+    packed->codes = found.codes;
+    packed->absmax = random_absmax(found.absmax.sizes(), device);
+    packed->table = normal_float_table(format.bits).to(device);
+  }
   return packed;
 }
 
 MakeLinear packed_linears(at::Device device, int bits) {
   return [=](const LinearSpec& spec) {
-    return std::make_unique<PackedLinear>(random_packed(spec.rows, spec.columns, bits, device));
+    return std::make_unique<PackedLinear>(
+        random_packed(spec.rows, spec.columns, {CodeKind::uniform, bits}, device));
   };
 }
 

@@ -10,14 +10,24 @@ namespace qslaw::bench {
 
 inline constexpr int64_t kGroupColumns = 128;
 
+/// How weights are packed. normal_float: in blocks of kNormalFloatBlock.
+struct PackedFormat {
+  CodeKind kind = CodeKind::uniform;
+  int bits = 4;
+  int64_t group_size = kGroupColumns;
+};
+
 /// LLaMA-"7b" and "13b", and "small", which a CPU does in a second.
 LanguageConfig language_shape(const std::string& model);
 /// Those whose shapes the kernels and products are measured at.
 std::vector<std::string> model_names(const Setting& setting);
 
+/// Of blocks [N, K/G]: any numbers, because quantizing true ones takes seconds on the CPU.
+AbsmaxCodes random_absmax(at::IntArrayRef blocks, at::Device device);
 /// [N, K], bfloat16.
 at::Tensor random_weight(int64_t rows, int64_t columns, at::Device device);
-std::shared_ptr<PackedWeight> random_packed(int64_t rows, int64_t columns, int bits, at::Device device);
+std::shared_ptr<PackedWeight> random_packed(int64_t rows, int64_t columns, const PackedFormat& format,
+                                            at::Device device);
 
 using MakeLinear = std::function<std::unique_ptr<Linear>(const LinearSpec& spec)>;
 MakeLinear packed_linears(at::Device device, int bits);
