@@ -115,15 +115,23 @@ struct CudaKernels {
   const char* (*activation_row_range)(CudaInput x, CudaRows shape, float* high, float* low, void* stream);
   const char* (*activation_column_range)(CudaInput x, CudaRows shape, int64_t slab_rows, float* highs,
                                          float* lows, float* high, float* low, void* stream);
+  /// high and low: one value each, by way of those of rows.
+  const char* (*activation_tensor_range)(CudaInput x, CudaRows shape, float* highs, float* lows, float* high,
+                                         float* low, void* stream);
   const char* (*activation_grid)(const float* high, const float* low, int64_t count, int32_t bits,
                                  bool symmetric, float* scale, float* zero, void* stream);
   const char* (*quantize_activation)(CudaInput x, CudaActivationGrid grid, CudaRows shape, int8_t* codes,
                                      void* stream);
+  const char* (*dequantize_activation)(const int8_t* codes, CudaActivationGrid grid, CudaRows shape,
+                                       CudaOutput out, void* stream);
   const char* (*fake_quantize_activation)(CudaInput x, CudaActivationGrid grid, CudaRows shape,
                                           CudaOutput out, void* stream);
 
   const char* (*rms_norm)(CudaInput x, CudaInput weight, CudaRows shape, float eps, CudaOutput y,
                           float* inverse_rms, void* stream);
+  /// sum: x + delta, rounded; norm: of the sum.
+  const char* (*add_rms_norm)(CudaInput x, CudaInput delta, CudaInput weight, CudaRows shape, float eps,
+                              CudaOutput sum, CudaOutput norm, void* stream);
   const char* (*rms_norm_gradient)(CudaInput x, CudaInput weight, CudaInput dY, CudaRows shape,
                                    const float* inverse_rms, CudaOutput dX, void* stream);
   /// parts: [rows / slab_rows rounded up, columns]; out: [columns].
@@ -159,6 +167,10 @@ struct CudaKernels {
   /// bytes. parts, of more than one split: room for sequences * heads * splits * (head_size + 2) values.
   const char* (*decode_attention)(CudaInput q, CudaInput keys, CudaInput values, const int64_t* lengths,
                                   CudaAttention shape, float* parts, CudaOutput out, void* stream);
+  /// A slot that the cache does not have is passed over.
+  const char* (*rotate_and_store)(CudaInput q, CudaInput k, CudaInput v, CudaInput cos, CudaInput sin,
+                                  const int64_t* slots, CudaNewToken shape, CudaOutput rotated,
+                                  CudaOutput keys, CudaOutput values, void* stream);
   /// From graph_begin to graph_end this thread's work on `device`, which must be the current one for all of
   /// these, is recorded instead of done; graph_replay queues it on LibTorch's current stream. A *graph that
   /// is not null must be given to graph_free whatever any of them returns, which ends a recording, too.
@@ -166,20 +178,6 @@ struct CudaKernels {
   const char* (*graph_end)(void* graph);
   const char* (*graph_replay)(void* graph);
   void (*graph_free)(void* graph);
-
-  // Small operators of a decode step in one kernel (rms_norm.h, rotary.h).
-  const char* (*add_rms_norm)(CudaInput x, CudaInput delta, CudaInput weight, CudaRows shape, float eps,
-                              CudaOutput sum, CudaOutput norm, void* stream);
-  /// A slot that the cache does not have is passed over.
-  const char* (*rotate_and_store)(CudaInput q, CudaInput k, CudaInput v, CudaInput cos, CudaInput sin,
-                                  const int64_t* slots, CudaNewToken shape, CudaOutput rotated,
-                                  CudaOutput keys, CudaOutput values, void* stream);
-  // Activations (activation_quant.h), further ones.
-  const char* (*dequantize_activation)(const int8_t* codes, CudaActivationGrid grid, CudaRows shape,
-                                       CudaOutput out, void* stream);
-  /// high and low: one value each, by way of those of rows.
-  const char* (*activation_tensor_range)(CudaInput x, CudaRows shape, float* highs, float* lows, float* high,
-                                         float* low, void* stream);
 };
 
 }  // namespace qslaw

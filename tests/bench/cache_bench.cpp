@@ -1,9 +1,11 @@
-// What a decode step does with its cache of keys and values: attention over it, and storing a token there.
+// What a decode step does with its cache of keys and values: attention over it, and a new token on its way
+// there.
 #include <ATen/ATen.h>
 
 #include "bench/memory_rates.h"
 #include "core/error.h"
 #include "kernels/decode_attention.h"
+#include "kernels/rotary.h"
 
 namespace qslaw::bench {
 namespace {
@@ -19,15 +21,18 @@ Sizes sizes_of(const Setting& setting) {
 
 struct Cache {
   at::Tensor keys_BGTS, values_BGTS;
-  at::Tensor q_BH1S, key_BG1S, value_BG1S;  // of the new token
+  at::Tensor q_BH1S;  // turned
+  NewToken token;
 };
 
 Cache make_cache(const Setting& setting, const LanguageConfig& shape, int64_t batch, int64_t slots) {
   const auto options = at::TensorOptions(setting.device).dtype(at::kBFloat16);
-  const int64_t G = shape.kv_heads, S = shape.head_size;
-  return {at::randn({batch, G, slots, S}, options), at::randn({batch, G, slots, S}, options),
-          at::randn({batch, shape.heads, 1, S}, options), at::randn({batch, G, 1, S}, options),
-          at::randn({batch, G, 1, S}, options)};
+  const int64_t H = shape.heads, G = shape.kv_heads, S = shape.head_size;
+  return {at::randn({batch, G, slots, S}, options),
+          at::randn({batch, G, slots, S}, options),
+          at::randn({batch, H, 1, S}, options),
+          {at::randn({batch, 1, H * S}, options), at::randn({batch, 1, G * S}, options),
+           at::randn({batch, 1, G * S}, options)}};
 }
 
 void add_batch(const Setting& setting, const LanguageConfig& shape, int64_t batch, int64_t slots,
@@ -42,10 +47,13 @@ void add_batch(const Setting& setting, const LanguageConfig& shape, int64_t batc
     const Cache& cache = in_turn(caches, call);
     decode_attention(cache.q_BH1S, cache.keys_BGTS, cache.values_BGTS, lengths_B);
   });
-  // A megabyte at the most: its time is the launch's, so nothing is wanted of its rate.
-  rates.measure("store_token", about, 2 * bytes / slots, [&](int64_t call) {
+  // Read and written once each, but for angles: megabytes at the most, so nothing is wanted of its rate.
+  const int64_t token_bytes = 2 * 2 * batch * (shape.heads + 2 * shape.kv_heads) * shape.head_size;
+  const at::Tensor angles = at::rand({batch, 1, 1, shape.head_size}, options.dtype(at::kFloat));
+  const at::Tensor cos = angles.cos().to(at::kBFloat16), sin = angles.sin().to(at::kBFloat16);
+  rates.measure("rotate_and_store", about, token_bytes, [&](int64_t call) {
     Cache cache = in_turn(caches, call);
-    store_token(cache.keys_BGTS, cache.values_BGTS, cache.key_BG1S, cache.value_BG1S, slots_B);
+    rotate_and_store(cache.token, cos, sin, slots_B, cache.keys_BGTS, cache.values_BGTS);
   });
 }
 

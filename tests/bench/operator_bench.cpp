@@ -85,6 +85,9 @@ void add_norms(const Setting& setting, const LanguageConfig& shape, MemoryRates&
   norm.forward("rms_norm", 2 * x + extra);
   norm.gradient("rms_norm_gradient", 3 * x + extra, {0});
   norm.gradient("rms_norm_weight_gradient", 2 * x + extra, {1});
+  OperatorRates sum(setting, rates, {{M, D}, {M, D}, {D}},
+                    [](const auto& in) { return add_rms_norm(in[0], in[1], in[2], 1e-6).norm; });
+  sum.forward("add_rms_norm", 4 * x + D * 2);
 }
 
 void add_rotation(const Setting& setting, const LanguageConfig& shape, MemoryRates& rates) {
