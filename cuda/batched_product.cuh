@@ -149,16 +149,17 @@ __device__ __forceinline__ void store_sums(const ProductJob<T>& job, int64_t fir
 // kLate: groups are at least as long as a chunk, and scales are applied to the sums of a chunk.
 template <int kBits, bool kTable, bool kLate, typename T, int kOctets>
 __global__ void __launch_bounds__(BatchTile<kOctets>::kThreads, BatchTile<kOctets>::kBlocks)
-    batched_product_kernel(ProductJob<T> job) {
+    batched_product_kernel(JoinedProducts<T> joined) {
   using Tile = BatchTile<kOctets>;
   using Weights = std::conditional_t<kLate, CodeWeights<kBits, T>, ScaledWeights<kBits, kTable, T>>;
   constexpr int kAhead = kStepsAhead<kBits, kOctets>;
   QSLAW_SHARED(FourWords, slots, [Tile::kStages * Tile::kStageSlots]);
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
   const int split = warp % kSplits;
-  const int64_t tiles = (job.tokens + Tile::kTokens - 1) / Tile::kTokens;
-  const int64_t first_token = blockIdx.x % tiles * Tile::kTokens;
-  const int64_t first_row = blockIdx.x / tiles * Tile::kRows + warp / kSplits * kTileRows;
+  const auto token_tiles = static_cast<uint32_t>((joined.tokens + Tile::kTokens - 1) / Tile::kTokens);
+  const auto [job, row_tile] = job_tile(joined, blockIdx.x / token_tiles);
+  const int64_t first_token = int64_t{blockIdx.x % token_tiles} * Tile::kTokens;
+  const int64_t first_row = row_tile * Tile::kRows + warp / kSplits * kTileRows;
   const int64_t row = first_row + lane / 4, last = job.rows - 1;  // beyond: the last again, and not stored
   const int64_t rows[2] = {row < last ? row : last, row + 8 < last ? row + 8 : last};
   const int pieces = static_cast<int>(job.columns / kPiece), first_piece = split * kChunkPieces + lane % 4;
@@ -216,26 +217,27 @@ __global__ void __launch_bounds__(BatchTile<kOctets>::kThreads, BatchTile<kOctet
 }
 
 template <int kBits, bool kTable, bool kLate, int kOctets, typename T>
-const char* launch_batch(const ProductJob<T>& job, void* stream) {
+const char* launch_batch(const JoinedProducts<T>& products, void* stream) {
   using Tile = BatchTile<kOctets>;
+  const JoinedProducts<T> joined = with_tiles(products, Tile::kRows);
   return launch(batched_product_kernel<kBits, kTable, kLate, T, kOctets>,
-                blocks_for(job.rows, Tile::kRows) * blocks_for(job.tokens, Tile::kTokens), Tile::kThreads,
-                stream, job);
+                joined.first_tile[kMaxJoined] * blocks_for(joined.tokens, Tile::kTokens), Tile::kThreads,
+                stream, joined);
 }
 
 template <int kBits, bool kTable, bool kLate, typename T>
-const char* launch_tokens(const ProductJob<T>& job, void* stream) {
-  if (job.tokens <= 8) return launch_batch<kBits, kTable, kLate, 1>(job, stream);
-  if (job.tokens <= 16) return launch_batch<kBits, kTable, kLate, 2>(job, stream);
-  return launch_batch<kBits, kTable, kLate, 4>(job, stream);
+const char* launch_tokens(const JoinedProducts<T>& products, void* stream) {
+  if (products.tokens <= 8) return launch_batch<kBits, kTable, kLate, 1>(products, stream);
+  if (products.tokens <= 16) return launch_batch<kBits, kTable, kLate, 2>(products, stream);
+  return launch_batch<kBits, kTable, kLate, 4>(products, stream);
 }
 
 template <int kBits, bool kTable, typename T>
-const char* launch_batched_product(const ProductJob<T>& job, void* stream) {
+const char* launch_batched_products(const JoinedProducts<T>& products, void* stream) {
   if constexpr (!kTable && kBits < 8) {
-    if (1 << job.shift >= kChunkPieces) return launch_tokens<kBits, kTable, true>(job, stream);
+    if (1 << products.shift >= kChunkPieces) return launch_tokens<kBits, kTable, true>(products, stream);
   }
-  return launch_tokens<kBits, kTable, false>(job, stream);
+  return launch_tokens<kBits, kTable, false>(products, stream);
 }
 
 }  // namespace qslaw::device

@@ -120,21 +120,23 @@ __device__ __forceinline__ void add_units(const ProductJob<T>& job, const Decode
 
 // A block has kSets sets of kRows rows each, for kTokens tokens.
 template <int kBits, bool kTable, typename T, int kTokens>
-__global__ void packed_product_kernel(ProductJob<T> job) {
+__global__ void packed_product_kernel(JoinedProducts<T> joined) {
   using Tile = ProductTile<kBits>;
   constexpr int kOutputs = Tile::kRows * kTokens;
   static_assert(kOutputs <= Tile::kSetThreads);
   QSLAW_SHARED(float, levels, [kTable ? 1 << kBits : 1]);
   QSLAW_SHARED(float, parts, [kProductThreads / 32][kOutputs]);
   const int thread = static_cast<int>(threadIdx.x), member = thread % Tile::kSetThreads;
+  // 32 bits, which a grid's blocks fit into: a division of 64 bits takes as long as a look into memory.
+  const auto token_tiles = static_cast<uint32_t>(kTokens == 1 ? 1 : (joined.tokens + kTokens - 1) / kTokens);
+  const auto [job, row_tile] = job_tile(joined, blockIdx.x / token_tiles);
   if constexpr (kTable) {
     for (int i = thread; i < 1 << kBits; i += kProductThreads)
       levels[i] = job.table[i];
     __syncthreads();
   }
-  const int64_t tiles = (job.tokens + kTokens - 1) / kTokens;
-  const int64_t row = blockIdx.x / tiles * Tile::kBlockRows + thread / Tile::kSetThreads * Tile::kRows;
-  const int64_t token = blockIdx.x % tiles * kTokens;
+  const int64_t row = row_tile * Tile::kBlockRows + thread / Tile::kSetThreads * Tile::kRows;
+  const int64_t token = int64_t{blockIdx.x % token_tiles} * kTokens;
   float total[Tile::kRows][kTokens] = {};
   const Decoder<kBits, kTable> decoder{levels};
   if (Tile::kPieces == 1 || job.whole) {
@@ -157,45 +159,56 @@ __global__ void packed_product_kernel(ProductJob<T> job) {
   if (n < job.rows && m < job.tokens) narrow(sum, job.y[m * job.rows + n]);
 }
 
+template <int kBits, bool kTable, int kTokens, typename T>
+const char* launch_tile(const JoinedProducts<T>& products, void* stream) {
+  const JoinedProducts<T> joined = with_tiles(products, ProductTile<kBits>::kBlockRows);
+  return launch(packed_product_kernel<kBits, kTable, T, kTokens>,
+                joined.first_tile[kMaxJoined] * blocks_for(joined.tokens, kTokens), kProductThreads, stream,
+                joined);
+}
+
 template <int kBits, bool kTable, typename T>
-const char* launch_product(const ProductJob<T>& job, void* stream) {
-  constexpr int kRows = ProductTile<kBits>::kBlockRows;
-  if (job.tokens == 1) {
-    return launch(packed_product_kernel<kBits, kTable, T, 1>, blocks_for(job.rows, kRows), kProductThreads,
-                  stream, job);
-  }
+const char* launch_products(const JoinedProducts<T>& products, void* stream) {
+  if (products.tokens == 1) return launch_tile<kBits, kTable, 1>(products, stream);
   if constexpr (std::is_same_v<T, float>) {
-    return launch(packed_product_kernel<kBits, kTable, T, 4>,
-                  blocks_for(job.rows, kRows) * blocks_for(job.tokens, 4), kProductThreads, stream, job);
+    return launch_tile<kBits, kTable, 4>(products, stream);
   } else {
-    return launch_batched_product<kBits, kTable>(job, stream);
+    return launch_batched_products<kBits, kTable>(products, stream);
   }
 }
 
-inline const char* packed_product(CudaProduct product, CudaInput x, int64_t tokens, CudaShape shape,
-                                  CudaOutput y, void* stream) {
+template <int kBits, typename T>
+JoinedProducts<T> join_products(const CudaProduct* products, int32_t count, const T* x, int64_t tokens) {
+  const CudaShape& shape = products->shape;
+  JoinedProducts<T> joined{};
+  for (int32_t i = 0; i < count; ++i) {
+    const CudaProduct& own = products[i];
+    joined.weights[i] = {reinterpret_cast<const uint32_t*>(own.codes),
+                         own.scale,
+                         own.zero,
+                         own.table,
+                         own.absmax,
+                         as<T>(own.y),
+                         own.shape.rows};
+  }
+  joined.x = x;
+  joined.tokens = tokens;
+  joined.columns = shape.columns;
+  while ((int64_t{kPiece} << joined.shift) < shape.group_size)
+    ++joined.shift;
+  joined.whole = shape.columns % (kPiece * ProductTile<kBits>::kPieces) == 0;
+  return joined;
+}
+
+inline const char* packed_product(const CudaProduct* products, int32_t count, CudaInput x, int64_t tokens,
+                                  void* stream) {
+  if (count < 1 || count > kMaxJoined) return "too few or too many products to join";
   return with_type(x, [&](auto* from) {
-    using T = ElementOf<decltype(from)>;
-    return with_bits(shape, [&](auto bits) {
+    return with_bits(products->shape, [&](auto bits) {
       constexpr int kBits = decltype(bits)::value;
-      int shift = 0;
-      while ((int64_t{kPiece} << shift) < shape.group_size)
-        ++shift;
-      const bool whole = shape.columns % (kPiece * ProductTile<kBits>::kPieces) == 0;
-      const ProductJob<T> job{reinterpret_cast<const uint32_t*>(product.codes),
-                              product.scale,
-                              product.zero,
-                              product.table,
-                              product.absmax,
-                              from,
-                              as<T>(y),
-                              tokens,
-                              shape.rows,
-                              shape.columns,
-                              shift,
-                              whole};
-      return product.table ? launch_product<kBits, true>(job, stream)
-                           : launch_product<kBits, false>(job, stream);
+      const auto joined = join_products<kBits>(products, count, from, tokens);
+      return products->table ? launch_products<kBits, true>(joined, stream)
+                             : launch_products<kBits, false>(joined, stream);
     });
   });
 }

@@ -46,13 +46,19 @@ struct CudaRows {
   int64_t rows, columns;
 };
 
-/// Packed weights of a product: with scales and zero points, or with a table of 2^bits values and absmax.
+/// Products that one call of packed_product has at most.
+inline constexpr int32_t kMaxJoined = 3;
+
+/// Packed weights of a product, with scales and zero points, or with a table of 2^bits values and absmax; and
+/// where it goes, [tokens, shape.rows].
 struct CudaProduct {
   const uint8_t* codes;
   const float* scale;   // null: table codes
   const int16_t* zero;  // null: table codes
   const float* table;   // null: uniform codes
   AbsmaxView absmax;    // table codes only
+  CudaShape shape;
+  CudaOutput y;
 };
 
 /// tokens x heads x 2 * half values; cos and sin have table_tokens rows of 2 * half, which repeat.
@@ -106,9 +112,9 @@ struct CudaKernels {
   /// table: 2^bits values; absmax: of rows * columns / group_size blocks.
   const char* (*dequantize_table)(const uint8_t* codes, AbsmaxView absmax, const float* table,
                                   CudaShape shape, CudaOutput out, void* stream);
-  /// x: [tokens, columns], y: [tokens, rows].
-  const char* (*packed_product)(CudaProduct product, CudaInput x, int64_t tokens, CudaShape shape,
-                                CudaOutput y, void* stream);
+  /// x, [tokens, columns], times `count` weights that have one kind of codes and one shape but for the rows.
+  const char* (*packed_product)(const CudaProduct* products, int32_t count, CudaInput x, int64_t tokens,
+                                void* stream);
 
   /// high and low: one per row, or one per column by way of `highs` and `lows`, [rows / slab_rows rounded up,
   /// columns] each.

@@ -10,7 +10,7 @@
 #include "kernels/elements.h"
 #include "kernels/parallel.h"
 #include "kernels/product_input.h"
-#include "kernels/product_kernels.h"
+#include "kernels/product_operand.h"
 
 namespace qslaw {
 namespace {
@@ -82,16 +82,32 @@ OrderedInput order_input(const at::Tensor& x_MK, int64_t group_size, const Versi
 }
 
 // Codes and x are read in vectors of up to 16 bytes.
-void cuda_product(const at::Tensor& x_MK, int64_t N, const cpu::ProductWeight& weight,
-                  const AbsmaxView& absmax, at::Tensor& y) {
-  QSLAW_CHECK(reinterpret_cast<uintptr_t>(weight.codes) % 16 == 0);
+std::vector<at::Tensor> cuda_products(const at::Tensor& x, const std::vector<ProductOperand>& operands) {
+  std::vector<at::Tensor> results;
+  std::vector<CudaProduct> products;
+  for (const ProductOperand& operand : operands) {
+    const cpu::ProductWeight& weight = operand.weight;
+    QSLAW_CHECK(reinterpret_cast<uintptr_t>(weight.codes) % 16 == 0);
+    results.push_back(product_memory(x, operand));
+    products.push_back({weight.codes,
+                        weight.scale,
+                        weight.zero,
+                        weight.table,
+                        operand.absmax,
+                        {operand.rows, weight.columns, weight.group_size, weight.bits},
+                        cuda_output(results.back())});
+  }
+  const at::Tensor x_MK = x.reshape({-1, x.size(-1)});
   const bool is_aligned = reinterpret_cast<uintptr_t>(x_MK.const_data_ptr()) % 16 == 0;
   const at::Tensor dense = is_aligned ? x_MK.contiguous() : x_MK.clone(at::MemoryFormat::Contiguous);
-  cuda_call(x_MK, "packed_product", [&](const CudaKernels& kernels, void* stream) {
-    return kernels.packed_product(
-        {weight.codes, weight.scale, weight.zero, weight.table, absmax}, cuda_input(dense), dense.size(0),
-        {N, weight.columns, weight.group_size, weight.bits}, cuda_output(y), stream);
-  });
+  for (size_t begin = 0; begin < products.size(); begin += kMaxJoined) {
+    const size_t count = std::min<size_t>(kMaxJoined, products.size() - begin);
+    cuda_call(dense, "packed_product", [&](const CudaKernels& kernels, void* stream) {
+      return kernels.packed_product(&products[begin], static_cast<int32_t>(count), cuda_input(dense),
+                                    dense.size(0), stream);
+    });
+  }
+  return results;
 }
 
 // Rows begin..end-1 of table codes.
@@ -110,30 +126,26 @@ void multiply_table_rows(const Version& version, cpu::ProductWeight weight, cons
   }
 }
 
-at::Tensor product(const at::Tensor& x, const at::Tensor& codes, const cpu::ProductWeight& weight,
-                   const AbsmaxView& absmax) {
-  const int64_t N = codes.size(0);
-  QSLAW_CHECK(codes.is_contiguous() && has_kernels(x) && x.device() == codes.device());
-  QSLAW_CHECK(x.dim() >= 1 && x.size(-1) == weight.columns);
-  // Vectors of codes are whole groups, or a group is whole vectors.
-  QSLAW_CHECK(weight.group_size >= 32 && (weight.group_size & (weight.group_size - 1)) == 0);
-  std::vector<int64_t> shape = x.sizes().vec();
-  shape.back() = N;
-  at::Tensor y = at::empty(shape, x.options());
+at::Tensor cpu_product(const at::Tensor& x, const ProductOperand& operand) {
+  const cpu::ProductWeight& weight = operand.weight;
+  const int64_t N = operand.rows;
+  at::Tensor y = product_memory(x, operand);
   if (y.numel() == 0) return y;
-  if (x.is_cuda()) {
-    cuda_product(x.reshape({-1, weight.columns}), N, weight, absmax, y);
-    return y;
-  }
   const Version version = version_for(x.scalar_type(), weight.table != nullptr, weight.bits);
   const OrderedInput input = order_input(x.reshape({-1, weight.columns}), weight.group_size, version);
   const ElementWriter out(y);
   const int64_t grain = std::max<int64_t>(8, kMinTaskProducts / (weight.columns * input.raw.tokens));
   parallel_for(0, N, grain, [&](int64_t begin, int64_t end) {
-    if (weight.table) return multiply_table_rows(version, weight, absmax, input.raw, out, N, begin, end);
+    if (weight.table) {
+      return multiply_table_rows(version, weight, operand.absmax, input.raw, out, N, begin, end);
+    }
     version.kernel(weight, input.raw, {out.at(0), out.type, N}, begin, end);
   });
   return y;
+}
+
+at::Tensor product(const at::Tensor& x, const ProductOperand& operand) {
+  return x.is_cuda() ? cuda_products(x, {operand}).front() : cpu_product(x, operand);
 }
 
 // Most tokens for which the product over packed codes was measured to be faster than dequantizing and
@@ -176,28 +188,28 @@ bool packed_product_pays(const at::Tensor& x, Codes kind, int bits) {
 }
 
 at::Tensor packed_product(const at::Tensor& x, const at::Tensor& codes, const GroupGrid& grid, int bits) {
-  QSLAW_CHECK(grid.scale.is_contiguous() && grid.scale.device() == codes.device());
-  QSLAW_CHECK(grid.scale.dim() == 2 && grid.scale.size(0) == codes.size(0) && grid.scale.size(1) > 0);
-  QSLAW_CHECK(x.size(-1) % grid.scale.size(1) == 0);
-  QSLAW_CHECK(grid.zero.is_contiguous() && grid.zero.scalar_type() == at::kShort);
-  QSLAW_CHECK(grid.zero.sizes() == grid.scale.sizes() && grid.zero.device() == codes.device());
-  const int64_t K = codes.size(1) * 8 / bits;
-  return product(x, codes,
-                 {codes.const_data_ptr<uint8_t>(), grid.scale.const_data_ptr<float>(),
-                  grid.zero.const_data_ptr<int16_t>(), nullptr, K, K / grid.scale.size(1), bits},
-                 {});
+  return product(x, uniform_operand(codes, grid, bits));
 }
 
 at::Tensor packed_table_product(const at::Tensor& x, const at::Tensor& codes, const AbsmaxCodes& absmax,
                                 const at::Tensor& table, int bits) {
-  QSLAW_CHECK(table.is_contiguous() && table.numel() == int64_t{1} << bits);
-  QSLAW_CHECK(table.scalar_type() == at::kFloat && table.device() == codes.device());
-  const int64_t K = codes.size(1) * 8 / bits;
-  const AbsmaxView view = view_of(absmax, codes);
-  return product(x, codes,
-                 {codes.const_data_ptr<uint8_t>(), nullptr, nullptr, table.const_data_ptr<float>(), K,
-                  K / absmax.codes.size(1), bits},
-                 view);
+  return product(x, table_operand(codes, absmax, table, bits));
+}
+
+std::vector<at::Tensor> joined_products(const at::Tensor& x, const std::vector<PackedOperand>& weights,
+                                        int bits) {
+  std::vector<ProductOperand> operands;
+  for (const PackedOperand& weight : weights) {
+    operands.push_back(weight.table.defined() ? table_operand(weight.codes, weight.absmax, weight.table, bits)
+                                              : uniform_operand(weight.codes, weight.grid, bits));
+    const cpu::ProductWeight &first = operands.front().weight, &last = operands.back().weight;
+    QSLAW_CHECK(!first.table == !last.table && first.group_size == last.group_size);
+  }
+  if (x.is_cuda()) return cuda_products(x, operands);
+  std::vector<at::Tensor> results;
+  for (const ProductOperand& operand : operands)
+    results.push_back(cpu_product(x, operand));
+  return results;
 }
 
 }  // namespace qslaw

@@ -1,6 +1,8 @@
 // Products of few tokens with packed weights, reading nothing but the packed bytes. Letters as in
 // group_quant.h; M tokens.
 #pragma once
+#include <vector>
+
 #include "kernels/group_quant.h"
 
 namespace qslaw {
@@ -17,6 +19,19 @@ at::Tensor packed_product(const at::Tensor& x, const at::Tensor& codes, const Gr
 /// 2^-17 of themselves.
 at::Tensor packed_table_product(const at::Tensor& x, const at::Tensor& codes, const AbsmaxCodes& absmax,
                                 const at::Tensor& table, int bits);
+
+/// A weight as codes [N, K * bits / 8] with the constants of a grid, or of a table.
+struct PackedOperand {
+  at::Tensor codes;
+  GroupGrid grid;      // uniform codes only
+  AbsmaxCodes absmax;  // table codes only
+  at::Tensor table;    // table codes only; undefined: uniform codes
+};
+
+/// The products above of one x with each of these weights, which have one kind of codes, K and group size:
+/// the same bits, on CUDA in one launch for up to three.
+std::vector<at::Tensor> joined_products(const at::Tensor& x, const std::vector<PackedOperand>& weights,
+                                        int bits);
 
 enum class Codes { uniform, table };
 
