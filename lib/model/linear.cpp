@@ -6,6 +6,27 @@
 #include "kernels/dense_product.h"
 
 namespace qslaw {
+namespace {
+
+std::vector<at::Tensor> forward_each(const std::vector<const Linear*>& linears, const at::Tensor& x) {
+  std::vector<at::Tensor> results;
+  results.reserve(linears.size());
+  for (const Linear* linear : linears)
+    results.push_back(linear->forward(x));
+  return results;
+}
+
+}  // namespace
+
+std::vector<at::Tensor> forward_together(const std::vector<const Linear*>& linears, const at::Tensor& x) {
+  if (at::GradMode::is_enabled() || !x.is_cuda()) return forward_each(linears, x);
+  return linears.front()->joined_forward(linears, x);
+}
+
+std::vector<at::Tensor> Linear::joined_forward(const std::vector<const Linear*>& linears,
+                                               const at::Tensor& x) const {
+  return forward_each(linears, x);
+}
 
 at::Tensor Linear::input_gradient(const at::Tensor& dY) const {
   return at::matmul(dY, dense_weight(dY.scalar_type()));

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace qslaw {
 
@@ -25,6 +26,10 @@ class Linear {
   /// x: [..., K] in the compute dtype; returns [..., N] in the same dtype, contiguous memory of its own (LoRA
   /// adds to it in place). Differentiable in x and in whatever the implementation trains.
   virtual at::Tensor forward(const at::Tensor& x) const = 0;
+  /// What forward_together does without gradients on CUDA: forward(x) of each of `linears`, this one first,
+  /// with the same bits. Here one after the other; overridden where kernels can be shared.
+  virtual std::vector<at::Tensor> joined_forward(const std::vector<const Linear*>& linears,
+                                                 const at::Tensor& x) const;
   /// dL/dx [..., K] from dL/dy [..., N], for a caller that does not go through autograd. A new contiguous
   /// tensor.
   virtual at::Tensor input_gradient(const at::Tensor& dY) const;
@@ -37,6 +42,10 @@ class Linear {
   /// Bytes that its frozen weights take.
   virtual int64_t weight_bytes() const = 0;
 };
+
+/// forward(x) of each, at least one. Without gradients on CUDA, where a decoded token waits for every launch,
+/// those of one kind may share kernels (joined_forward); same bits as one after the other.
+std::vector<at::Tensor> forward_together(const std::vector<const Linear*>& linears, const at::Tensor& x);
 
 /// Makes one linear at load time. `read_weight` gives the checkpoint's [N, K] weight (zero copy, file dtype)
 /// and is called only by implementations that need it, so a packed layer and its 16-bit weights never

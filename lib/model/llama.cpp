@@ -29,15 +29,21 @@ struct Projected {
   at::Tensor q_BHTS, k_BHTS, v_BHTS;
 };
 
+// q, k and v, [B, T, heads * S] each.
+std::vector<at::Tensor> attention_inputs(const LlamaBlock& block, const at::Tensor& x_BTD) {
+  return forward_together({block.q.get(), block.k.get(), block.v.get()}, x_BTD);
+}
+
 Projected project(const LlamaBlock& block, const LanguageConfig& config, const at::Tensor& x_BTD,
                   const RopeTable& rope) {
-  return {apply_rope(block.q->forward(x_BTD), config.heads, rope),
-          apply_rope(block.k->forward(x_BTD), config.kv_heads, rope),
-          split_heads(block.v->forward(x_BTD), config.kv_heads)};
+  const auto qkv = attention_inputs(block, x_BTD);
+  return {apply_rope(qkv[0], config.heads, rope), apply_rope(qkv[1], config.kv_heads, rope),
+          split_heads(qkv[2], config.kv_heads)};
 }
 
 at::Tensor feed_forward(const LlamaBlock& block, const at::Tensor& normal) {
-  return block.down->forward(swiglu(block.gate->forward(normal), block.up->forward(normal)));
+  const auto wide = forward_together({block.gate.get(), block.up.get()}, normal);
+  return block.down->forward(swiglu(wide[0], wide[1]));
 }
 
 // The feed-forward half of a block with its norm and residual.
@@ -103,9 +109,8 @@ at::Tensor block_forward(const LlamaBlock& block, const LanguageConfig& config, 
 
 SumAndNorm block_decode(const LlamaBlock& block, const LanguageConfig& config, const SumAndNorm& x_B1D,
                         const at::Tensor& next_norm_D, const RopeTable& rope, KvCache& cache, int64_t layer) {
-  const NewToken token{block.q->forward(x_B1D.norm), block.k->forward(x_B1D.norm),
-                       block.v->forward(x_B1D.norm)};
-  const at::Tensor q_BH1S = cache.append(layer, token, rope);
+  const auto qkv = attention_inputs(block, x_B1D.norm);
+  const at::Tensor q_BH1S = cache.append(layer, {qkv[0], qkv[1], qkv[2]}, rope);
   const at::Tensor attended =
       decode_attention(q_BH1S, cache.keys(layer), cache.values(layer), cache.lengths_with_new_token());
   const SumAndNorm middle =

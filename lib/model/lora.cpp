@@ -16,13 +16,11 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// What a product needs besides its tensors. The model owns the base and outlives the backward pass.
+// The model owns the base and outlives the backward pass.
 struct LoraCall : torch::CustomClassHolder {
-  LoraCall(const Linear* base, double scaling, double dropout, uint64_t seed)
-      : base(base), scaling(scaling), dropout(dropout), seed(seed) {}
+  LoraCall(const Linear* base, const LoraPass& pass) : base(base), pass(pass) {}
   const Linear* base;
-  double scaling, dropout;  // dropout 0: none
-  uint64_t seed;
+  LoraPass pass;
 };
 
 at::Tensor as_rows(const at::Tensor& x) {
@@ -30,27 +28,25 @@ at::Tensor as_rows(const at::Tensor& x) {
 }
 
 // What the product with A gets. Drawn again in the backward pass: that takes less than keeping it.
-at::Tensor dropped(const at::Tensor& x, const LoraCall& call) {
-  return call.dropout > 0 ? dropout(x, call.dropout, call.seed) : x;
+at::Tensor dropped(const at::Tensor& x, const LoraPass& pass) {
+  return pass.dropout > 0 ? dropout(x, pass.dropout, pass.seed) : x;
 }
 
-struct Adapted {
-  at::Tensor y, low_MR, weight_NK;  // weight_for_both of the base
-};
-
-Adapted adapted(const at::Tensor& x, const at::Tensor& a_RK, const at::Tensor& b_NR, const LoraCall& call) {
-  const at::Tensor weight_NK = call.base->weight_for_both(x);
-  const at::Tensor y = weight_NK.defined() ? at::linear(x, weight_NK) : call.base->forward(x);
+// Adds the adapter's part to y = base(x) in place; returns [M, R], what A makes of x.
+at::Tensor add_adapter(const at::Tensor& x, const at::Tensor& a_RK, const at::Tensor& b_NR,
+                       const LoraPass& pass, const at::Tensor& y) {
   QSLAW_CHECK(y.is_contiguous());
-  const at::Tensor low_MR = at::mm(as_rows(dropped(x, call)), a_RK.to(x.scalar_type()).t());
-  as_rows(y).addmm_(low_MR, b_NR.to(x.scalar_type()).t(), 1.0, call.scaling);
-  return {y, low_MR, weight_NK};
+  at::Tensor low_MR = at::mm(as_rows(dropped(x, pass)), a_RK.to(x.scalar_type()).t());
+  as_rows(y).addmm_(low_MR, b_NR.to(x.scalar_type()).t(), 1.0, pass.scaling);
+  return low_MR;
 }
 
 struct LoraProduct : torch::autograd::Function<LoraProduct> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& a_RK,
                             const at::Tensor& b_NR, const c10::intrusive_ptr<LoraCall>& call) {
-    const auto [y, low_MR, weight_NK] = adapted(x, a_RK, b_NR, *call);
+    const at::Tensor weight_NK = call->base->weight_for_both(x);
+    const at::Tensor y = weight_NK.defined() ? at::linear(x, weight_NK) : call->base->forward(x);
+    const at::Tensor low_MR = add_adapter(x, a_RK, b_NR, call->pass, y);
     context->save_for_backward({x, a_RK, b_NR, low_MR, weight_NK});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
     return y;
@@ -62,23 +58,23 @@ struct LoraProduct : torch::autograd::Function<LoraProduct> {
                      &weight_NK = saved[4];
     const auto call = c10::static_intrusive_pointer_cast<LoraCall>(context->saved_data["call"].toCapsule());
     const at::Tensor dY_MN = as_rows(gradients[0]);
-    const at::Tensor dLow_MR = at::mm(dY_MN, b_NR.to(x.scalar_type())).mul_(call->scaling);
-    const at::Tensor dB_NR = at::mm(dY_MN.t(), low_MR).to(b_NR.scalar_type()).mul_(call->scaling);
-    const at::Tensor dA_RK = at::mm(dLow_MR.t(), as_rows(dropped(x, *call))).to(a_RK.scalar_type());
+    const at::Tensor dLow_MR = at::mm(dY_MN, b_NR.to(x.scalar_type())).mul_(call->pass.scaling);
+    const at::Tensor dB_NR = at::mm(dY_MN.t(), low_MR).to(b_NR.scalar_type()).mul_(call->pass.scaling);
+    const at::Tensor dA_RK = at::mm(dLow_MR.t(), as_rows(dropped(x, call->pass))).to(a_RK.scalar_type());
     at::Tensor dX;
     if (context->needs_input_grad(0)) {
       dX = weight_NK.defined() ? at::matmul(gradients[0], weight_NK)
                                : call->base->input_gradient(gradients[0]);
-      add_low_gradient(as_rows(dX), dLow_MR, a_RK.to(x.scalar_type()), *call);
+      add_low_gradient(as_rows(dX), dLow_MR, a_RK.to(x.scalar_type()), call->pass);
     }
     return {dX, dA_RK, dB_NR, {}};
   }
 
   // dX += dropout(dLow A), without a second tensor of dX's size where nothing is dropped.
   static void add_low_gradient(at::Tensor dX_MK, const at::Tensor& dLow_MR, const at::Tensor& a_RK,
-                               const LoraCall& call) {
-    if (call.dropout > 0) {
-      add_dropout(dX_MK, at::mm(dLow_MR, a_RK), call.dropout, call.seed);
+                               const LoraPass& pass) {
+    if (pass.dropout > 0) {
+      add_dropout(dX_MK, at::mm(dLow_MR, a_RK), pass.dropout, pass.seed);
     } else {
       dX_MK.addmm_(dLow_MR, a_RK);
     }
@@ -117,14 +113,44 @@ LoraLinear::LoraLinear(std::unique_ptr<Linear> base, const LinearSpec& spec, con
   b_NR_ = at::zeros({spec.rows, options.rank}, at::TensorOptions().dtype(at::kFloat).device(device));
 }
 
-at::Tensor LoraLinear::forward(const at::Tensor& x) const {
+LoraPass LoraLinear::current_pass() const {
   const bool drop = dropout_ > 0 && key_->seed != 0;
-  const auto call = c10::make_intrusive<LoraCall>(base_.get(), scaling_, drop ? dropout_ : 0.0,
-                                                  drop ? mix_seed(key_->seed, stream_) : 0);
-  if (at::GradMode::is_enabled()) return LoraProduct::apply(x, a_RK_, b_NR_, call);
+  return {scaling_, drop ? dropout_ : 0.0, drop ? mix_seed(key_->seed, stream_) : 0};
+}
+
+void LoraLinear::adapt(const at::Tensor& x, const at::Tensor& y) const {
+  const LoraPass pass = current_pass();
   // What is trained is not kept: optimizers write past LibTorch's versions.
-  if (a_RK_.requires_grad() || b_NR_.requires_grad()) return adapted(x, a_RK_, b_NR_, *call).y;
-  return adapted(x, a_copy_.of(a_RK_, x.scalar_type()), b_copy_.of(b_NR_, x.scalar_type()), *call).y;
+  if (a_RK_.requires_grad() || b_NR_.requires_grad()) {
+    add_adapter(x, a_RK_, b_NR_, pass, y);
+  } else {
+    add_adapter(x, a_copy_.of(a_RK_, x.scalar_type()), b_copy_.of(b_NR_, x.scalar_type()), pass, y);
+  }
+}
+
+at::Tensor LoraLinear::forward(const at::Tensor& x) const {
+  if (at::GradMode::is_enabled()) {
+    return LoraProduct::apply(x, a_RK_, b_NR_, c10::make_intrusive<LoraCall>(base_.get(), current_pass()));
+  }
+  at::Tensor y = base_->forward(x);
+  adapt(x, y);
+  return y;
+}
+
+std::vector<at::Tensor> LoraLinear::joined_forward(const std::vector<const Linear*>& linears,
+                                                   const at::Tensor& x) const {
+  std::vector<const LoraLinear*> adapters;
+  std::vector<const Linear*> bases;
+  for (const Linear* linear : linears) {
+    const auto* adapter = dynamic_cast<const LoraLinear*>(linear);
+    if (!adapter) return Linear::joined_forward(linears, x);
+    adapters.push_back(adapter);
+    bases.push_back(&adapter->base());
+  }
+  std::vector<at::Tensor> results = bases.front()->joined_forward(bases, x);
+  for (size_t i = 0; i < results.size(); ++i)
+    adapters[i]->adapt(x, results[i]);
+  return results;
 }
 
 at::Tensor LoraLinear::dense_weight(at::ScalarType dtype) const {

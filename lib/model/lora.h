@@ -35,6 +35,13 @@ class FrozenCopy {
   int64_t version_ = 0;       // of source_ when it was copied
 };
 
+/// What one pass of an adapter has besides its tensors.
+struct LoraPass {
+  double scaling;
+  double dropout;  // 0: none
+  uint64_t seed;   // of its dropout
+};
+
 /// The product adds to base(x) in place, and its gradient to that of the base: nothing of the size of x or y
 /// is made besides, and x, A x, a bit per masked input and weight_for_both of the base are all that is kept.
 class LoraLinear final : public Linear {
@@ -45,6 +52,9 @@ class LoraLinear final : public Linear {
              std::shared_ptr<const DropoutKey> key, uint64_t seed, at::Device device);
 
   at::Tensor forward(const at::Tensor& x) const override;
+  /// The bases' products together, where all have an adapter, then what each of these adds.
+  std::vector<at::Tensor> joined_forward(const std::vector<const Linear*>& linears,
+                                         const at::Tensor& x) const override;
   /// base + scaling * B A, computed in float32.
   at::Tensor dense_weight(at::ScalarType dtype) const override;
   /// Those of the base, and of the copies below.
@@ -56,6 +66,10 @@ class LoraLinear final : public Linear {
   at::Tensor& b_NR() { return b_NR_; }
 
  private:
+  LoraPass current_pass() const;
+  // Adds to y = base(x) in place, without gradients.
+  void adapt(const at::Tensor& x, const at::Tensor& y) const;
+
   std::unique_ptr<Linear> base_;
   std::string name_;
   at::Tensor a_RK_, b_NR_;

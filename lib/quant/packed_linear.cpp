@@ -79,6 +79,10 @@ at::Tensor dense_for_both(const PackedWeight& weight, const at::Tensor& x) {
   return weight.dequantize(x.scalar_type());
 }
 
+bool same_format(const PackedWeight& a, const PackedWeight& b) {
+  return a.kind == b.kind && a.bits == b.bits && a.group_size == b.group_size && a.columns() == b.columns();
+}
+
 struct HeldWeight : torch::CustomClassHolder {
   explicit HeldWeight(std::shared_ptr<const PackedWeight> w) : weight(std::move(w)) {}
   std::shared_ptr<const PackedWeight> weight;
@@ -134,6 +138,19 @@ at::Tensor PackedLinear::forward(const at::Tensor& x) const {
   // Decoding comes here for every token: no node of the graph is made for nothing.
   if (!at::GradMode::is_enabled()) return packed_forward(*weight_, x);
   return PackedProduct::apply(x, weight_, keeps_dense_);
+}
+
+std::vector<at::Tensor> PackedLinear::joined_forward(const std::vector<const Linear*>& linears,
+                                                     const at::Tensor& x) const {
+  if (!few_tokens(*weight_, x)) return Linear::joined_forward(linears, x);
+  std::vector<PackedOperand> operands;
+  for (const Linear* linear : linears) {
+    const auto* packed = dynamic_cast<const PackedLinear*>(linear);
+    if (!packed || !same_format(packed->weight(), *weight_)) return Linear::joined_forward(linears, x);
+    const PackedWeight& weight = packed->weight();
+    operands.push_back({weight.codes, weight.grid, weight.absmax, weight.table});
+  }
+  return joined_products(x, operands, weight_->bits);
 }
 
 at::Tensor PackedLinear::input_gradient(const at::Tensor& dY) const {

@@ -25,6 +25,9 @@ class PackedLinear final : public Linear {
   PackedLinear(std::shared_ptr<const PackedWeight> weight, bool keeps_dense)
       : weight_(std::move(weight)), keeps_dense_(keeps_dense) {}
   at::Tensor forward(const at::Tensor& x) const override;
+  /// Few tokens times packed weights of one format: joined_products of kernels/packed_product.h.
+  std::vector<at::Tensor> joined_forward(const std::vector<const Linear*>& linears,
+                                         const at::Tensor& x) const override;
   at::Tensor input_gradient(const at::Tensor& dY) const override;
   at::Tensor weight_for_both(const at::Tensor& x) const override;
   at::Tensor dense_weight(at::ScalarType dtype) const override { return weight_->dequantize(dtype); }

@@ -180,6 +180,62 @@ TEST_CASE("a frozen adapter's 16-bit copies follow its values") {
   CHECK(layer.weight_bytes() == base_bytes + copied);
 }
 
+TEST_CASE("adapters whose bases multiply together give what each gives by itself") {
+  const int64_t rows[] = {48, 16, 24};
+  const auto key = std::make_shared<DropoutKey>();
+  std::vector<std::unique_ptr<LoraLinear>> layers;
+  for (const int64_t N : rows) {
+    const auto seed = static_cast<uint64_t>(N);
+    const LinearSpec spec{"model.layers.0.linear_" + std::to_string(N), 0, N, 32};
+    layers.push_back(
+        std::make_unique<LoraLinear>(std::make_unique<DenseLinear>(random_normal({N, 32}, 1.0, seed)), spec,
+                                     LoraOptions{4, 8.0, 0.25}, key, 2, at::kCPU));
+    layers.back()->b_NR().copy_(random_normal({N, 4}, 1.0, seed + 1));
+  }
+  const DenseLinear dense(random_normal({8, 32}, 1.0, 7));
+  const std::vector<std::vector<const Linear*>> all = {
+      {layers[0].get(), layers[1].get(), layers[2].get()},
+      {layers[1].get()},
+      {layers[2].get(), &dense, layers[0].get()},  // not all of them adapters
+      {&dense, layers[1].get()}};
+  at::NoGradGuard no_grad;
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor x = random_normal({2, 3, 32}, 1.0, 4).to(dtype);
+    for (const uint64_t seed : {uint64_t{0}, uint64_t{11}}) {  // without and with dropout
+      key->seed = seed;
+      for (const std::vector<const Linear*>& linears : all) {
+        INFO(toString(dtype) << ", dropout seed " << seed << ", linears " << linears.size());
+        std::vector<at::Tensor> expected;
+        for (const Linear* linear : linears)
+          expected.push_back(linear->forward(x));
+        require_same_bits(linears.front()->joined_forward(linears, x), expected);
+        require_same_bits(forward_together(linears, x), expected);
+      }
+    }
+  }
+}
+
+TEST_CASE("linears that multiply together have the gradients of each by itself") {
+  std::vector<at::Tensor> tensors = {random_normal({2, 3, 32}, 1.0, 4).requires_grad_(true)};
+  std::vector<std::unique_ptr<LoraLinear>> layers;
+  for (const int64_t N : {48, 16}) {
+    const auto seed = static_cast<uint64_t>(N);
+    layers.push_back(
+        std::make_unique<LoraLinear>(std::make_unique<DenseLinear>(random_normal({N, 32}, 1.0, seed)),
+                                     LinearSpec{"model.layers.0.linear_" + std::to_string(N), 0, N, 32},
+                                     LoraOptions{4, 8.0, 0.0}, std::make_shared<DropoutKey>(), 2, at::kCPU));
+    layers.back()->b_NR().copy_(random_normal({N, 4}, 1.0, seed + 1));
+    for (at::Tensor* tensor : {&layers.back()->a_RK(), &layers.back()->b_NR()})
+      tensors.push_back(tensor->requires_grad_(true));
+  }
+  const auto gradients_of = [&](const std::vector<at::Tensor>& results) {
+    return torch::autograd::grad({results[0].square().sum() + results[1].square().sum()}, tensors);
+  };
+  const at::Tensor& x = tensors.front();
+  const auto expected = gradients_of({layers[0]->forward(x), layers[1]->forward(x)});
+  require_same_bits(gradients_of(forward_together({layers[0].get(), layers[1].get()}, x)), expected);
+}
+
 TEST_CASE("an adapter that is trained is never read from a copy") {
   const LinearSpec spec{"model.layers.0.mlp.up_proj", 0, 48, 32};
   const auto weight = random_normal({48, 32}, 1.0, 1).to(at::kBFloat16);

@@ -7,6 +7,7 @@
 #include "compare_tensors.h"
 #include "kernels/gpu_case.h"
 #include "kernels/packed_product.h"
+#include "model/lora.h"
 #include "packed_case.h"
 #include "quant/scale_linear.h"
 #include "seeded_decoder.h"
@@ -80,6 +81,38 @@ TEST_CASE("a GPU's NF4 linear agrees with the CPU's, with few tokens and with ma
     INFO(tokens << " tokens");
     // The CPU's levels of few tokens have an error of 2^-17 of their own (packed_product.h).
     compare_packed(weight, tokens, kRoundings + 0x1p-17);
+  }
+}
+
+TEST_CASE("a GPU's packed linears with adapters that multiply together give what each gives by itself",
+          "[gpu][shared]") {
+  if (!has_gpu()) return;
+  const bool nf4 = GENERATE(false, true);
+  const auto dtype = GENERATE(at::kFloat, at::kBFloat16, at::kHalf);
+  INFO((nf4 ? "NF4, " : "4 bits, ") << toString(dtype));
+  std::vector<std::unique_ptr<Linear>> packed, adapted;
+  for (const int64_t N : {67, 16, 130}) {
+    const at::Tensor values = random_normal({N, 128}, 1.0, static_cast<uint64_t>(N));
+    const auto weight =
+        std::make_shared<PackedWeight>((nf4 ? pack_nf4(values) : pack(values, 4, 64)).to(kGpu));
+    packed.push_back(std::make_unique<PackedLinear>(weight));
+    auto layer = std::make_unique<LoraLinear>(
+        std::make_unique<PackedLinear>(weight), LinearSpec{"linear_" + std::to_string(N), 0, N, 128},
+        LoraOptions{4, 8.0, 0.0}, std::make_shared<DropoutKey>(), 1, kGpu);
+    layer->b_NR().fill_(0.05);
+    adapted.push_back(std::move(layer));
+  }
+  at::NoGradGuard no_grad;
+  for (const auto* linears : {&packed, &adapted}) {
+    for (const int64_t tokens : {1, 5, 16, 33, 300}) {
+      INFO(tokens << " tokens" << (linears == &adapted ? ", LoRA" : ""));
+      const at::Tensor x = random_normal({tokens, 128}, 1.0, 9).to(kGpu, dtype);
+      const std::vector<const Linear*> all = {(*linears)[0].get(), (*linears)[1].get(), (*linears)[2].get()};
+      std::vector<at::Tensor> expected;
+      for (const Linear* linear : all)
+        expected.push_back(linear->forward(x));
+      require_same_bits(forward_together(all, x), expected);
+    }
   }
 }
 

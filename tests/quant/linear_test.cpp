@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "compare_tensors.h"
 #include "io/safetensors.h"
 #include "kernels/packed_product.h"
 #include "packed_case.h"
@@ -59,6 +60,33 @@ TEST_CASE("an NF4 linear equals a dense one with the dequantized weight, forward
     const at::Tensor x = at::randn({tokens, 704}), gradient = at::randn({tokens, 37});
     CHECK(at::allclose(packed_forward(weight, x), at::linear(x, dense), 1e-4, 1e-4));
     CHECK(at::allclose(packed_input_gradient(weight, gradient), at::mm(gradient, dense), 1e-4, 1e-4));
+  }
+}
+
+TEST_CASE("packed linears that multiply together give what each gives by itself") {
+  at::manual_seed(10);
+  const auto packed = [](int64_t N, int bits, int64_t group) {
+    return PackedLinear(std::make_shared<PackedWeight>(pack(at::randn({N, 256}), bits, group)));
+  };
+  const auto nf4 = [](int64_t N) {
+    return PackedLinear(std::make_shared<PackedWeight>(pack_nf4(at::randn({N, 256}))));
+  };
+  const PackedLinear q = packed(37, 4, 64), k = packed(5, 4, 64), v = packed(64, 4, 64);
+  const PackedLinear gate = nf4(37), up = nf4(64), two = packed(37, 2, 64), coarse = packed(5, 4, 128);
+  const DenseLinear dense(at::randn({9, 256}));
+  const std::vector<std::vector<const Linear*>> all = {
+      {&q, &k, &v}, {&gate, &up}, {&k},          {&q, &k, &v, &q},
+      {&q, &two},   {&q, &gate},  {&q, &coarse}, {&q, &dense}};  // the last four: not of one format
+  at::NoGradGuard no_grad;
+  for (const int64_t tokens : {0, 1, 5, 300}) {
+    const at::Tensor x = at::randn({tokens, 256});
+    for (size_t i = 0; i < all.size(); ++i) {
+      INFO(tokens << " tokens, case " << i);
+      std::vector<at::Tensor> expected;
+      for (const Linear* linear : all[i])
+        expected.push_back(linear->forward(x));
+      require_same_bits(all[i].front()->joined_forward(all[i], x), expected);
+    }
   }
 }
 
