@@ -1,28 +1,23 @@
-// Golden cases of the method note (G10), restated from llava/eval/eval_science_qa.py.
+// tests/fixtures/eval/answer_judges.json: what LLaVA's eval_science_qa.py reads from a text.
 #include "eval/scienceqa_scoring.h"
 
 #include <catch2/catch.hpp>
 
-using namespace qslaw;
+#include "io/json.h"
 
-TEST_CASE("ScienceQA answers are parsed by LLaVA's rule") {
-  struct Case {
-    const char* text;
-    size_t choices;
-    int64_t expected;
-  };
-  const Case golden =
-      GENERATE(Case{"B", 3, 1}, Case{"B. because", 3, 1}, Case{"B.because", 3, kUnparsed},
-               Case{"Foo. The answer is C.", 4, 2}, Case{"The answer is C", 4, kUnparsed},
-               Case{"The answer is C!", 4, 2}, Case{"The answer is A. The answer is A.", 4, kUnparsed},
-               Case{"The answer is E.", 4, kOutOfRange}, Case{"the answer is A.", 4, kUnparsed},
-               Case{"D", 3, kOutOfRange}, Case{"A, sure", 2, kUnparsed},
-               // Further corners of the same regular expression, worked out with Python's re.
-               Case{"", 2, kUnparsed}, Case{"F", 5, kUnparsed}, Case{"The answer is Z.", 5, kOutOfRange},
-               Case{"The answer is B\n", 5, kUnparsed},
-               Case{"The answer is The answer is B.", 3, kOutOfRange}, Case{"E. x", 5, 4});
-  INFO(golden.text);
-  CHECK(parse_scienceqa_answer(golden.text, golden.choices) == golden.expected);
+using namespace qslaw;
+using nlohmann::json;
+
+TEST_CASE("ScienceQA answers are read as by LLaVA's scorer") {
+  const json cases = read_json(std::string(QSLAW_FIXTURES) + "/eval/answer_judges.json").at("scienceqa");
+  CHECK(cases.size() >= 30);
+  for (const json& one : cases) {
+    INFO(one.dump());
+    const std::string letter = one.at(2);
+    const int64_t index = one.at(3);
+    // The scorer has one index for both kinds of failure.
+    CHECK(parse_scienceqa_answer(one.at(0), one.at(1)) == (letter.empty() ? kUnparsed : index));
+  }
 }
 
 TEST_CASE("scores are averaged by subset") {
