@@ -40,6 +40,10 @@ bool is_torch_file(const fs::path& path) {
 }
 
 TensorFile open_tensor_file(const fs::path& path) {
+  std::error_code told_below;
+  require(!fs::is_directory(path, told_below), "weights",
+          "expected a file of tensors (safetensors, or .bin, .pt or .pth of torch.save), got the folder ",
+          path.string());
   return is_torch_file(path) ? open_as<TorchFile>(path) : open_as<SafetensorsFile>(path);
 }
 

@@ -44,7 +44,9 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   std::vector<std::string> names;
   for (const FileNames& format : kFormats)
     names.insert(names.end(), {format.single, format.index});
-  fail("weights", "expected ", join(names, " or "), " in ", folder.string(), ", got none of them");
+  const bool is_adapter = fs::exists(folder / "adapter_config.json");
+  fail("weights", "expected ", join(names, " or "), " in ", folder.string(), ", got none of them",
+       is_adapter ? " but a LoRA adapter, which is for model.adapter, beside the model it was tuned on" : "");
 }
 
 // An index, or a single file; neither ends in a UserError.

@@ -97,6 +97,14 @@ void parse_feature_choice(const ConfigReader& root, VisionConfig& vision) {
   vision.drop_class_token = strategy == "default";
 }
 
+// What a folder is that is no LLaVA's, behind its model_type.
+std::string other_model(const std::string& type) {
+  if (type == "llava_next") return ", which cuts pictures into parts (not supported)";
+  if (type == "llama") return ", a language model alone, which is for model.language";
+  if (type.starts_with("clip")) return ", a vision tower alone, which is for model.vision";
+  return "";
+}
+
 }  // namespace
 
 ProjectorKind parse_projector_kind(const std::string& name) {
@@ -115,9 +123,8 @@ LlavaConfig read_llava_config(const fs::path& folder) {
   config.source = read_json(path);
   const ConfigReader root(config.source, path.string());
   const std::string type = root.text("model_type", "");
-  require(type == "llava", "config", "expected model_type llava, got \"", type, "\"",
-          type == "llava_next" ? ", which cuts pictures into parts (not supported)" : "", " (", path.string(),
-          ")");
+  require(type == "llava", "config", "expected model_type llava, got \"", type, "\"", other_model(type), " (",
+          path.string(), ")");
   config.language = parse_language(root.required_object("text_config"));
   // In LLaVA configs the outer flag counts where the inner one is absent (transformers ties by the outer
   // config).
@@ -136,7 +143,13 @@ LlavaConfig read_llava_config(const fs::path& folder) {
 
 LanguageConfig read_language_config(const fs::path& folder) {
   const json source = read_json(folder / "config.json");
-  return parse_language({source, (folder / "config.json").string()});
+  const ConfigReader root(source, (folder / "config.json").string());
+  // Defaults would pass for the sizes, which stand one level below.
+  require(!root.has("text_config"), "config",
+          "expected a language model alone, got a config.json with text_config, as whole models have it: "
+          "LLaVA's are for model.path, CLIP's for model.vision (",
+          root.file(), ")");
+  return parse_language(root);
 }
 
 VisionConfig read_vision_config(const fs::path& folder) {

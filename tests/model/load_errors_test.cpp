@@ -219,6 +219,44 @@ TEST_CASE("no weights, no folder, no real .bin") {
   REQUIRE_THROWS_AS(read_config(source_of(model.path() / "nowhere")), UserError);
 }
 
+TEST_CASE("a folder at the key of another one is told where it belongs") {
+  const ModelSource parts = three_parts_source();
+  const auto error_of = [](const ModelSource& source) -> std::string {
+    try {
+      load_dense(source);
+    } catch (const UserError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  check_says(error_of(source_of(parts.language)), {"got \"llama\"", "model.language", "config.json"});
+  check_says(error_of(source_of(model_fixture("three_parts") / "vision_full")),
+             {"got \"clip\"", "model.vision", "config.json"});
+  // Their sizes are not those of LlamaConfig, which would be taken otherwise.
+  for (const fs::path& whole : {model_fixture("legacy"), model_fixture("three_parts") / "vision_full"}) {
+    ModelSource source = parts;
+    source.language = whole;
+    check_says(error_of(source),
+               {"expected a language model alone", "text_config", (whole / "config.json").string()});
+  }
+  ModelSource folder = parts;
+  folder.projector = model_fixture("original");
+  check_says(error_of(folder), {"expected a file of tensors", "got the folder", folder.projector.string()});
+}
+
+TEST_CASE("a LoRA folder in the place of its model is told apart") {
+  DamagedModel model("original");
+  model.edit_config([](nlohmann::json& config) {
+    config["mm_vision_tower"] = (model_fixture("three_parts") / "vision").string();
+  });
+  CHECK(model.error() == "");
+  fs::remove(model.path() / "pytorch_model.bin");
+  CHECK_THAT(model.error(), !Catch::Contains("LoRA"));
+  write_json(model.path() / "adapter_config.json", {{"peft_type", "LORA"}});
+  for (const std::string& error : {model.error(), model.checked_error()})
+    check_says(error, {model.path().string(), "LoRA", "model.adapter"});
+}
+
 TEST_CASE("a configuration with wrong types or values is named by file and key") {
   struct Edit {
     const char* part;  // "" for the outermost object
