@@ -5,6 +5,7 @@
 
 #include "core/json_text.h"
 #include "core/text.h"
+#include "eval/answer_text.h"
 
 namespace qslaw {
 namespace {
@@ -71,8 +72,11 @@ std::string zip(const std::vector<ZipEntry>& entries) {
 }
 
 std::string xml_text(const std::string& text) {
+  std::string valid = valid_utf8(text);
+  for (const char* noncharacter : {"\xef\xbf\xbe", "\xef\xbf\xbf"})  // U+FFFE and U+FFFF
+    valid = replace_all(valid, noncharacter, "");
   std::string out;
-  for (const char c : valid_utf8(text)) {
+  for (const char c : valid) {
     const bool is_control = static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n';
     if (c == '&') out += "&amp;";
     if (c == '<') out += "&lt;";

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "eval/batch_store.h"
 #include "eval/question_prompt.h"
+#include "eval/server_files.h"
 #include "eval_case.h"
 #include "project_python.h"
 #include "question_files_case.h"
@@ -193,4 +194,19 @@ TEST_CASE("MMBench's server file is a workbook that other programs read") {
   CHECK(rows[1] == json({241, "Which one?", "cat", "dog", nullptr, nullptr, said(0), "A", "dev"}));
   CHECK(rows[2] == json({1000241, "Which one?", "dog", "cat", nullptr, nullptr, said(1), "B", "dev"}));
   CHECK(rows[3] == json({252, "Say \"so\"\n or not", "red", "blue", "green", "gray", said(2), "C", "dev"}));
+}
+
+TEST_CASE("a workbook holds all of a text but what XML cannot") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "book.xlsx", script = folder.path() / "read.py";
+  write_text(file, excel_file({{"a\x01"
+                                "b<&>",
+                                "c\xef\xbf\xbe"
+                                "d\xef\xbf\xbf",
+                                "\xef\xbf\xbd", " e\n\tf ", "\xc3\xa9\xf0\x9f\x98\x80"}}));
+  write_text(script,
+             "import sys, openpyxl\n"
+             "rows = list(openpyxl.load_workbook(sys.argv[1]).active.values)\n"
+             "assert rows == [('ab<&>', 'cd', '\\ufffd', ' e\\n\\tf ', '\\u00e9\\U0001f600')], rows\n");
+  run_python({script.string(), file.string()});
 }
