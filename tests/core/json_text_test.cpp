@@ -59,6 +59,38 @@ TEST_CASE("JSON of more than 64 levels is refused, at any size") {
   CHECK_THROWS_WITH(parse_json(nested(65, "[", "]"), "data", "some.json", 1, keep_none), expected);
 }
 
+TEST_CASE("brackets in strings are no levels, and of two faults the first is told") {
+  const std::string many(100, '[');
+  const nlohmann::json value = {{many, {"{\"" + many, many + "\\", "\\\"" + many}}};
+  const std::string text = value.dump();
+  CHECK(refusal(text) == "");
+  CHECK(parse_json(text, "data", "some.json") == value);
+  CHECK(refusal("[\"\\\\\"," + many) == "[data] expected at most 64 levels of JSON in some.json, got more");
+  const std::string start = "[data] expected valid JSON in some.json, got an unexpected '";
+  CHECK(refusal("[!" + many) == start + "!' at line 1, column 2");
+  CHECK(refusal(std::string(64, '[') + "!" + many) == start + "!' at line 1, column 65");
+  CHECK(refusal("]]" + many) == start + "]' at line 1, column 1");
+}
+
+// Where each object costs as much as all before it these take minutes.
+TEST_CASE("an object or an array of 200,000 objects is read") {
+  constexpr int kCount = 200'000;
+  std::string object = "{", array = "[";
+  for (int i = 0; i < kCount; ++i) {
+    const std::string number = std::to_string(i), value = "{\"n\":" + number + "}";
+    object += (i > 0 ? ",\"" : "\"") + number + "\":" + value;
+    array += (i > 0 ? "," : "") + value;
+  }
+  const nlohmann::json by_name = parse_json(object + "}", "data", "some.json"),
+                       in_order = parse_json(array + "]", "data", "some.json");
+  REQUIRE(by_name.size() == kCount);
+  REQUIRE(in_order.size() == kCount);
+  int wrong = 0;
+  for (int i = 0; i < kCount; ++i)
+    wrong += by_name.at(std::to_string(i)).at("n") == i && in_order.at(i).at("n") == i ? 0 : 1;
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("values that the callback refuses are dropped while JSON is parsed") {
   const auto keep = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) { return depth != 1; };
   CHECK(parse_json("[1, [2], 3]", "data", "some.json", 1, keep) == nlohmann::json::array());
