@@ -86,6 +86,7 @@ std::vector<BenchmarkQuestion> read_pope(const BenchmarkOptions& options) {
   std::map<std::string, size_t> places;
   for (const LlavaQuestion& asked : read_llava_questions(options.path)) {
     questions.push_back(next_label(asked, options, places[asked.category], categories));
+    questions.back().id = asked.id;  // one of its own in all categories, by which LLaVA's answers go
     questions.back().text = with_suffix(asked.text, options.prompt_suffix);
     questions.back().file = options.path;
   }

@@ -196,11 +196,15 @@ TEST_CASE("pope: a folder of categories, one file, LLaVA's file in the same orde
 
   options.annotations = folder.path() / "coco";
   const std::string text = "Is there a dog in the image?" + kPhrase;
-  const json first = llava_line(1, "0000.png", text, "random"),
-             second = llava_line(2, "0001.png", text, "random");
-  options.path = llava_file(folder.path(), {first, llava_line(3, "0002.png", text, "popular"), second});
+  const json first = llava_line(7, "0000.png", text, "random"),
+             second = llava_line(9, "0001.png", text, "random");
+  options.path = llava_file(folder.path(), {first, llava_line(8, "0002.png", text, "popular"), second});
   questions = read_benchmark_questions(options);
-  CHECK(questions[2].id == "random/2");
+  // LLaVA's ids go on from category to category.
+  CHECK(questions[0].id == "7");
+  CHECK(questions[1].id == "8");
+  CHECK(questions[1].groups == std::vector<std::string>{"popular"});
+  CHECK(questions[2].id == "9");
   CHECK(questions[2].answers == std::vector<std::string>{"no"});
   options.path = llava_file(folder.path(), {second});
   require_refused(options, {"line 1", "0000.png", "0001.png"});
