@@ -165,6 +165,16 @@ TEST_CASE("device launchers take an empty matrix and refuse unknown bits") {
   const CudaShape empty{0, 64, 32, 4}, five{1, 64, 32, 5};
   REQUIRE(device::quantize_packed(device_input(c.weight_NK), grid_of(c, false), empty, nullptr, nullptr) ==
           nullptr);
+  REQUIRE(device::group_range(device_input(c.weight_NK), empty, nullptr, nullptr, nullptr) == nullptr);
+  REQUIRE(device::group_grid(nullptr, nullptr, 0, 4, nullptr, nullptr, nullptr) == nullptr);
+  at::Tensor out = at::empty({0, 64});
+  REQUIRE(device::dequantize_packed(nullptr, grid_of(c, false), empty, device_output(out), nullptr) ==
+          nullptr);
+  REQUIRE(device::dequantize_table(nullptr, {}, nullptr, empty, device_output(out), nullptr) == nullptr);
+  REQUIRE(device::fake_quantize(device_input(c.weight_NK), grid_of(c, true), empty, device_output(out),
+                                nullptr) == nullptr);
+  REQUIRE(device::gamma_gradient(device_input(c.weight_NK), grid_of(c, true), nullptr, empty, nullptr,
+                                 nullptr) == nullptr);
   REQUIRE(device::quantize_packed(device_input(c.weight_NK), grid_of(c, false), five, nullptr, nullptr) !=
           nullptr);
 }

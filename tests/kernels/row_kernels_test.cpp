@@ -108,6 +108,28 @@ TEST_CASE("group kernels give the same bits on one thread and on several") {
   }
 }
 
+TEST_CASE("group kernels take a matrix without rows") {
+  for (const int bits : {2, 3, 4, 8}) {
+    for (const at::ScalarType dtype : kTypes) {
+      for_each_isa([&] {
+        QuantCase c;
+        c.weight_NK = at::empty({0, 96}, dtype);
+        c.grid = grid_from_range(group_range(c.weight_NK, 32), bits);
+        c.gamma = at::empty({0, 3}), c.gradient_NK = at::empty({0, 96});
+        c.absmax = random_absmax(0, 3, at::make_generator<at::CPUGeneratorImpl>(uint64_t{1}));
+        c.bits = bits, c.group_size = 32;
+        REQUIRE(c.grid.scale.sizes() == at::IntArrayRef({0, 3}));
+        REQUIRE(c.grid.zero.sizes() == at::IntArrayRef({0, 3}));
+        for (const at::Tensor& result : results_of(c))
+          REQUIRE(result.size(0) == 0);
+        const at::Tensor codes = quantize_packed(c.weight_NK, c.grid, c.gamma, bits);
+        REQUIRE(codes.sizes() == at::IntArrayRef({0, 12 * bits}));
+        REQUIRE(dequantize_packed(codes, c.grid, bits, dtype).sizes() == c.weight_NK.sizes());
+      });
+    }
+  }
+}
+
 TEST_CASE("rows are dequantized into a buffer of the caller") {
   for_each_isa([] {
     const QuantCase c = make_case(33, 192, 64, 3, at::kFloat);
