@@ -2,10 +2,12 @@
 """A peer's tuning steps: transformers + peft LoRA on a LLaMA decoder, in bfloat16 or over bitsandbytes NF4.
 
 Of a LLaVA folder (scripts/bench/tune_step.py), or of 7b, 13b or small shapes with random weights made on the device, which needs
-no files and no network (scripts/gpu_check.sh). Prints a JSON object per way of checkpointing: seconds of each step, bytes of weights,
-optimizer and gradients, peak memory (resident; on CUDA in tensors and reserved by torch's allocator). With --ours, qslaw_bench's lines
-of the same card, the objects are lines as it prints them, and behind them our figures beside the peer's. Exit code 3: the peer cannot
-run here, and the last line of standard error says why.
+no files and no network (scripts/gpu_check.sh). Adapters are float32, as ours are, and their products bfloat16 by autocast, as
+transformers' Trainer has them with bf16=True; --no-autocast leaves them to peft, which widens activations for products in float32.
+Prints a JSON object per way of checkpointing: seconds of each step, bytes of weights, optimizer and gradients, peak memory (resident;
+on CUDA in tensors and reserved by torch's allocator). With --ours, qslaw_bench's lines of the same card, the objects are lines as it
+prints them, and behind them our figures beside the peer's. Exit code 3: the peer cannot run here, and the last line of standard error
+says why.
 """
 import argparse
 import json
@@ -91,6 +93,11 @@ def synchronize(options):
         torch.cuda.synchronize()
 
 
+def loss_of(model, ids, options):
+    with torch.autocast(options.device, torch.bfloat16, enabled=options.autocast):
+        return model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=ids).loss
+
+
 def set_checkpointing(model, mode):
     base = model.get_base_model()
     if mode == "block":
@@ -124,7 +131,7 @@ def measure(model, options, mode):
         ids = torch.randint(3, min(500, vocabulary), (options.batch, options.tokens), device=options.device)
         synchronize(options)
         began = time.perf_counter()
-        model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=ids).loss.backward()
+        loss_of(model, ids, options).backward()
         gradients = tensor_bytes([p.grad for p in trained])
         optimizer.step()
         optimizer.zero_grad()
@@ -187,6 +194,7 @@ def main():
     parser.add_argument("model", help="a LLaVA folder, or 7b, 13b, small")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--checkpointing", choices=["none", "block"], nargs="+", default=["none"])
+    parser.add_argument("--no-autocast", dest="autocast", action="store_false", help="products of the adapters in float32")
     parser.add_argument("--ours", help="qslaw_bench's lines to compare with")
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--tokens", type=int, default=512)
