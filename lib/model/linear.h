@@ -39,7 +39,7 @@ class Linear {
   virtual at::Tensor weight_for_both(const at::Tensor& x) const;
   /// The weight that `forward` multiplies with, [N, K] in `dtype`.
   virtual at::Tensor dense_weight(at::ScalarType dtype) const = 0;
-  /// Bytes that its frozen weights take.
+  /// Bytes that its weights take, trained ones included.
   virtual int64_t weight_bytes() const = 0;
 };
 

@@ -157,6 +157,11 @@ at::Tensor LoraLinear::dense_weight(at::ScalarType dtype) const {
   return (base_->dense_weight(at::kFloat) + scaling_ * at::mm(b_NR_, a_RK_)).to(dtype);
 }
 
+int64_t LoraLinear::weight_bytes() const {
+  const auto adapter = static_cast<int64_t>(a_RK_.nbytes() + b_NR_.nbytes());
+  return base_->weight_bytes() + adapter + a_copy_.bytes() + b_copy_.bytes();
+}
+
 std::vector<LoraLinear*> attach_lora(Llama& model, const LoraOptions& options,
                                      std::shared_ptr<const DropoutKey> key, uint64_t seed,
                                      at::Device device) {

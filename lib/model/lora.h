@@ -58,7 +58,7 @@ class LoraLinear final : public Linear {
   /// base + scaling * B A, computed in float32.
   at::Tensor dense_weight(at::ScalarType dtype) const override;
   /// Those of the base, and of the copies below.
-  int64_t weight_bytes() const override { return base_->weight_bytes() + a_copy_.bytes() + b_copy_.bytes(); }
+  int64_t weight_bytes() const override;
 
   const Linear& base() const { return *base_; }
   const std::string& name() const { return name_; }

@@ -52,7 +52,8 @@ at::Tensor ScaleLinear::dense_weight(at::ScalarType dtype) const {
 }
 
 int64_t ScaleLinear::weight_bytes() const {
-  return static_cast<int64_t>(weight_NK_.nbytes() + grid_.scale.nbytes() + grid_.zero.nbytes());
+  return static_cast<int64_t>(weight_NK_.nbytes() + grid_.scale.nbytes() + grid_.zero.nbytes() +
+                              gamma_.nbytes());
 }
 
 PackedWeight ScaleLinear::fold(int64_t group_size) const {

@@ -55,9 +55,8 @@ def run_ours(model, text, o):
         done = run([o.program, stage, recipe, "--device", "cpu", "--threads", o.threads, "-q"], o.threads)
     lines = [json.loads(line) for line in (out / "tune/metrics.jsonl").read_text().splitlines()]
     memory = json.loads((out / "tune/report.json").read_text())["memory"]
-    adapters = (out / "tune/adapter.safetensors").stat().st_size  # float32, as in memory; the report's weights are without them
-    return {"step_seconds": [line["step_s"] for line in lines], "weights": memory["weights"] + adapters,
-            "optimizer": memory["optimizer"], "gradients": memory["gradients"], "peak_bytes": done.peak_bytes}
+    sizes = {key: memory[key] for key in ("weights", "optimizer", "gradients")}
+    return {"step_seconds": [line["step_s"] for line in lines], **sizes, "peak_bytes": done.peak_bytes}
 
 
 def measure(model, text, o):
