@@ -21,7 +21,8 @@ struct Image {
 /// a transparent pixel has the color that is stored for it; 16-bit samples of a PNG keep their high byte
 /// (Pillow cuts 16-bit gray off at 255 instead). UserError for a missing, empty, cut or unknown file and over
 /// 179 million pixels, naming the path. A GIF may be cut behind its first frame's pixels, as in Pillow; wrong
-/// bytes among them are told only where giflib cannot go on, as the format has no checksums.
+/// bytes among them are told, as there, only where they make codes that stand for nothing: the format has no
+/// checksums.
 Image read_image(const std::filesystem::path& path);
 
 /// The same from bytes in memory; `name` is used in errors.

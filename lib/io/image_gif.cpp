@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/error.h"
+#include "io/gif_indices.h"
 #include "io/image_formats.h"
 
 namespace qslaw {
@@ -15,21 +16,12 @@ namespace {
   fail("image", "expected a sound GIF, got one that is cut short or damaged (", name, ")");
 }
 
-/// What giflib has not read yet.
-struct GifBytes {
-  std::string_view left;
-  bool is_in_pixels = false;
-};
-
+// `user_data`: a string_view, what giflib has not read yet.
 int read_bytes(GifFileType* gif, GifByteType* out, int size) {
-  GifBytes& in = *static_cast<GifBytes*>(gif->UserData);
-  if (in.left.empty() && in.is_in_pixels && size == 1) {
-    *out = 0;  // an empty block, which ends the pixels: Pillow reads files that are cut before it
-    return 1;
-  }
-  const size_t count = std::min(in.left.size(), static_cast<size_t>(size));
-  std::copy_n(in.left.begin(), count, out);
-  in.left.remove_prefix(count);
+  std::string_view& left = *static_cast<std::string_view*>(gif->UserData);
+  const size_t count = std::min(left.size(), static_cast<size_t>(size));
+  std::copy_n(left.begin(), count, out);
+  left.remove_prefix(count);
   return static_cast<int>(count);
 }
 
@@ -44,22 +36,27 @@ struct Gif {
   uint8_t background = 0;  // palette index outside of the frame
 };
 
-// Notes the color that a graphic control extension calls transparent.
+// A graphic control extension: flags, a delay in two bytes, the transparent index where a flag says so.
+bool read_control(std::string_view block, Gif& gif) {
+  const bool is_transparent = !block.empty() && (block[0] & 1) != 0;
+  if (block.size() < (is_transparent ? 4 : 3)) return false;
+  if (is_transparent) gif.background = static_cast<uint8_t>(block[3]);
+  return true;
+}
+
 bool read_extension(Gif& gif) {
   int kind = 0;
   GifByteType* block = nullptr;  // its size, then its bytes
   int status = DGifGetExtension(gif.file.get(), &kind, &block);
-  for (; status == GIF_OK && block != nullptr; status = DGifGetExtensionNext(gif.file.get(), &block)) {
-    GraphicsControlBlock control = {};
-    if (kind == GRAPHICS_EXT_FUNC_CODE && DGifExtensionToGCB(block[0], block + 1, &control) == GIF_OK &&
-        control.TransparentColor != NO_TRANSPARENT_COLOR)
-      gif.background = static_cast<uint8_t>(control.TransparentColor);
-  }
+  const bool is_control = status == GIF_OK && block != nullptr && kind == GRAPHICS_EXT_FUNC_CODE;
+  if (is_control && !read_control(gif_block(block), gif)) return false;
+  while (status == GIF_OK && block != nullptr)
+    status = DGifGetExtensionNext(gif.file.get(), &block);
   return status == GIF_OK;
 }
 
 // REQUIRES: `in` outlives what is returned.
-Gif open_gif(GifBytes& in, const std::string& name) {
+Gif open_gif(std::string_view& in, const std::string& name) {
   Gif gif;
   gif.file.reset(DGifOpen(&in, read_bytes, nullptr));
   if (!gif.file) fail_gif(name);
@@ -86,14 +83,11 @@ GifColorType color_of(const ColorMapObject* palette, uint8_t index) {
 }  // namespace
 
 void check_gif_header(std::string_view bytes, const std::string& name) {
-  GifBytes in{bytes};
-  open_gif(in, name);
+  open_gif(bytes, name);
 }
 
 Image decode_gif(std::string_view bytes, const std::string& name) {
-  GifBytes in{bytes};
-  const Gif gif = open_gif(in, name);
-  in.is_in_pixels = true;
+  const Gif gif = open_gif(bytes, name);
   const GifImageDesc& frame = gif.file->Image;
   const ColorMapObject* palette = frame.ColorMap != nullptr ? frame.ColorMap : gif.file->SColorMap;
   Image image = blank_image(gif.size);
@@ -104,14 +98,16 @@ Image decode_gif(std::string_view bytes, const std::string& name) {
   };
   while (out != image.rgb.end())
     put(gif.background);
-  std::vector<uint8_t> row(static_cast<size_t>(frame.Width));
+  const auto pixels = static_cast<size_t>(frame.Width) * static_cast<size_t>(frame.Height);
+  const auto indices = read_gif_indices(gif.file.get(), pixels);
+  if (!indices) fail_gif(name);
+  auto row = indices->begin();
   using Passes = std::vector<std::pair<int, int>>;  // the first row of each, and the step
   for (const auto& [first, step] :
        frame.Interlace ? Passes{{0, 8}, {4, 8}, {2, 4}, {1, 2}} : Passes{{0, 1}}) {
-    for (int y = first; y < frame.Height; y += step) {
-      if (DGifGetLine(gif.file.get(), row.data(), frame.Width) != GIF_OK) fail_gif(name);
+    for (int y = first; y < frame.Height; y += step, row += frame.Width) {
       out = image.rgb.begin() + 3 * (ptrdiff_t{frame.Top + y} * image.width + frame.Left);
-      std::ranges::for_each(row, put);
+      std::for_each_n(row, frame.Width, put);
     }
   }
   return image;

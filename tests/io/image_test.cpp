@@ -46,6 +46,26 @@ std::string with_long_metadata(const std::string& jpeg) {
   return jpeg.substr(0, 2) + segment + segment + jpeg.substr(2);
 }
 
+/// A GIF of 3 x 2 pixels and four colors with `extension` in front of its frame. `codes`, of 3 bits each: 0
+/// to 3 a color, 4 clears the table, 5 is the end, 6 and 7 are the runs that the second and third code behind
+/// 4 make.
+std::string small_gif(const std::vector<int>& codes, const std::string& extension = "") {
+  std::string data((3 * codes.size() + 7) / 8, '\0');
+  for (size_t bit = 0; bit < 3 * codes.size(); ++bit)
+    data[bit / 8] = static_cast<char>(data[bit / 8] | (((codes[bit / 3] >> (bit % 3)) & 1) << (bit % 8)));
+  const std::string colors = "\x0A\x0B\x0C\x14\x15\x16\x1E\x1F\x20\x28\x29\x2A"s;  // 10 11 12, 20 21 22, ...
+  const std::string frame = ",\0\0\0\0\x03\0\x02\0\0\x02"s;
+  return "GIF89a\x03\0\x02\0\x81\0\0"s + colors + extension + frame + static_cast<char>(data.size()) + data +
+         "\0;"s;
+}
+
+std::vector<uint8_t> repeated(const std::vector<uint8_t>& pixel, size_t times) {
+  std::vector<uint8_t> out;
+  for (size_t i = 0; i < times; ++i)
+    out.insert(out.end(), pixel.begin(), pixel.end());
+  return out;
+}
+
 }  // namespace
 
 TEST_CASE("every fixture decodes to Pillow's pixels") {
@@ -142,6 +162,33 @@ TEST_CASE("GIFs that lie are refused") {
   CHECK_THAT(changed(frame + 10, "\x0c"s), Catch::Contains("sound GIF"));      // codes of 13 bits
   CHECK_THAT(changed(frame + 12, "\xFF\xFF"s), Catch::Contains("sound GIF"));  // a code that nothing has made
   CHECK_THAT(changed(frame + 5, "\xFF\xFF\xFF\xFF"s), Catch::Contains("65535 x 65535"));
+}
+
+// Pillow 13 says of each of these "broken data stream" or "image file is truncated", and reads the sound ones
+// as here. giflib's own expansion takes the first two of the codes.
+TEST_CASE("GIF codes that stand for nothing are refused, as by Pillow") {
+  CHECK(decode_image(small_gif({4, 1, 6, 7}), "sound").rgb == repeated({20, 21, 22}, 6));
+  const Image cleared = decode_image(small_gif({4, 1, 6, 4, 2, 6}), "cleared in the middle");
+  CHECK(std::vector<uint8_t>(cleared.rgb.begin(), cleared.rgb.begin() + 9) == repeated({20, 21, 22}, 3));
+  CHECK(std::vector<uint8_t>(cleared.rgb.begin() + 9, cleared.rgb.end()) == repeated({30, 31, 32}, 3));
+  const std::string message =
+      "[image] expected a sound GIF, got one that is cut short or damaged (some/name.jpg)";
+  CHECK(decode_refusal(small_gif({4, 1, 7, 4, 1, 1, 1})) == message);  // 7 comes behind 6
+  CHECK(decode_refusal(small_gif({4, 1, 6, 4, 1, 7, 1})) == message);  // the second 4 has cleared the table
+  CHECK(decode_refusal(small_gif({4, 6, 7, 7})) == message);           // no run yet
+  CHECK(decode_refusal(small_gif({4, 1, 6, 5})) == message);           // the end before the last pixels
+  CHECK(decode_refusal(small_gif({4, 1, 6})) == message);
+}
+
+// Of the bad ones Pillow 13 says that it cannot identify the file.
+TEST_CASE("a GIF's graphic control that is too short is refused, as by Pillow") {
+  const std::vector<int> codes = {4, 1, 6, 7};
+  const std::string whole = "!\xF9\x04\x01\0\0\x03\0"s;
+  const std::string no_color = "!\xF9\x03\x01\0\0\0"s, no_delay = "!\xF9\x02\0\0\0"s;
+  CHECK(decode_refusal(small_gif(codes, whole)) == "");
+  CHECK(decode_refusal(small_gif(codes, "!\xF9\x03\0\0\0\0"s)) == "");  // and needs none
+  CHECK_THAT(decode_refusal(small_gif(codes, no_color)), Catch::Contains("sound GIF"));
+  CHECK_THAT(decode_refusal(small_gif(codes, no_delay)), Catch::Contains("sound GIF"));
 }
 
 TEST_CASE("a GIF's palette may stand with its frame, and bytes of no meaning before that") {
