@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/text.h"
 #include "eval/benchmark.h"
 #include "kernels/adamw_int8.h"
-#include "kernels/cross_entropy.h"
-#include "model/llama.h"
 #include "quant/packed_linear.h"
+#include "recipe/training_pass.h"
 
 namespace qslaw {
 namespace {
@@ -28,27 +26,6 @@ int64_t dtype_bytes(const Recipe& recipe) {
   return recipe.model.dtype == "float32" ? 4 : 2;
 }
 
-// Tensors that one decoder block keeps for its backward pass, per token, in values of the compute dtype:
-// block input, residual, both normalized; rotated q and k, v, attention output; gate, up, their product.
-int64_t block_activation_values(const LanguageConfig& config) {
-  const int64_t Q = config.heads * config.head_size, KV = config.kv_heads * config.head_size;
-  return 4 * config.width + 2 * Q + 2 * KV + 3 * config.ffn;
-}
-
-// Those of them that are made again in the backward pass, one block at a time.
-int64_t recomputed_values(const LanguageConfig& config, Checkpointing checkpointing) {
-  if (checkpointing == Checkpointing::block) return block_activation_values(config) - config.width;
-  return checkpointing == Checkpointing::feed_forward ? config.width + 3 * config.ffn : 0;
-}
-
-// Share of a block's products that run once more.
-double recomputed_share(const LanguageConfig& config, Checkpointing checkpointing) {
-  if (checkpointing != Checkpointing::feed_forward) return checkpointing == Checkpointing::block ? 1.0 : 0.0;
-  const auto feed_forward = static_cast<double>(3 * config.ffn * config.width);
-  const int64_t heads = 2 * (config.heads + config.kv_heads);
-  return feed_forward / (feed_forward + static_cast<double>(heads * config.head_size * config.width));
-}
-
 // Dense weights of packed linears that stay while one block's backward pass follows.
 int64_t kept_dense_bytes(const LlavaConfig& config, Checkpointing checkpointing, int64_t bytes,
                          c10::Device device) {
@@ -57,44 +34,12 @@ int64_t kept_dense_bytes(const LlavaConfig& config, Checkpointing checkpointing,
   return bytes * std::llround(recomputed_share(config.language, checkpointing) * static_cast<double>(block));
 }
 
-// Rows as long as the longest sample, or that one with others of the mean length behind it.
-int64_t tokens_of_pass(const LoopOptions& loop, const DataShape& data) {
-  if (!loop.packing) return loop.micro_batch_size * data.longest;
-  return data.longest +
-         static_cast<int64_t>(static_cast<double>(loop.micro_batch_size - 1) * data.mean_tokens);
-}
-
-int64_t training_activations(const LlavaConfig& config, const LoopOptions& loop, const DataShape& data,
-                             int64_t bytes) {
-  const LanguageConfig& language = config.language;
-  const int64_t tokens = tokens_of_pass(loop, data);
-  const int64_t block = tokens * block_activation_values(language) * bytes;
-  const int64_t again = tokens * recomputed_values(language, loop.checkpointing) * bytes;
-  // Logits exist for a chunk of the learned tokens (kernels/cross_entropy.h).
-  const auto learned = static_cast<int64_t>(static_cast<double>(loop.micro_batch_size) * data.mean_learned);
-  const int64_t chunk =
-      std::min(learned * language.vocab * bytes, std::max(kLogitBytes, 64 * language.vocab * bytes));
-  return language.layers * (block - again) + again + chunk;
-}
-
 // `held_bytes`: what the weights so far count for each of the values.
 void add_trained(StageEstimate& estimate, const OptimizerOptions& optimizer, int64_t values,
                  int64_t held_bytes) {
   estimate.weights += (kMasterBytes - held_bytes) * values;
   estimate.optimizer += moment_bytes(optimizer, values);
   estimate.gradients += kGradientBytes * values;
-}
-
-// Products of a training pass over the decoder, in units of 2 * values * tokens: forward, input gradient,
-// recomputation, and weight gradients where they are needed.
-double training_flops(const LlavaConfig& config, const DataShape& data, const LoopOptions& loop,
-                      bool weight_gradients) {
-  const ModelCounts counts = count_model(config);
-  const double passes =
-      2.0 + recomputed_share(config.language, loop.checkpointing) + (weight_gradients ? 1.0 : 0.0);
-  const double tokens = static_cast<double>(data.samples) * data.mean_tokens;
-  return 2.0 * static_cast<double>(counts.linears + config.language.vocab * config.language.width / 8) *
-         tokens * passes;
 }
 
 // Values beside the linears that are read into memory: a table that is not the head as well stays in its
@@ -216,47 +161,9 @@ bool trains(const std::string& stage) {
   return stage == "warmup" || stage == "tune";
 }
 
-PackedLinears packed_linears(const QuantizeOptions& options, int64_t values) {
-  const double per_group = options.method == "nf4" ? 1.0 + 4.0 / 256 : 6.0;
-  return {static_cast<int64_t>(static_cast<double>(values) *
-                               (options.bits / 8.0 + per_group / static_cast<double>(options.group_size))),
-          options.group_size};
-}
-
-int64_t lora_values(const LanguageConfig& config, int64_t rank) {
-  double values = 0.0;  // a mistyped rank may be any number
-  for (const LinearSpec& spec : linear_specs(config))
-    values += static_cast<double>(rank) * static_cast<double>(spec.rows + spec.columns);
-  return static_cast<int64_t>(std::min(values, 1e15));
-}
-
 int64_t calibration_bytes(const Recipe& recipe, const LanguageConfig& config) {
   const CalibrationOptions& calibration = *recipe.quantize->calibration;
   return 2 * calibration.samples * calibration.length * config.width * dtype_bytes(recipe);
-}
-
-int64_t clip_block_values(const VisionConfig& config) {
-  const int64_t D = config.width;
-  return 4 * D * D + 2 * D * config.ffn + 9 * D + config.ffn;
-}
-
-ModelCounts count_model(const LlavaConfig& config) {
-  const LanguageConfig& language = config.language;
-  const VisionConfig& vision = config.vision;
-  ModelCounts counts;
-  for (const LinearSpec& spec : linear_specs(language)) {
-    counts.linears += spec.rows * spec.columns;
-    counts.largest_linear = std::max(counts.largest_linear, spec.rows * spec.columns);
-  }
-  counts.other_language = (language.tied_head ? 1 : 2) * language.vocab * language.width +
-                          (2 * language.layers + 1) * language.width;
-  const int64_t D = vision.width;
-  counts.vision = vision.blocks_used() * clip_block_values(vision) + (vision.patches() + 4) * D +
-                  3 * vision.patch_size * vision.patch_size * D;
-  counts.projector = (D + 1) * language.width;
-  if (config.projector == ProjectorKind::mlp2x_gelu)
-    counts.projector += (language.width + 1) * language.width;
-  return counts;
 }
 
 StageEstimate estimate_stage(const Recipe& recipe, const std::string& stage, const LlavaConfig& config,

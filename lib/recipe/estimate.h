@@ -7,6 +7,7 @@
 #include <string>
 
 #include "model/config.h"
+#include "recipe/model_counts.h"
 #include "recipe/recipe.h"
 
 namespace qslaw {
@@ -40,35 +41,9 @@ struct DataShape {
   int64_t batch_tokens = 0;
 };
 
-/// Values in the decoder's linears, in the rest of the language model, the tower (as far as used) and the
-/// projector.
-struct ModelCounts {
-  int64_t linears = 0;
-  int64_t other_language = 0;
-  int64_t vision = 0;
-  int64_t projector = 0;
-  int64_t largest_linear = 0;
-};
-ModelCounts count_model(const LlavaConfig& config);
-
-/// The decoder's packed linears that `model.stages` bring.
-struct PackedLinears {
-  int64_t bytes = 0;  // codes, scales and zero points
-  int64_t group_size = 128;
-};
-
-/// Of what a quantize section makes of a decoder with so many values in its linears.
-PackedLinears packed_linears(const QuantizeOptions& options, int64_t values);
-
-/// Values of an adapter on all of the decoder's linears.
-int64_t lora_values(const LanguageConfig& config, int64_t rank);
-
 /// Bytes of the calibration samples' hidden states around a block, through full-precision and through
 /// quantized blocks. REQUIRES: a quantize section with calibration.
 int64_t calibration_bytes(const Recipe& recipe, const LanguageConfig& config);
-
-/// Values of one of the tower's blocks.
-int64_t clip_block_values(const VisionConfig& config);
 
 /// Estimate of one stage; `config` is not looked at for an eval that needs no model. `brought`: none where
 /// `model.stages` leave the linears dense. `device`: of it only what it is, none must be there. REQUIRES: the
