@@ -58,6 +58,47 @@ std::string question_of(const std::string& prompt) {
   return first_line(tokens_first ? prompt.substr(std::min(prompt.find('\n') + 1, prompt.size())) : prompt);
 }
 
+std::vector<BenchmarkQuestion> ask_annotated(const std::vector<Annotation>& annotations,
+                                             const std::string& prompt_suffix) {
+  std::vector<BenchmarkQuestion> questions;
+  for (const Annotation& annotation : annotations) {
+    questions.push_back(annotation.question);
+    questions.back().text = with_suffix(annotation.question.question, prompt_suffix);
+  }
+  return questions;
+}
+
+// LLaVA's ids are the pictures', so the question tells them apart.
+using Key = std::pair<std::string, std::string>;
+// Those that no question has taken yet.
+using AnnotationsLeft = std::multimap<Key, const Annotation*>;
+
+// One asked twice has two annotations, each with an id; LLaVA's eval_textvqa.py scores all by the last one's
+// answers.
+BenchmarkQuestion take_annotated(AnnotationsLeft& left, const LlavaQuestion& asked, const fs::path& file) {
+  const Key key(asked.id, lower_case(question_of(asked.text)));
+  const auto [found, behind] = left.equal_range(key);  // in the file's order; the last one goes last
+  require(found != behind, asked.where, "expected an annotation of this question of the picture ", asked.id,
+          " in ", file.string(), ", got none");
+  BenchmarkQuestion question = found->second->question;
+  question.answers = std::prev(behind)->second->question.answers;
+  left.erase(found);
+  return question;
+}
+
+std::vector<BenchmarkQuestion> ask_llava(const std::vector<Annotation>& annotations,
+                                         const BenchmarkOptions& options) {
+  AnnotationsLeft left;
+  for (const Annotation& annotation : annotations)
+    left.emplace(Key(annotation.image_id, lower_case(annotation.question.question)), &annotation);
+  std::vector<BenchmarkQuestion> questions;
+  for (const LlavaQuestion& asked : read_llava_questions(options.path)) {
+    questions.push_back(take_annotated(left, asked, options.annotations));
+    ask_as(asked, options, questions.back());
+  }
+  return questions;
+}
+
 }  // namespace
 
 bool shows_ocr_tokens(const std::vector<BenchmarkQuestion>& questions) {
@@ -67,34 +108,9 @@ bool shows_ocr_tokens(const std::vector<BenchmarkQuestion>& questions) {
 }
 
 std::vector<BenchmarkQuestion> read_textvqa(const BenchmarkOptions& options) {
-  const bool from_llava = is_llava_file(options.path);
-  const auto annotations = read_annotations(from_llava ? options.annotations : options.path, options.images);
-  std::vector<BenchmarkQuestion> questions;
-  if (!from_llava) {
-    for (const Annotation& annotation : annotations) {
-      questions.push_back(annotation.question);
-      questions.back().text = with_suffix(annotation.question.question, options.prompt_suffix);
-    }
-    return questions;
-  }
-  // LLaVA's ids are the pictures', so the question tells them apart. One asked twice has two annotations,
-  // each with an id; LLaVA's eval_textvqa.py scores all by the last one's answers.
-  using Key = std::pair<std::string, std::string>;
-  std::multimap<Key, const Annotation*> left;
-  for (const Annotation& annotation : annotations)
-    left.emplace(Key(annotation.image_id, lower_case(annotation.question.question)), &annotation);
-  for (const LlavaQuestion& asked : read_llava_questions(options.path)) {
-    const Key key(asked.id, lower_case(question_of(asked.text)));
-    const auto [found, behind] = left.equal_range(key);  // in the file's order; the last one goes last
-    require(found != behind, asked.where, "expected an annotation of this question of the picture ", asked.id,
-            " in ", options.annotations.string(), ", got none");
-    BenchmarkQuestion question = found->second->question;
-    question.answers = std::prev(behind)->second->question.answers;
-    left.erase(found);
-    ask_as(asked, options, question);
-    questions.push_back(question);
-  }
-  return questions;
+  if (is_llava_file(options.path))
+    return ask_llava(read_annotations(options.annotations, options.images), options);
+  return ask_annotated(read_annotations(options.path, options.images), options.prompt_suffix);
 }
 
 }  // namespace qslaw

@@ -60,14 +60,19 @@ void read_bitfields(std::string_view bytes, const std::string& name, BmpHeader& 
   }
 }
 
-BmpHeader read_bmp_header(std::string_view bytes, const std::string& name) {
+// A header's size tells its kind: OS/2's, Windows' or a longer one that begins as that. The file holds its
+// fields.
+size_t header_bytes(std::string_view bytes, const std::string& name) {
   if (bytes.size() < kFileHeader + kOs2Header) fail_cut(name);
-  const size_t header_size = little_endian(bytes, kFileHeader, 4);
-  const bool is_os2 = header_size == kOs2Header;
-  require_known(is_os2 || (header_size >= kInfoHeader && header_size <= 124), name, "a header of ",
-                header_size, " bytes");
+  const size_t size = little_endian(bytes, kFileHeader, 4);
+  const bool is_os2 = size == kOs2Header;
+  require_known(is_os2 || (size >= kInfoHeader && size <= 124), name, "a header of ", size, " bytes");
   if (!is_os2 && bytes.size() < kFileHeader + kInfoHeader) fail_cut(name);
-  BmpHeader header;
+  return size;
+}
+
+// Negative heights are those of pictures stored from the top.
+void read_size(std::string_view bytes, const std::string& name, bool is_os2, BmpHeader& header) {
   const auto number = [&](size_t os2_at, size_t at) {
     return is_os2 ? static_cast<int32_t>(little_endian(bytes, kFileHeader + os2_at, 2))
                   : static_cast<int32_t>(little_endian(bytes, kFileHeader + at, 4));
@@ -75,20 +80,31 @@ BmpHeader read_bmp_header(std::string_view bytes, const std::string& name) {
   const int64_t width = number(4, 4), height = number(6, 8);
   header.is_top_down = height < 0;
   header.size = picture_size(width, header.is_top_down ? -height : height, name);
-  header.bits = little_endian(bytes, kFileHeader + (is_os2 ? 10 : 14), 2);
-  header.pixels_at = little_endian(bytes, 10, 4);
-  const size_t bits = header.bits;
+}
+
+void read_pixel_kind(std::string_view bytes, const std::string& name, bool is_os2, BmpHeader& header) {
+  const size_t bits = little_endian(bytes, kFileHeader + (is_os2 ? 10 : 14), 2);
   require_known(bits == 1 || bits == 4 || bits == 8 || bits == 16 || bits == 24 || bits == 32, name, bits,
                 " bits");
   const uint32_t compression = is_os2 ? kUncompressed : little_endian(bytes, kFileHeader + 16, 4);
   require_known(compression == kUncompressed || compression == kBitfields, name, "compression ", compression);
+  header.bits = bits;
   header.masks = usual_masks(bits);
   if (compression == kBitfields) read_bitfields(bytes, name, header);
-  if (bits > 8) return header;
-  header.palette_at = kFileHeader + header_size;
+}
+
+BmpHeader read_bmp_header(std::string_view bytes, const std::string& name) {
+  const size_t size = header_bytes(bytes, name);
+  const bool is_os2 = size == kOs2Header;
+  BmpHeader header;
+  read_size(bytes, name, is_os2, header);
+  read_pixel_kind(bytes, name, is_os2, header);
+  header.pixels_at = little_endian(bytes, 10, 4);
+  if (header.bits > 8) return header;
+  header.palette_at = kFileHeader + size;
   header.palette_entry = is_os2 ? 3 : 4;
   const size_t used = is_os2 ? 0 : little_endian(bytes, kFileHeader + 32, 4);
-  header.colors = used == 0 ? size_t{1} << bits : std::min<size_t>(used, 256);
+  header.colors = used == 0 ? size_t{1} << header.bits : std::min<size_t>(used, 256);
   return header;
 }
 

@@ -62,33 +62,52 @@ CalibrationState random_batch(const LanguageConfig& config, int64_t rows, int64_
   return state;
 }
 
-// In the order of a block's work, which leaves the block packed.
-BlockPasses measure(LlamaBlock block, const LanguageConfig& config, const QuantizeOptions& options,
-                    int64_t tokens, const at::TensorOptions& kind) {
-  const CalibrationState state = random_batch(config, options.omniquant.batch_size, tokens, kind);
-  const auto forward = [&] { wait_for(block_forward(block, config, state.quantized_BTD[0], state.rope[0])); };
-  BlockPasses passes;
-  passes.full = seconds_of(forward);
-  std::vector<std::unique_ptr<Linear>> full;
-  const auto clipped = clip_block(block, block_specs(config, 0), options, std::nullopt, full);
-  passes.clipped = seconds_of([&] { mean_error(block, config, state); });
-  OmniquantOptions one_step = options.omniquant;
-  one_step.epochs = 1;
-  passes.step = seconds_of([&] {
-    learn_clipping(block, clipped, config, state, one_step);
+double seconds_of_forward(const LlamaBlock& block, const LanguageConfig& config,
+                          const CalibrationState& state) {
+  return seconds_of([&] { wait_for(block_forward(block, config, state.quantized_BTD[0], state.rope[0])); });
+}
+
+double seconds_of_step(const LlamaBlock& block, const std::vector<ClippedLinear*>& clipped,
+                       const LanguageConfig& config, const CalibrationState& state,
+                       OmniquantOptions options) {
+  options.epochs = 1;
+  return seconds_of([&] {
+    learn_clipping(block, clipped, config, state, options);
     wait_for(clipped.back()->upper());
   });
-  std::vector<std::shared_ptr<const PackedWeight>> packed;
-  passes.packing = seconds_of([&] {
+}
+
+using PackedWeights = std::vector<std::shared_ptr<const PackedWeight>>;
+
+double seconds_of_packing(const std::vector<ClippedLinear*>& clipped, PackedWeights& packed) {
+  return seconds_of([&] {
     packed.clear();
     for (ClippedLinear* linear : clipped)
       packed.push_back(std::make_shared<PackedWeight>(linear->pack()));
     wait_for(packed.back()->codes);
   });
+}
+
+void put_packed(LlamaBlock& block, const PackedWeights& packed) {
   size_t next = 0;
   for (auto& [name, linear] : block_linears(block))
     *linear = std::make_unique<PackedLinear>(packed[next++]);
-  passes.packed = seconds_of(forward);
+}
+
+// In the order of a block's work, which leaves the block packed.
+BlockPasses measure(LlamaBlock block, const LanguageConfig& config, const QuantizeOptions& options,
+                    int64_t tokens, const at::TensorOptions& kind) {
+  const CalibrationState state = random_batch(config, options.omniquant.batch_size, tokens, kind);
+  BlockPasses passes;
+  passes.full = seconds_of_forward(block, config, state);
+  std::vector<std::unique_ptr<Linear>> full;
+  const auto clipped = clip_block(block, block_specs(config, 0), options, std::nullopt, full);
+  passes.clipped = seconds_of([&] { mean_error(block, config, state); });
+  passes.step = seconds_of_step(block, clipped, config, state, options.omniquant);
+  PackedWeights packed;
+  passes.packing = seconds_of_packing(clipped, packed);
+  put_packed(block, packed);
+  passes.packed = seconds_of_forward(block, config, state);
   return passes;
 }
 
