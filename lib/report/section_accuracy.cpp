@@ -94,14 +94,36 @@ std::vector<std::string> ordered_keys(const json& metrics) {
   return keys;
 }
 
+bool has_bounds(const json& metrics, const std::string& metric) {
+  return metrics.contains(metric) && metrics.contains(metric + "_low") && metrics.contains(metric + "_high");
+}
+
+// One of the two ends of another key's interval.
+bool is_bound(const json& metrics, const std::string& key) {
+  const size_t end = key.rfind('_');
+  if (end == std::string::npos) return false;
+  const std::string ending = key.substr(end);
+  return (ending == "_low" || ending == "_high") && has_bounds(metrics, key.substr(0, end));
+}
+
+std::string interval_text(const json& metrics, const std::string& metric) {
+  const auto interval = score_interval(metrics, metric);
+  if (!interval) return kNoValue;
+  std::string low = format_metric(metric, interval->first);
+  if (low.ends_with(" %")) low.resize(low.size() - 2);  // which stands behind the upper end
+  return concat(low, " to ", format_metric(metric, interval->second));
+}
+
 Html benchmark_facts(const std::string& benchmark, const json& metrics) {
   std::vector<std::pair<std::string, std::string>> facts;
   for (const std::string& key : ordered_keys(metrics)) {
     const json& value = metrics[key];
-    if (is_subset(key) || is_absent(key, value)) continue;
+    if (is_subset(key) || is_absent(key, value) || is_bound(metrics, key)) continue;
     if (value.is_number()) facts.emplace_back(metric_title(key), format_metric(key, value.get<double>()));
     if (value.is_null()) facts.emplace_back(metric_title(key), kNoValue);
     if (value.is_string()) facts.emplace_back(metric_title(key), value.get<std::string>());
+    if (has_bounds(metrics, key))
+      facts.emplace_back(metric_title(key) + ", 95 % interval", interval_text(metrics, key));
   }
   if (facts.empty()) return {};
   Html out = html_element("h4", "", html_text(benchmark_title(benchmark)));

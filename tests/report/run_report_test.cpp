@@ -200,6 +200,29 @@ TEST_CASE("an interval that a result has of its own is shown, and MME's score of
   CHECK(has(first.read("c.html"), "mme perception by method and bits"));
 }
 
+TEST_CASE("the ends of an interval are one row behind their metric, in its unit") {
+  const ReportFolder folder;
+  const json vizwiz = {{"accuracy", 50.0}, {"accuracy_low", 31.5}, {"accuracy_high", 77.456}, {"n", 100}};
+  const json perplexity = {{"perplexity", 7.0}, {"perplexity_low", 6.5}, {"perplexity_high", 7.5}};
+  const json single = {{"f1", 40.5}, {"f1_low", nullptr}, {"f1_high", nullptr}};
+  const json lone = {{"score", 3.0}, {"pass_low", 2.0}};  // no end of anything's
+  write_stage(folder, "eval",
+              {{"vizwiz", vizwiz}, {"text_perplexity", perplexity}, {"pope", single}, {"own", lone}});
+  const std::string page = report_of(folder);
+  CHECK(XmlCheck::fault(page) == "");
+  const auto row = [](const std::string& name, const std::string& value) {
+    return "<dt>" + name + "</dt><dd>" + value + "</dd>";
+  };
+  const std::string between = "</div><div>";
+  CHECK(has(page, row("accuracy", "50.00 %") + between + row("accuracy, 95 % interval", "31.50 to 77.46 %") +
+                      between + row("samples", "100")));
+  CHECK(has(page, row("perplexity, 95 % interval", "6.500 to 7.500")));
+  CHECK(has(page, row("f1, 95 % interval", "n/a")));
+  CHECK(has(page, row("pass low", "2")));
+  CHECK_FALSE(has(page, "accuracy low"));
+  CHECK_FALSE(has(page, "accuracy high"));
+}
+
 TEST_CASE("a result of another model is not shown as this run's") {
   const ReportFolder folder;
   write_stage(folder, "tune", {{"method", "lora"}, {"steps", 3}});
