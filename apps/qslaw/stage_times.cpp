@@ -3,12 +3,12 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <optional>
 
 #include "core/error.h"
+#include "core/stopwatch.h"
 #include "kernels/device_memory.h"
 #include "quant/block_store.h"
 #include "quant/block_timing.h"
@@ -99,9 +99,9 @@ double probe_flops(const Experiment& experiment) {
   at::mm(a, a).sum().item<float>();
   double best = std::numeric_limits<double>::max();
   for (int i = 0; i < kTries; ++i) {
-    const auto began = std::chrono::steady_clock::now();
+    const Stopwatch stopwatch;
     at::mm(a, a).sum().item<float>();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+    best = std::min(best, stopwatch.seconds());
   }
   return 2.0 * kSide * kSide * kSide / best;
 }

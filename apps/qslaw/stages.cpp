@@ -1,6 +1,5 @@
 #include "stages.h"
 
-#include <chrono>
 #include <functional>
 #include <map>
 
@@ -8,6 +7,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "core/stopwatch.h"
 #include "kernels/device_memory.h"
 #include "preflight.h"
 #include "report/host_memory.h"
@@ -46,16 +46,14 @@ StageReport do_stage(const Experiment& experiment, const std::string& stage, con
   const auto folder = experiment.folder(stage);
   const LogFile log((folder / "log.txt").string());
   log_info(concat(stage, ": ", resume ? "going on" : "starting", " in ", folder.string()));
-  const auto began = std::chrono::steady_clock::now();
+  const Stopwatch stopwatch;
   StageReport report = new_stage_report(stage, experiment.recipe.name);
   report.seed = experiment.recipe.seed;
   report.device = experiment.device.str();
   reset_peak_host_bytes();
   reset_peak_device_bytes(experiment.device);
   stage_function(stage)({experiment, stage, folder, fingerprint, resume, current_host_bytes()}, report);
-  if (report.seconds == 0) {
-    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  }
+  if (report.seconds == 0) report.seconds = stopwatch.seconds();
   report.peak_host_bytes = std::max(report.peak_host_bytes, peak_host_bytes());
   report.peak_device_bytes = peak_device_bytes(experiment.device);
   report.fingerprint = fingerprint;

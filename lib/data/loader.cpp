@@ -1,6 +1,5 @@
 #include "data/loader.h"
 
-#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <map>
@@ -12,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/stopwatch.h"
 #include "data/sample_pictures.h"
 
 namespace qslaw {
@@ -118,10 +118,10 @@ void Loader::State::work() {
 
 /// Waits for the next position's outcome. An error stays where it is: every later call throws it again.
 Outcome Loader::State::take() {
-  const auto began = std::chrono::steady_clock::now();
+  const Stopwatch stopwatch;
   std::unique_lock lock(mutex);
   finished.wait(lock, [&] { return done.count(deliver) > 0; });
-  waited_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  waited_s += stopwatch.seconds();
   if (done.at(deliver).error) std::rethrow_exception(done.at(deliver).error);
   Outcome outcome = std::move(done.at(deliver));
   done.erase(deliver++);

@@ -1,11 +1,11 @@
 // `speed`: prefill and decode rates of one sequence, after one run that is not counted.
 #include <ATen/ATen.h>
 
-#include <chrono>
 #include <cmath>
 
 #include "core/error.h"
 #include "core/random.h"
+#include "core/stopwatch.h"
 #include "eval/benchmark.h"
 #include "kernels/device_memory.h"
 #include "model/generate.h"
@@ -16,11 +16,11 @@ namespace {
 
 // The model's device finishes its work before the clock is read: item() waits for it.
 double timed(const std::function<at::Tensor()>& work) {
-  const auto began = std::chrono::steady_clock::now();
+  const Stopwatch stopwatch;
   const double largest = work().max().item<double>();
   require(std::isfinite(largest), "eval", "expected finite logits, got NaN or infinity (are the ",
           "weights damaged? where float16 overflows, bfloat16 or float32 may help)");
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  return stopwatch.seconds();
 }
 
 Batch random_prompt(const LanguageConfig& config, int64_t tokens, uint64_t seed) {

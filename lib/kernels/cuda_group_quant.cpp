@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <bit>
 #include <vector>
 
 #include "core/error.h"
@@ -35,7 +36,7 @@ CudaShape shape_of(int64_t N, int64_t K, int64_t groups, int bits = 8) {
   QSLAW_CHECK(bits == 2 || bits == 3 || bits == 4 || bits == 8);
   QSLAW_CHECK(groups > 0);
   const int64_t G = K / groups;
-  QSLAW_CHECK(G * groups == K && G >= 16 && (G & (G - 1)) == 0);
+  QSLAW_CHECK(G * groups == K && G >= 16 && std::has_single_bit(static_cast<uint64_t>(G)));
   return {N, K, G, bits};
 }
 

@@ -66,7 +66,9 @@ at::Tensor scratch_fake_quantize(const at::Tensor& weight_NK, const GroupGrid& g
 at::Tensor gamma_gradient(const at::Tensor& weight_NK, const GroupGrid& grid, const at::Tensor& gamma,
                           const at::Tensor& gradient_NK, int bits);
 
-/// uint8 codes [N, K], one per byte, packed; and back. K a multiple of 8. CPU only: for formats and tests.
+/// uint8 codes [N, K], one per byte, packed; and back. K a multiple of 8. CPU only. The program itself packs
+/// while it quantizes and unpacks where codes are compared (quant/scale_linear.cpp); to pack codes that come
+/// from elsewhere is what other formats need, and the tests, which make packed weights with it.
 at::Tensor pack_codes(const at::Tensor& codes_NK, int bits);
 at::Tensor unpack_codes(const at::Tensor& packed, int bits, int64_t columns);
 

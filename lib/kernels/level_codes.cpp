@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <bit>
 #include <vector>
 
 #include "core/error.h"
@@ -23,7 +24,7 @@ void check(const at::Tensor& values, const at::Tensor& levels, int bits, int64_t
   QSLAW_CHECK(values.is_contiguous() && has_kernels(values) && (bits == 8 || values.numel() % 8 == 0));
   QSLAW_CHECK(levels.is_contiguous() && levels.scalar_type() == at::kFloat &&
               levels.numel() == int64_t{1} << bits && levels.device() == values.device());
-  QSLAW_CHECK(block >= 16 && block <= kMaxLevelBlock && (block & (block - 1)) == 0);
+  QSLAW_CHECK(block >= 16 && block <= kMaxLevelBlock && std::has_single_bit(static_cast<uint64_t>(block)));
 }
 
 std::vector<float> midpoints_of(const at::Tensor& levels) {

@@ -3,10 +3,10 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 
 #include "core/error.h"
+#include "core/stopwatch.h"
 #include "quant/clipped_block.h"
 #include "quant/packed_linear.h"
 
@@ -23,9 +23,9 @@ template <typename Work>
 double seconds_of(const Work& work) {
   double least = 0.0, all = 0.0;
   for (int i = 0; i < kTries && all < kLongEnough; ++i) {
-    const auto began = std::chrono::steady_clock::now();
+    const Stopwatch stopwatch;
     work();
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    const double seconds = stopwatch.seconds();
     least = i == 0 ? seconds : std::min(least, seconds);
     all += seconds;
   }

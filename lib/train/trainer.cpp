@@ -2,12 +2,11 @@
 
 #include <ATen/ATen.h>
 
-#include <chrono>
-
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "core/stopwatch.h"
 #include "data/loader.h"
 #include "kernels/device_memory.h"
 #include "report/host_memory.h"
@@ -21,16 +20,9 @@
 namespace qslaw {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 class Trainer {
  public:
-  Trainer(const TrainTask& task, bool resume)
-      : task_(task), began_(Clock::now()), optimizers_(make_optimizers(task)) {
+  Trainer(const TrainTask& task, bool resume) : task_(task), optimizers_(make_optimizers(task)) {
     for (const TrainPhase& phase : task.phases) {
       total_steps_ += phase.steps;
       number_data(phase);
@@ -99,7 +91,7 @@ class Trainer {
   std::filesystem::path save() {
     metrics_sync();
     Position saved = position_;
-    saved.seconds += seconds_since(began_);
+    saved.seconds += stopwatch_.seconds();
     saved.peak_host_bytes = peak_bytes();
     return save_checkpoint(task_.folder, position_.step, task_.groups, optimizers_,
                            state_json({saved, task_.fingerprint}));
@@ -145,7 +137,7 @@ class Trainer {
   }
 
   void run_step(const TrainPhase& phase, Loader& loader) {
-    const auto step_began = Clock::now();
+    const Stopwatch stopwatch;
     const double waited_before = loader.waited_s();
     const std::vector<LoadedSample> samples = loader.next(phase.batch_size);
     const auto [metrics, norm] = accumulate_gradients(task_, position_.step, samples);
@@ -159,7 +151,7 @@ class Trainer {
     if (position_.step == 1) position_.first_loss = position_.last_loss;
     position_.tokens += metrics.tokens();
     position_.saw_pictures = position_.saw_pictures || metrics.has_pictures();
-    const double seconds = seconds_since(step_began);
+    const double seconds = stopwatch.seconds();
     line["step"] = position_.step;
     line["phase"] = position_.phase;
     line["progress"] = static_cast<double>(position_.phase_step) / static_cast<double>(phase.steps);
@@ -223,7 +215,7 @@ class Trainer {
     result.steps = position_.step;
     result.tokens = position_.tokens;
     result.peak_host_bytes = peak_bytes();
-    result.seconds = position_.seconds + seconds_since(began_);
+    result.seconds = position_.seconds + stopwatch_.seconds();
     result.first_loss = position_.first_loss;
     result.last_loss = position_.last_loss;
     result.skipped_samples = std::ssize(position_.skipped);
@@ -236,7 +228,7 @@ class Trainer {
   }
 
   const TrainTask& task_;
-  Clock::time_point began_;
+  Stopwatch stopwatch_;
   int64_t total_steps_ = 0;
   int64_t resumed_step_ = -1;
   std::map<std::string, size_t> data_numbers_;  // by fingerprint

@@ -4,9 +4,9 @@
 #include <c10/core/Event.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
+#include "core/stopwatch.h"
 #include "kernels/cuda_graph.h"
 
 namespace qslaw::bench {
@@ -27,9 +27,9 @@ void wait_for(at::Device device) {
 }
 
 double clock_seconds(const Work& work) {
-  const auto began = std::chrono::steady_clock::now();
+  const Stopwatch stopwatch;
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  return stopwatch.seconds();
 }
 
 double seconds_until_done(at::Device device, const Work& work) {

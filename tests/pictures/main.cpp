@@ -3,16 +3,15 @@
 // scripts/bench/pictures.sh. "mean", of the first micro-batch, tells whether a peer made the same of them.
 #include <ATen/ATen.h>
 
-#include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/stopwatch.h"
 #include "data/loader.h"
 #include "tool_main.h"
 
 using namespace qslaw;
-using Clock = std::chrono::steady_clock;
 
 namespace {
 
@@ -51,10 +50,10 @@ int run(const std::vector<std::string>& arguments) {
   for_each_batch(*dataset, std::min(batch, dataset->size()), transform, threads, batch,
                  [&](const Batch& first) { mean = first.pixels_N3SS.mean().item<double>(); });
   int64_t pictures = 0;
-  const Clock::time_point began = Clock::now();
+  const Stopwatch stopwatch;
   for_each_batch(*dataset, dataset->size(), transform, threads, batch,
                  [&](const Batch& loaded) { pictures += loaded.pixels_N3SS.size(0); });
-  const double seconds = std::chrono::duration<double>(Clock::now() - began).count();
+  const double seconds = stopwatch.seconds();
   std::cout << nlohmann::json({{"seconds", seconds}, {"pictures", pictures}, {"mean", mean}}) << "\n";
   return 0;
 }

@@ -3,12 +3,12 @@
 // OmniQuant").
 #include <ATen/ATen.h>
 
-#include <chrono>
 #include <cmath>
 
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "core/stopwatch.h"
 #include "io/dtypes.h"
 #include "io/mapped_file.h"
 #include "model/nonfinite.h"
@@ -137,7 +137,7 @@ void put_packed(LlamaBlock& block, const std::vector<LinearSpec>& specs, const F
 FinishedBlock pass_block(Llava& model, int64_t layer, const std::vector<LinearSpec>& specs,
                          const QuantizeTask& task, const std::optional<ClippingStart>& start,
                          const BlockStore& store, CalibrationState& state) {
-  const auto began = std::chrono::steady_clock::now();
+  const Stopwatch stopwatch;
   const LanguageConfig& config = task.config.language;
   LlamaBlock& block = model.language.blocks[static_cast<size_t>(layer)];
   const std::vector<at::Tensor> in_files = bring_block(block, task.device);
@@ -153,10 +153,7 @@ FinishedBlock pass_block(Llava& model, int64_t layer, const std::vector<LinearSp
   for (const at::Tensor& weight_NK : in_files)
     release_mapped_pages(weight_NK.const_data_ptr(), weight_NK.nbytes());
   if (layer + 1 < config.layers) store.save_inputs(layer + 1, {state.targets_BTD, state.quantized_BTD});
-  if (!is_stored) {
-    store.note_seconds(layer,
-                       std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
-  }
+  if (!is_stored) store.note_seconds(layer, stopwatch.seconds());
   return finished;
 }
 
