@@ -1,11 +1,11 @@
 #include "io/pickle.h"
 
 #include <bit>
-#include <cstring>
 #include <unordered_map>
 
 #include "core/error.h"
 #include "core/one_line.h"
+#include "io/pickle_bytes.h"
 
 namespace qslaw {
 namespace {
@@ -20,57 +20,24 @@ using Kind = PickleValue::Kind;
 class PickleMachine {
  public:
   PickleMachine(std::string_view bytes, const PickleRules& rules, const std::string& file, Pickle& out)
-      : bytes_(bytes), rules_(rules), file_(file), out_(out) {}
+      : in_(bytes, file), rules_(rules), file_(file), out_(out) {}
 
   const PickleValue* run() {
-    check(bytes_.size() <= kMaxBytes, concat("a pickle of at most ", kMaxBytes, " bytes"),
-          concat(bytes_.size()));
+    in_.check(in_.size() <= kMaxBytes, concat("a pickle of at most ", kMaxBytes, " bytes"),
+              concat(in_.size()));
     while (true) {
-      const auto code = static_cast<unsigned char>(take(1)[0]);
+      const auto code = static_cast<unsigned char>(in_.take(1)[0]);
       if (code == '.') return pop();
       if (!plain_value(code) && !memo(code) && !container(code) && !special(code)) {
-        check(false, "the operations of tensors and plain values", concat("operation ", int{code}));
+        in_.check(false, "the operations of tensors and plain values", concat("operation ", int{code}));
       }
     }
   }
 
  private:
-  void check(bool good, const std::string& expected, const std::string& got) const {
-    require(good, "weights", "expected ", expected, ", got ", got, " at byte ", at_, " of the pickle in ",
-            file_);
-  }
-
-  // --- bytes ---
-  std::string_view take(uint64_t count) {
-    check(count <= bytes_.size() - at_, "a whole pickle", "its end");
-    at_ += count;
-    return bytes_.substr(at_ - count, count);
-  }
-  // Little-endian and unsigned.
-  uint64_t number(size_t count) {
-    uint64_t value = 0;
-    std::memcpy(&value, take(count).data(), count);
-    return value;
-  }
-  std::string line() {
-    const size_t end = bytes_.find('\n', at_);
-    check(end != bytes_.npos, "a whole pickle", "its end");
-    const std::string text(take(end - at_));
-    take(1);
-    return text;
-  }
-  int64_t long_integer(uint64_t count) {
-    check(count <= 8, "an integer of at most 8 bytes", concat(count));
-    const auto bytes = take(count);
-    const bool negative = count > 0 && (static_cast<unsigned char>(bytes.back()) & 0x80) != 0;
-    int64_t value = negative ? -1 : 0;
-    std::memcpy(&value, bytes.data(), count);
-    return value;
-  }
-
   // --- stack ---
   PickleValue& push(Kind kind) {
-    check(out_.values_.size() < kMaxValues, concat("at most ", kMaxValues, " values"), "more");
+    in_.check(out_.values_.size() < kMaxValues, concat("at most ", kMaxValues, " values"), "more");
     PickleValue& value = out_.values_.emplace_back();
     value.kind = kind;
     stack_.push_back(&value);
@@ -78,24 +45,24 @@ class PickleMachine {
   }
   size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
   PickleValue* pop() {
-    check(stack_.size() > floor(), "a value on the stack", "none");
+    in_.check(stack_.size() > floor(), "a value on the stack", "none");
     PickleValue* value = stack_.back();
     stack_.pop_back();
     return value;
   }
   PickleValue& top() {
-    check(stack_.size() > floor(), "a value on the stack", "none");
+    in_.check(stack_.size() > floor(), "a value on the stack", "none");
     return *stack_.back();
   }
   std::vector<const PickleValue*> pop_many(size_t count) {
-    check(stack_.size() - floor() >= count, concat(count, " values on the stack"),
-          concat(stack_.size() - floor()));
+    in_.check(stack_.size() - floor() >= count, concat(count, " values on the stack"),
+              concat(stack_.size() - floor()));
     std::vector<const PickleValue*> items(stack_.end() - static_cast<std::ptrdiff_t>(count), stack_.end());
     stack_.resize(stack_.size() - count);
     return items;
   }
   std::vector<const PickleValue*> pop_to_mark() {
-    check(!marks_.empty(), "a mark on the stack", "none");
+    in_.check(!marks_.empty(), "a mark on the stack", "none");
     auto items = pop_many(stack_.size() - marks_.back());
     marks_.pop_back();
     return items;
@@ -112,27 +79,27 @@ class PickleMachine {
         push(Kind::boolean).integer = code == 0x88 ? 1 : 0;
         return true;
       case 'J':
-        push(Kind::integer).integer = static_cast<int32_t>(number(4));
+        push(Kind::integer).integer = static_cast<int32_t>(in_.number(4));
         return true;
       case 'K':
-        push(Kind::integer).integer = static_cast<int64_t>(number(1));
+        push(Kind::integer).integer = static_cast<int64_t>(in_.number(1));
         return true;
       case 'M':
-        push(Kind::integer).integer = static_cast<int64_t>(number(2));
+        push(Kind::integer).integer = static_cast<int64_t>(in_.number(2));
         return true;
       case 0x8a:  // LONG1
-        push(Kind::integer).integer = long_integer(number(1));
+        push(Kind::integer).integer = in_.long_integer(in_.number(1));
         return true;
       case 'G': {
-        const uint64_t big_endian = number(8);
+        const uint64_t big_endian = in_.number(8);
         push(Kind::real).real = std::bit_cast<double>(__builtin_bswap64(big_endian));
         return true;
       }
       case 'X':
-        push(Kind::text).text = take(number(4));
+        push(Kind::text).text = in_.take(in_.number(4));
         return true;
       case 0x8c:  // SHORT_BINUNICODE
-        push(Kind::text).text = take(number(1));
+        push(Kind::text).text = in_.take(in_.number(1));
         return true;
       default:
         return false;
@@ -142,19 +109,19 @@ class PickleMachine {
   bool memo(unsigned char code) {
     switch (code) {
       case 'q':
-        memo_[number(1)] = &top();
+        memo_[in_.number(1)] = &top();
         return true;
       case 'r':
-        memo_[number(4)] = &top();
+        memo_[in_.number(4)] = &top();
         return true;
       case 0x94:  // MEMOIZE
         memo_[memo_.size()] = &top();
         return true;
       case 'h':
-        recall(number(1));
+        recall(in_.number(1));
         return true;
       case 'j':
-        recall(number(4));
+        recall(in_.number(4));
         return true;
       default:
         return false;
@@ -162,7 +129,7 @@ class PickleMachine {
   }
   void recall(uint64_t index) {
     const auto found = memo_.find(index);
-    check(found != memo_.end(), "a value that was stored", concat("entry ", index));
+    in_.check(found != memo_.end(), "a value that was stored", concat("entry ", index));
     stack_.push_back(found->second);
   }
 
@@ -208,8 +175,8 @@ class PickleMachine {
   void extend(const std::vector<const PickleValue*>& items, Kind kind) {
     PickleValue& target = top();
     const bool takes = target.kind == kind || (kind == Kind::dict && is_mapping(target));
-    check(takes, "a list or dictionary that takes items", "something else");
-    check(kind != Kind::dict || items.size() % 2 == 0, "keys and values", "a key alone");
+    in_.check(takes, "a list or dictionary that takes items", "something else");
+    in_.check(kind != Kind::dict || items.size() % 2 == 0, "keys and values", "a key alone");
     target.items.insert(target.items.end(), items.begin(), items.end());
   }
   bool is_mapping(const PickleValue& value) const {
@@ -219,19 +186,20 @@ class PickleMachine {
   bool special(unsigned char code) {
     switch (code) {
       case 0x80:  // PROTO
-        check(number(1) <= 4, "a pickle of protocol 2 to 4", "another one");
+        in_.check(in_.number(1) <= 4, "a pickle of protocol 2 to 4", "another one");
         return true;
       case 0x95:  // FRAME
-        take(8);
+        in_.take(8);
         return true;
       case 'c': {
-        const std::string module = line();
-        global(module, line());
+        const std::string module = in_.line();
+        global(module, in_.line());
         return true;
       }
       case 0x93: {  // STACK_GLOBAL
         const PickleValue *name = pop(), *module = pop();
-        check(name->kind == Kind::text && module->kind == Kind::text, "a global's name", "something else");
+        in_.check(name->kind == Kind::text && module->kind == Kind::text, "a global's name",
+                  "something else");
         global(module->text, name->text);
         return true;
       }
@@ -240,7 +208,7 @@ class PickleMachine {
         return true;
       case 'Q': {
         const PickleValue* id = pop();
-        check(id->kind == Kind::tuple, "a storage's description", "something else");
+        in_.check(id->kind == Kind::tuple, "a storage's description", "something else");
         push(Kind::persistent).arguments = id;
         return true;
       }
@@ -269,17 +237,16 @@ class PickleMachine {
     require(may, "weights", "expected tensors and plain values only, got a call of ",
             callee->kind == Kind::global ? callee->text : "what is no known function", " in ", file_,
             " (nothing was run)");
-    check(arguments->kind == Kind::tuple, "arguments", "something else");
+    in_.check(arguments->kind == Kind::tuple, "arguments", "something else");
     PickleValue& result = push(Kind::call);
     result.text = callee->text;
     result.arguments = arguments;
   }
 
-  std::string_view bytes_;
+  PickleBytes in_;
   const PickleRules& rules_;
   const std::string& file_;
   Pickle& out_;
-  size_t at_ = 0;
   std::vector<PickleValue*> stack_;
   std::vector<size_t> marks_;
   std::unordered_map<uint64_t, PickleValue*> memo_;
