@@ -246,45 +246,48 @@ void fields(V& v, TuneOptions& o) {
 
 // --- eval, export --------------------------------------------------------------------------------
 
-template <class V>
-void fields(V& v, BenchmarkOptions& o) {
-  const auto only = [&o](std::initializer_list<std::string_view> users) {
-    return used_by("kind", o.kind, users);
-  };
-  v("kind", o.kind, needed());
-  const bool questions = is_question_kind(o.kind);
-  const auto with_questions = [&](std::initializer_list<std::string_view> users) {
-    return questions ? Use{} : only(users);
-  };
-  if constexpr (V::kReads) {
-    o.name = o.kind;
-    o.prompt_suffix = default_prompt_suffix(o.kind);
-    o.max_new_tokens = default_max_new_tokens(o.kind);
-    if (o.kind == "mmbench") o.split = "";
+/// Kinds that have a key, and those of questions about a picture.
+struct BenchmarkUsers {
+  const BenchmarkOptions& options;
+
+  Use only(std::initializer_list<std::string_view> users) const {
+    return used_by("kind", options.kind, users);
   }
-  v("name", o.name);
-  v("problems", o.problems, only({"scienceqa"}));
-  v("splits", o.splits, only({"scienceqa"}));
-  v("path", o.path, with_questions({"exact_match", "loss", "text_perplexity"}));
-  v("join", o.join, only({"text_perplexity"}));
+  Use with_questions(std::initializer_list<std::string_view> users) const {
+    return is_question_kind(options.kind) ? Use{} : only(users);
+  }
+};
+
+template <class V>
+void benchmark_file_fields(V& v, BenchmarkOptions& o) {
+  const BenchmarkUsers users{o};
+  v("problems", o.problems, users.only({"scienceqa"}));
+  v("splits", o.splits, users.only({"scienceqa"}));
+  v("path", o.path, users.with_questions({"exact_match", "loss", "text_perplexity"}));
+  v("join", o.join, users.only({"text_perplexity"}));
   const bool has_answers = o.kind != "vqav2" && o.path.extension() != ".jsonl";
-  const Use annotated = only({"textvqa", "vqav2", "gqa", "vizwiz", "pope", "mme", "seed_bench"});
+  const Use annotated = users.only({"textvqa", "vqav2", "gqa", "vizwiz", "pope", "mme", "seed_bench"});
   v("annotations", o.annotations,
     annotated.allowed ? used_if(!has_answers, "the questions' file has the answers") : annotated);
   const bool holds_pictures = o.kind == "mmbench";
   v("images", o.images,
     holds_pictures ? used_if(false, "the file holds the pictures")
-                   : with_questions({"scienceqa", "exact_match", "loss"}));
-  v("split", o.split, only({"scienceqa", "mmbench"}));
-  v("server_questions", o.server_questions, only({"vqav2"}));
-  v("predictions", o.predictions, with_questions({"scienceqa"}));
+                   : users.with_questions({"scienceqa", "exact_match", "loss"}));
+  v("split", o.split, users.only({"scienceqa", "mmbench"}));
+  v("server_questions", o.server_questions, users.only({"vqav2"}));
+  v("predictions", o.predictions, users.with_questions({"scienceqa"}));
+}
+
+template <class V>
+void benchmark_answer_fields(V& v, BenchmarkOptions& o) {
+  const BenchmarkUsers users{o};
   // Given answers are scored without a model.
   const Use scored = used_if(false, "predictions are given");
   const bool given = !o.predictions.empty();
-  const Use generates = given ? scored : with_questions({"scienceqa", "exact_match"});
-  const Use runs = given ? scored : with_questions({"scienceqa", "exact_match", "loss"});
-  v("prompt_format", o.prompt_format, given ? scored : only({"scienceqa"}));
-  v("prompt_suffix", o.prompt_suffix, given ? scored : with_questions({"scienceqa"}));
+  const Use generates = given ? scored : users.with_questions({"scienceqa", "exact_match"});
+  const Use runs = given ? scored : users.with_questions({"scienceqa", "exact_match", "loss"});
+  v("prompt_format", o.prompt_format, given ? scored : users.only({"scienceqa"}));
+  v("prompt_suffix", o.prompt_suffix, given ? scored : users.with_questions({"scienceqa"}));
   v("template", o.template_name, runs);
   v("max_new_tokens", o.max_new_tokens, generates);
   v("temperature", o.temperature, generates);
@@ -292,16 +295,37 @@ void fields(V& v, BenchmarkOptions& o) {
     used_if(generates.allowed && o.temperature > 0,
             generates.allowed ? "temperature 0 is greedy" : generates.why));
   v("batch_size", o.batch_size,
-    given ? scored : with_questions({"scienceqa", "exact_match", "loss", "text_perplexity"}));
-  v("limit", o.limit, with_questions({"scienceqa", "exact_match", "loss", "text_perplexity"}));
-  v("on_bad_sample", o.on_bad_sample, with_questions({"scienceqa", "exact_match", "loss"}));
-  v("context", o.context, only({"exact_match", "loss", "text_perplexity"}));
-  const Use windows = only({"text_perplexity"});
+    given ? scored : users.with_questions({"scienceqa", "exact_match", "loss", "text_perplexity"}));
+  v("limit", o.limit, users.with_questions({"scienceqa", "exact_match", "loss", "text_perplexity"}));
+  v("on_bad_sample", o.on_bad_sample, users.with_questions({"scienceqa", "exact_match", "loss"}));
+}
+
+template <class V>
+void benchmark_window_fields(V& v, BenchmarkOptions& o) {
+  const BenchmarkUsers users{o};
+  v("context", o.context, users.only({"exact_match", "loss", "text_perplexity"}));
+  const Use windows = users.only({"text_perplexity"});
   v("windows", o.windows, windows);
   if constexpr (V::kReads) o.stride = o.windows == "sliding" ? std::min(kDefaultStride, o.context) : 0;
   v("stride", o.stride, windows.allowed ? used_by("windows", o.windows, {"sliding"}) : windows);
-  v("prompt_tokens", o.prompt_tokens, only({"speed"}));
-  v("new_tokens", o.new_tokens, only({"speed"}));
+}
+
+template <class V>
+void fields(V& v, BenchmarkOptions& o) {
+  const BenchmarkUsers users{o};
+  v("kind", o.kind, needed());
+  if constexpr (V::kReads) {
+    o.name = o.kind;
+    o.prompt_suffix = default_prompt_suffix(o.kind);
+    o.max_new_tokens = default_max_new_tokens(o.kind);
+    if (o.kind == "mmbench") o.split = "";
+  }
+  v("name", o.name);
+  benchmark_file_fields(v, o);
+  benchmark_answer_fields(v, o);
+  benchmark_window_fields(v, o);
+  v("prompt_tokens", o.prompt_tokens, users.only({"speed"}));
+  v("new_tokens", o.new_tokens, users.only({"speed"}));
 }
 
 template <class V>
