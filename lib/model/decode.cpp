@@ -18,17 +18,21 @@ void end_if_asked() {
   if (stop_requested()) throw Stopped("stopped while generating; --resume goes on behind the last answers");
 }
 
+// The norm in front of block l, or behind the last one.
+const at::Tensor& norm_before(const Llama& language, size_t l) {
+  return l < language.blocks.size() ? language.blocks[l].input_norm_D : language.norm_D;
+}
+
 // The part of a step that stays on the device: the same kernels at the same addresses for every token.
 at::Tensor decode_embedded(const Llava& model, const at::Tensor& x_B1D, KvCache& cache) {
   const Llama& language = model.language;
-  const std::vector<LlamaBlock>& blocks = language.blocks;
   const RopeTable rope =
       make_rope_table(language.rope_frequencies, cache.lengths().unsqueeze(1), x_B1D.scalar_type());
-  SumAndNorm x{x_B1D, rms_norm(x_B1D, blocks.front().input_norm_D, language.config.rms_eps)};
-  for (size_t l = 0; l < blocks.size(); ++l) {
+  SumAndNorm x{x_B1D, rms_norm(x_B1D, norm_before(language, 0), language.config.rms_eps)};
+  for (size_t l = 0; l < language.blocks.size(); ++l) {
     end_if_asked();
-    const at::Tensor& next_norm_D = l + 1 < blocks.size() ? blocks[l + 1].input_norm_D : language.norm_D;
-    x = block_decode(blocks[l], language.config, x, next_norm_D, rope, cache, static_cast<int64_t>(l));
+    x = block_decode(language.blocks[l], language.config, x, norm_before(language, l + 1), rope, cache,
+                     static_cast<int64_t>(l));
   }
   cache.advance();
   return llama_logits(language, x.norm.select(1, 0));
