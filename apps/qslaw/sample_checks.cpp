@@ -38,14 +38,12 @@ void look_at_pictures(const Sample& sample, bool decode) {
 }
 
 void add_sample(CheckedSamples& checked, const Sample& sample, int64_t tokens_per_picture) {
-  const int64_t unlearned = std::count(sample.labels.begin(), sample.labels.end(), kIgnoreLabel);
   const int64_t tokens = expanded_length(sample, tokens_per_picture);
   checked.sound += 1;
   checked.longest = std::max(checked.longest, tokens);
   checked.has_pictures |= !sample.is_text();
   add_to_mean(checked.mean_tokens, checked.sound, static_cast<double>(tokens));
-  add_to_mean(checked.mean_learned, checked.sound,
-              static_cast<double>(static_cast<int64_t>(sample.labels.size()) - unlearned));
+  add_to_mean(checked.mean_learned, checked.sound, static_cast<double>(learned_tokens(sample)));
 }
 
 // A sample that is drawn several times has the same to say each time.

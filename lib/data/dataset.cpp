@@ -92,6 +92,13 @@ int64_t expanded_length(const Sample& sample, int64_t tokens_per_picture) {
   return static_cast<int64_t>(sample.ids.size()) + pictures * (tokens_per_picture - 1);
 }
 
+int64_t learned_tokens(const Sample& sample) {
+  int64_t count = 0;
+  for (size_t i = 1; i < sample.labels.size(); ++i)
+    count += sample.labels[i] != kIgnoreLabel && sample.ids[i] != kImagePlaceholder ? 1 : 0;
+  return count;
+}
+
 void cut_to_length(Sample& sample, int64_t max_length, int64_t tokens_per_picture) {
   const int64_t whole = expanded_length(sample, tokens_per_picture);
   if (whole <= max_length) return;
@@ -110,10 +117,7 @@ void cut_to_length(Sample& sample, int64_t max_length, int64_t tokens_per_pictur
 }
 
 void require_supervised(const Sample& sample, const Tokenizer& tokenizer, const std::string& where) {
-  // The first label has no token before it to be predicted from.
-  for (size_t i = 1; i < sample.labels.size(); ++i) {
-    if (sample.labels[i] != kIgnoreLabel) return;
-  }
+  if (learned_tokens(sample) > 0) return;
   if (sample.cut_from > 0) {
     throw LongSample(concat("[", where, "] expected at least one token to learn, got none of the ",
                             sample.ids.size(), " that are left of ", sample.cut_from,

@@ -73,6 +73,9 @@ std::unique_ptr<Dataset> make_dataset(const DataOptions& options, const Encoding
 /// Tokens with each placeholder as tokens_per_picture.
 int64_t expanded_length(const Sample& sample, int64_t tokens_per_picture);
 
+/// Labels that a loss counts: no picture's, and not the first, which no token before it predicts.
+int64_t learned_tokens(const Sample& sample);
+
 /// Cuts a sample whose expanded length exceeds `max_length`, never inside a picture's tokens: a picture that
 /// does not fit is cut off whole, with all that follows. Notes the length before.
 void cut_to_length(Sample& sample, int64_t max_length, int64_t tokens_per_picture);

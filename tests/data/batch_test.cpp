@@ -75,6 +75,17 @@ TEST_CASE("collate never learns a picture's position, whatever the label says") 
   CHECK(at::equal(batch.labels_BT, matrix({X, X, 5}, 3)));
 }
 
+TEST_CASE("learned tokens are the labels that are left in a packed row") {
+  for (const LoadedSample& loaded :
+       {make_sample("a", {1, P, 5, 6}, {1, X, X, 6}, {0.5F}), make_sample("b", {1, 7, 8}, {1, 7, 8}),
+        make_sample("c", {P, 5}, {7, 5}, {0}), make_sample("d", {4, P, 5}, {4, 7, 5}, {0}),
+        make_sample("e", {4}, {4})}) {
+    INFO(loaded.sample.id);
+    const at::Tensor labels = collate({loaded}, 3, kPad, true).labels_BT;
+    CHECK(learned_tokens(loaded.sample) == (labels != X).sum().item<int64_t>());
+  }
+}
+
 TEST_CASE("collate checks its samples") {
   CHECK_THROWS_AS(collate({}, 4, kPad), InternalError);
   CHECK_THROWS_AS(collate({make_sample("a", {1, P}, {X, X})}, 4, kPad), InternalError);
