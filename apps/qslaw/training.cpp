@@ -44,7 +44,9 @@ TrainPhase plan_phase(const PhaseOptions& options, const Dataset* pictures, cons
     phase.plan = plan_mixed(picture_count, text_count, draws, share, seed);
   } else {
     phase.sources = {pictures ? pictures : texts};
-    const StepShape step{loop.micro_batch_size, phase.batch_size / loop.micro_batch_size};
+    // Rows of a packed length are made of the whole step, in whatever order its samples are.
+    const int64_t together = loop.packed_length > 0 ? phase.batch_size : loop.micro_batch_size;
+    const StepShape step{together, phase.batch_size / together};
     phase.plan = options.group_by == "none" ? plan_single(picture_count + text_count, draws, seed)
                                             : plan_grouped(pictures->modality_lengths(), draws, step, seed);
   }

@@ -72,6 +72,16 @@ StageEstimate estimate_quantize(const Recipe& recipe, const LlavaConfig& config)
   return estimate;
 }
 
+// With the samples of the largest step.
+LoopOptions largest_loop(const WarmupOptions& options) {
+  LoopOptions loop = options.loop;
+  loop.batch_size = 0;
+  for (const PhaseOptions& phase : options.phases)
+    loop.batch_size =
+        std::max(loop.batch_size, phase.batch_size > 0 ? phase.batch_size : options.loop.batch_size);
+  return loop;
+}
+
 StageEstimate estimate_warmup(const Recipe& recipe, const LlavaConfig& config, const DataShape& data,
                               const PackedLinears& packed, c10::Device device) {
   const WarmupOptions& options = *recipe.warmup;
@@ -89,8 +99,8 @@ StageEstimate estimate_warmup(const Recipe& recipe, const LlavaConfig& config, c
   // A block that learns has other matrices beside it than one that is packed.
   const int64_t kept =
       options.first_layer > 0 ? kept_dense_bytes(config, options.loop.checkpointing, bytes, device) : 0;
-  estimate.activations =
-      training_activations(config, options.loop, data, bytes) + std::max(3 * 4 * counts.largest_linear, kept);
+  estimate.activations = training_activations(config, largest_loop(options), data, bytes) +
+                         std::max(3 * 4 * counts.largest_linear, kept);
   estimate.flops = training_flops(config, data, options.loop, true);
   estimate.steps = data.steps;
   return estimate;

@@ -191,8 +191,10 @@ void fields(V& v, HeldoutOptions& o) {
 template <class V>
 void loop_fields(V& v, LoopOptions& o, const Use& use = {}) {
   v("batch_size", o.batch_size, use);
-  v("micro_batch_size", o.micro_batch_size, use);
   v("packing", o.packing, use);
+  v("packed_length", o.packed_length, use.allowed ? used_if(o.packing, "packing false fills no rows") : use);
+  v("micro_batch_size", o.micro_batch_size,
+    use.allowed ? used_if(o.packed_length == 0, "packed_length decides what a forward pass holds") : use);
   v("checkpointing", o.checkpointing, use);
   v("save_every", o.save_every, use);
   v("loader_threads", o.loader_threads, use);

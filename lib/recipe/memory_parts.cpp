@@ -43,8 +43,14 @@ std::string keys_of_weights(const Recipe& recipe, const std::string& stage) {
   return join(keys);
 }
 
+// What decides how many tokens a pass has.
+std::string key_of_pass(const Recipe& recipe, const std::string& stage) {
+  const LoopOptions& loop = stage == "tune" ? recipe.tune->loop : recipe.warmup->loop;
+  return concat(stage, loop.packed_length > 0 ? ".packed_length" : ".micro_batch_size");
+}
+
 std::string keys_of_activations(const Recipe& recipe, const std::string& stage) {
-  if (trains(stage)) return concat(stage, ".micro_batch_size, ", stage, ".checkpointing");
+  if (trains(stage)) return concat(key_of_pass(recipe, stage), ", ", stage, ".checkpointing");
   if (stage == "eval") return "eval.benchmarks: batch_size, max_new_tokens";
   if (stage != "quantize") return join(narrower_type(recipe));
   return holds_block(recipe) ? "quantize.calibration.samples, quantize.calibration.length, "

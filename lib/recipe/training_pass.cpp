@@ -13,11 +13,23 @@ int64_t recomputed_values(const LanguageConfig& config, Checkpointing checkpoint
   return checkpointing == Checkpointing::feed_forward ? config.width + 3 * config.ffn : 0;
 }
 
-// Rows as long as the longest sample, or that one with others of the mean length behind it.
+// The longest sample, and others of the mean length.
+int64_t tokens_of_samples(int64_t count, const DataShape& data) {
+  return data.longest + static_cast<int64_t>(static_cast<double>(count - 1) * data.mean_tokens);
+}
+
+// Rows as long as the longest sample; or that one with others behind it, up to the length that rows are
+// filled to.
 int64_t tokens_of_pass(const LoopOptions& loop, const DataShape& data) {
   if (!loop.packing) return loop.micro_batch_size * data.longest;
-  return data.longest +
-         static_cast<int64_t>(static_cast<double>(loop.micro_batch_size - 1) * data.mean_tokens);
+  if (loop.packed_length == 0) return tokens_of_samples(loop.micro_batch_size, data);
+  return std::min(tokens_of_samples(loop.batch_size, data), std::max(loop.packed_length, data.longest));
+}
+
+double learned_in_pass(const LoopOptions& loop, const DataShape& data) {
+  if (loop.packed_length == 0) return static_cast<double>(loop.micro_batch_size) * data.mean_learned;
+  const double in_row = static_cast<double>(tokens_of_pass(loop, data)) / std::max(1.0, data.mean_tokens);
+  return std::min(in_row, static_cast<double>(loop.batch_size)) * data.mean_learned;
 }
 
 }  // namespace
@@ -41,7 +53,7 @@ int64_t training_activations(const LlavaConfig& config, const LoopOptions& loop,
   const int64_t block = tokens * block_activation_values(language) * bytes;
   const int64_t again = tokens * recomputed_values(language, loop.checkpointing) * bytes;
   // Logits exist for a chunk of the learned tokens (kernels/cross_entropy.h).
-  const auto learned = static_cast<int64_t>(static_cast<double>(loop.micro_batch_size) * data.mean_learned);
+  const auto learned = static_cast<int64_t>(learned_in_pass(loop, data));
   const int64_t chunk =
       std::min(learned * language.vocab * bytes, std::max(kLogitBytes, 64 * language.vocab * bytes));
   return language.layers * (block - again) + again + chunk;

@@ -9,6 +9,7 @@
 #include "core/random.h"
 #include "model/dataset_loss.h"
 #include "model/nonfinite.h"
+#include "train/passes.h"
 
 namespace qslaw {
 namespace {
@@ -62,25 +63,29 @@ double gradient_norm(const TrainTask& task, int64_t step, const std::vector<Load
   return norm;
 }
 
+std::vector<LoadedSample> samples_of(const Pass& pass, const std::vector<LoadedSample>& samples) {
+  std::vector<LoadedSample> out;
+  for (const size_t i : pass.samples)
+    out.push_back(samples[i]);
+  return out;
+}
+
 }  // namespace
 
 StepGradients accumulate_gradients(const TrainTask& task, int64_t step,
                                    const std::vector<LoadedSample>& samples) {
   StepGradients out;
   const LlavaConfig& config = task.model->config;
-  const auto count = static_cast<int64_t>(samples.size());
-  const int64_t size = task.loop.micro_batch_size, micro_batches = (count + size - 1) / size;
-  for (int64_t m = 0; m < micro_batches; ++m) {
-    const auto begin = samples.begin() + m * size, end = samples.begin() + std::min(count, (m + 1) * size);
-    const Batch batch =
-        collate({begin, end}, config.vision.features(), config.pad_token_id, task.loop.packing);
-    if (task.dropout)
-      task.dropout->seed = mix_seed(task.seed, static_cast<uint64_t>(step), static_cast<uint64_t>(m)) | 1;
+  const std::vector<Pass> passes = make_passes(samples, task.loop, config.vision.features());
+  for (size_t p = 0; p < passes.size(); ++p) {
+    const Batch batch = collate(samples_of(passes[p], samples), config.vision.features(), config.pad_token_id,
+                                task.loop.packing);
+    if (task.dropout) task.dropout->seed = mix_seed(task.seed, static_cast<uint64_t>(step), p) | 1;
     const TokenLosses losses = token_losses(*task.model, batch, {task.loop.checkpointing, task.train_vision});
     const at::Tensor loss = losses.nll_M.mean();
     if (!std::isfinite(loss.item<double>())) fail_loss(task, step, batch);
     out.metrics.add(batch, sum_by_sample(losses, batch.sample_ids.size()));
-    torch::autograd::backward({loss / static_cast<double>(micro_batches)}, {});
+    torch::autograd::backward({loss * passes[p].weight}, {});
     if (task.dropout) task.dropout->seed = 0;
   }
   out.norm = gradient_norm(task, step, samples);

@@ -14,8 +14,8 @@ struct StepGradients {
   double norm = 0.0;  // over the gradients of all groups
 };
 
-/// Adds the samples' gradients to the groups' tensors, in micro-batches: the mean over each one's learned
-/// tokens, averaged over them (docs/method.md, "Loss"). `step` is the number of steps done, from which
+/// Adds the samples' gradients to the groups' tensors, pass by pass (train/passes.h): of the mean over each
+/// one's learned tokens, weighted (docs/method.md, "Loss"). `step` is the number of steps done, from which
 /// dropout draws. UserError for a loss or gradient that is not finite, and where there are no gradients.
 StepGradients accumulate_gradients(const TrainTask& task, int64_t step,
                                    const std::vector<LoadedSample>& samples);

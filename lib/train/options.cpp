@@ -21,9 +21,14 @@ void check_optimizer(const OptimizerOptions& options, const std::string& key) {
   require_one_of(key + ".states", options.states, {"float32", "int8"});
 }
 
+/// Rows of a packed length take samples of the whole step, however many.
+bool splits_evenly(int64_t batch_size, const LoopOptions& loop) {
+  return loop.packed_length > 0 || batch_size % loop.micro_batch_size == 0;
+}
+
 void check_phase_rates(const PhaseOptions& options, const LoopOptions& loop, const std::string& key) {
   require_between(key + ".batch_size", options.batch_size, 0, kMaxBatchSize);
-  require_key(options.batch_size % loop.micro_batch_size == 0, key + ".batch_size",
+  require_key(splits_evenly(options.batch_size, loop), key + ".batch_size",
               "expected a multiple of micro_batch_size = ", loop.micro_batch_size, ", got ",
               options.batch_size);
   require_between(key + ".lr", options.lr, 0.0, kMaxLearningRate);
@@ -33,7 +38,8 @@ void check_phase_rates(const PhaseOptions& options, const LoopOptions& loop, con
 void check_loop(const LoopOptions& options, const std::string& key) {
   require_between(key + ".batch_size", options.batch_size, 1, kMaxBatchSize);
   require_at_least(key + ".micro_batch_size", options.micro_batch_size, 1);
-  require_key(options.batch_size % options.micro_batch_size == 0, key + ".micro_batch_size",
+  require_between(key + ".packed_length", options.packed_length, 0, kMaxTokens);
+  require_key(splits_evenly(options.batch_size, options), key + ".micro_batch_size",
               "expected a divisor of batch_size = ", options.batch_size, ", got ", options.micro_batch_size);
   require_at_least(key + ".save_every", options.save_every, 1);
   require_between(key + ".loader_threads", int64_t{options.loader_threads}, 1, kMaxThreads);

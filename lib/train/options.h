@@ -49,6 +49,9 @@ struct LoopOptions {
   int64_t batch_size = 32;       // samples per optimizer step
   int64_t micro_batch_size = 8;  // samples per forward pass
   bool packing = false;          // they lie end to end in one row, instead of padded in rows
+  // With packing: tokens up to which rows are filled with samples of the step, however many; 0 =
+  // micro_batch_size samples in each.
+  int64_t packed_length = 0;
   Checkpointing checkpointing = Checkpointing::none;
   int64_t save_every = 200;  // optimizer steps between checkpoints
   int loader_threads = 2;

@@ -29,11 +29,20 @@ void require_same_run(const fs::path& actual, const fs::path& expected) {
   }
 }
 
+// Samples per pass of both sections.
+const std::string kPairs = "  micro_batch_size: 2\n";
+
+// The section with `lines` in the place of these.
+std::string with_loop(std::string section, const std::string& lines) {
+  return section.replace(section.find(kPairs), kPairs.size(), lines);
+}
+
 // Quantization, warm-up and tuning, the last two stopped, leave what the same run that is not stopped does.
-// Returns the folder of that one. `loop`: more lines of both sections.
+// Returns the folder of that one. `loop`: as in with_loop.
 fs::path require_resumed_as_whole(const TinyExperiment& experiment, const std::string& model = "",
-                                  const std::string& loop = "") {
-  experiment.write_recipe(kQuantize + longer(kWarmup, 24) + loop + longer(kTune, 40) + loop, model);
+                                  const std::string& loop = kPairs) {
+  experiment.write_recipe(
+      kQuantize + with_loop(longer(kWarmup, 24), loop) + with_loop(longer(kTune, 40), loop), model);
   const fs::path expected = experiment.path() / "expected";
   require_success(experiment.run("run", {"--out", expected.string()}));
   CHECK(stop_at(experiment, "warmup", 4, SIGTERM));
@@ -80,7 +89,7 @@ TEST_CASE("a run in bfloat16, the default, goes on to the same bytes") {
 
 TEST_CASE("packed rows learn what padded ones do, and a stopped run goes on to the same bytes") {
   const TinyExperiment experiment;
-  const fs::path packed = require_resumed_as_whole(experiment, "", "  packing: true\n");
+  const fs::path packed = require_resumed_as_whole(experiment, "", kPairs + "  packing: true\n");
   experiment.write_recipe(kQuantize + longer(kWarmup, 24));
   const fs::path padded = experiment.path() / "padded";
   require_success(experiment.run("run", {"--out", padded.string()}));
@@ -93,6 +102,22 @@ TEST_CASE("packed rows learn what padded ones do, and a stopped run goes on to t
           Approx(of_padded.at(0).at(what).get<double>()).epsilon(1e-4));
   CHECK(of_packed.back().at("loss").get<double>() ==
         Approx(of_padded.back().at("loss").get<double>()).epsilon(0.05));
+}
+
+TEST_CASE("full rows begin with the same loss, and a stopped run goes on to the same bytes") {
+  const TinyExperiment experiment;
+  // Samples have at most 64 tokens, and a step four of them.
+  const fs::path full = require_resumed_as_whole(experiment, "", "  packing: true\n  packed_length: 80\n");
+  experiment.write_recipe(kQuantize + longer(kWarmup, 24));
+  const fs::path padded = experiment.path() / "padded";
+  require_success(experiment.run("run", {"--out", padded.string()}));
+  // The weights of the first step are those that were given: the loss that is told is the mean over its
+  // tokens in every mode. Float32 sums in another order.
+  const auto of_full = repeatable_metrics(full / "warmup").at(0),
+             of_padded = repeatable_metrics(padded / "warmup").at(0);
+  for (const char* what : {"loss", "loss_picture"})
+    CHECK(of_full.at(what).get<double>() == Approx(of_padded.at(what).get<double>()).epsilon(1e-4));
+  CHECK(of_full.at("samples_picture") == of_padded.at("samples_picture"));
 }
 
 TEST_CASE("with two threads a run ends with the same bytes, again and stopped") {

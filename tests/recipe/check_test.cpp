@@ -113,6 +113,16 @@ TEST_CASE("check: warmup") {
             "a}}]}\n") == "no error");
 }
 
+TEST_CASE("check: steps of any size fill rows of a packed length") {
+  const std::string full = "packing: true, packed_length: 64, ", text = "{kind: text, path: a}";
+  CHECK(error_of(kHead + "tune: {" + full + "batch_size: 6, data: " + text + "}\n") == "no error");
+  CHECK(error_of(kHead + "quantize: {bits: 4}\nwarmup: {" + full + "phases: [{text: " + text +
+                 ", batch_size: 12}]}\n") == "no error");
+  // As 0 is no length, samples are counted.
+  CHECK_THAT(error_of(kHead + "tune: {packing: true, packed_length: 0, batch_size: 6, data: " + text + "}\n"),
+             Catch::Contains("a divisor of batch_size = 6, got 8"));
+}
+
 TEST_CASE("check: a phase's own batch size and rates") {
   const auto phase = [](const std::string& keys) {
     return error_of(
@@ -142,6 +152,14 @@ TEST_CASE("check: tune") {
        "tune.method)"},
       {tune + "batch_size: 6\n  micro_batch_size: 4\n",
        "a divisor of batch_size = 6, got 4 (recipe.yaml, line 8, key tune.micro_batch_size)"},
+      {tune + "packed_length: 64\n",
+       "no key \"packed_length\" as packing false fills no rows, got one (recipe.yaml, line 7, key "
+       "tune.packed_length)"},
+      {tune + "packing: true\n  packed_length: -1\n",
+       "0 to 1048576, got -1 (recipe.yaml, line 8, key tune.packed_length)"},
+      {tune + "packing: true\n  packed_length: 64\n  micro_batch_size: 4\n",
+       "no key \"micro_batch_size\" as packed_length decides what a forward pass holds, got one "
+       "(recipe.yaml, line 9, key tune.micro_batch_size)"},
       {tune + "batch_size: 0\n", "1 to 1000000, got 0 (recipe.yaml, line 7, key tune.batch_size)"},
       {tune + "batch_size: 2147483648\n",
        "1 to 1000000, got 2147483648 (recipe.yaml, line 7, key tune.batch_size)"},

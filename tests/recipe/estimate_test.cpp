@@ -121,6 +121,45 @@ TEST_CASE("estimate: packed samples take the room of their own lengths") {
         Approx(8000.0 / 1700.0));
 }
 
+TEST_CASE("estimate: full rows hold what they are filled to, the longest sample, or all of a step") {
+  DataShape data;
+  data.longest = 1000;
+  data.mean_tokens = 100;
+  const auto activations = [](const std::string& sections, const std::string& stage, const DataShape& shape) {
+    const Recipe recipe = read_text(kHead + sections);
+    return static_cast<double>(estimate_stage(recipe, stage, small_config(), shape).activations);
+  };
+  const std::string text = "{kind: text, path: a.txt}";
+  const auto tune = [&](const std::string& loop) {
+    const std::string section = "tune: {data: " + text + ", batch_size: 8" + loop + "}\n";
+    return activations(section, "tune", data) - activations(section, "tune", {});
+  };
+  const double of_one = tune(", micro_batch_size: 1");  // 1000 tokens
+  const auto rows_of = [&](int length) {
+    return tune(", packing: true, packed_length: " + std::to_string(length)) / of_one;
+  };
+  CHECK(rows_of(500) == Approx(1.0));
+  CHECK(rows_of(1200) == Approx(1.2));
+  CHECK(rows_of(5000) == Approx(1.7));  // 8 samples have no more
+
+  // A phase's own step counts.
+  const auto warmup = [&](int batch_size, const std::string& phase) {
+    return activations(
+        "quantize: {group_size: 32}\nwarmup: {first_layer: 0, batch_size: " + std::to_string(batch_size) +
+            ", packing: true, packed_length: 5000, phases: [{text: " + text + phase + "}]}\n",
+        "warmup", data);
+  };
+  CHECK(warmup(8, ", batch_size: 16") == warmup(16, ""));
+  CHECK(warmup(8, ", batch_size: 16") > warmup(8, ""));
+  // Rows of 1000 tokens hold 10 samples of the mean length, with a learned token in each.
+  const auto logits = [&](int64_t learned) {
+    DataShape learns = data;
+    learns.mean_learned = static_cast<double>(learned);
+    return activations("tune: {data: " + text + ", packing: true, packed_length: 1000}\n", "tune", learns);
+  };
+  CHECK(logits(1) - logits(0) == 10 * 100 * 2);  // of 100 values in bfloat16
+}
+
 TEST_CASE("estimate: warmup learns a scale for each group of the packed file") {
   const std::string warmup =
       "  stages: [a]\nwarmup: {first_layer: 0, train_projector: false, phases: "

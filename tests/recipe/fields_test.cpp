@@ -73,6 +73,8 @@ tune:
   loader_threads: 5
   checkpointing: feed_forward
   save_every: 1
+  packing: true
+  packed_length: 4096
 eval:
   benchmarks:
     - {kind: scienceqa, name: given, problems: p, splits: s, predictions: a.jsonl}
@@ -175,6 +177,8 @@ TEST_CASE("a recipe that is written and read back is the same recipe") {
   CHECK(back.warmup->optimizer.states == "int8");
   CHECK(back.warmup->loop.checkpointing == Checkpointing::block);
   CHECK(back.tune->loop.checkpointing == Checkpointing::feed_forward);
+  CHECK(back.tune->loop.packed_length == 4096);
+  CHECK(section_yaml(back, "tune").find("micro_batch_size") == std::string::npos);
   CHECK(back.tune->phase.epochs == 0.30000000000000004);
   CHECK(back.eval->benchmarks.at(1).prompt_suffix == "\nAnswer with \"A\":\t");
   CHECK_FALSE(back.eval->benchmarks.at(2).join.has_value());
@@ -241,8 +245,8 @@ tune:
   max_steps: 0
   template: ~
   batch_size: 32
-  micro_batch_size: 8
   packing: false
+  micro_batch_size: 8
   checkpointing: false
   save_every: 200
   loader_threads: 2

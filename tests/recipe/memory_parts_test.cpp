@@ -15,6 +15,7 @@ const std::string kFloat = "  dtype: float32\n", kEval = "eval: {benchmarks: [{k
 DataShape long_samples() {
   DataShape data;
   data.longest = 100000;
+  data.mean_tokens = 1000;
   return data;
 }
 
@@ -50,6 +51,17 @@ std::string warmup(const std::string& more) {
          more + "}\n";
 }
 
+// Samples of a step in rows of so many tokens.
+std::string tune_rows(int64_t length) {
+  return "tune: {data: {kind: text, path: a.txt}, packing: true, packed_length: " + std::to_string(length) +
+         "}\n";
+}
+
+std::string warmup_rows(int64_t length) {
+  return "quantize: {bits: 4, group_size: 32}\nwarmup: {first_layer: 0, packing: true, packed_length: " +
+         std::to_string(length) + ", phases: [{text: {kind: text, path: a.txt}}]}\n";
+}
+
 std::vector<Lowered> lowered() {
   const std::string trained = "optimizer and gradients", learns = omniquant("");
   std::string one_sample = learns;
@@ -67,11 +79,13 @@ std::vector<Lowered> lowered() {
       {"warmup", "weights", "quantize.bits", warmup(""), two_bits},
       {"warmup", "weights", "model.dtype", kFloat + warmup(""), warmup("")},
       {"warmup", "activations", "warmup.micro_batch_size", warmup(""), half_warmup},
+      {"warmup", "activations", "warmup.packed_length", warmup_rows(120000), warmup_rows(110000)},
       {"warmup", "activations", "warmup.checkpointing", warmup(""), warmup(", checkpointing: true")},
       {"warmup", trained, "warmup.optimizer.states", warmup(""), warmup(", optimizer: {states: int8}")},
       {"tune", "weights", "model.dtype", kFloat + tune(""), tune("")},
       {"tune", "weights", "a quantize section", tune(""), packed + tune("")},
       {"tune", "activations", "tune.micro_batch_size", tune(""), half_rows},
+      {"tune", "activations", "tune.packed_length", tune_rows(120000), tune_rows(110000)},
       {"tune", "activations", "tune.checkpointing", tune(""), tune(", checkpointing: true")},
       {"tune", trained, "tune.lora.rank", tune(", lora: {rank: 64}"), tune(", lora: {rank: 8}")},
       {"tune", trained, "tune.optimizer.states", tune(""), tune(", optimizer: {states: int8}")},
@@ -107,6 +121,7 @@ TEST_CASE("memory: no key is named that changes nothing or that the recipe canno
   CHECK(part_of(omniquant(""), "quantize", "weights").keys.empty());  // in bfloat16 already
   CHECK(part_of("  stages: [a]\n" + kEval, "eval", "weights").keys.empty());
   CHECK(part_of(tune(", method: full"), "tune", "weights").keys.empty());
+  CHECK(part_of(tune_rows(120000), "tune", "activations").keys == "tune.packed_length, tune.checkpointing");
   const std::string trained = "optimizer and gradients";
   CHECK(part_of(tune(", optimizer: {states: int8}"), "tune", trained).keys == "tune.lora.rank");
   CHECK(part_of(tune(", method: projector"), "tune", trained).keys == "tune.optimizer.states (int8)");

@@ -109,6 +109,27 @@ TEST_CASE("a run stopped after any step, the last of a phase too, goes on to the
   require_same_end(finish(resumed, true), expected);
 }
 
+TEST_CASE("a run with full rows, stopped after any step, goes on to the same end") {
+  const auto fill_rows = [](Run& run) {
+    run.task.loop.packing = true;
+    run.task.loop.packed_length = 12;  // two of a step's four samples
+  };
+  const TemporaryFolder whole, folder;
+  Run never_stopped(whole.path());
+  fill_rows(never_stopped);
+  const End expected = finish(never_stopped, false);
+  {
+    Run run(folder.path());
+    fill_rows(run);
+    run.stop_behind = GENERATE(range(1, 6));
+    CHECK_THROWS_AS(train(run.task, false), Stopped);
+    request_stop(false);
+  }
+  Run resumed(folder.path());
+  fill_rows(resumed);
+  require_same_end(finish(resumed, true), expected);
+}
+
 TEST_CASE("a run stopped within any measurement goes on to the same end") {
   const End expected = uninterrupted();
   const int measurement = GENERATE(range(0, 7));
