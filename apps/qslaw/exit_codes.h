@@ -8,8 +8,8 @@ inline constexpr int kUserError = 2, kBug = 1, kStopped = 75;
 
 /// Told where memory is refused and no stage is known, with kUserError.
 inline constexpr const char* kMemoryRemedies =
-    "; try smaller numbers in the recipe (micro_batch_size, rank), checkpointing: true, fewer bits, or a "
-    "higher limit where one is set (ulimit -v); --dry-run estimates what each stage needs";
+    "; try smaller numbers in the recipe (micro_batch_size or packed_length, rank), checkpointing: true, "
+    "fewer bits, or a higher limit where one is set (ulimit -v); --dry-run estimates what each stage needs";
 inline const std::string kHostMemory = std::string("[memory] not enough host memory") + kMemoryRemedies;
 
 /// `code`, or kUserError with a message when it is 0 but standard output could not be written: a cut table or
