@@ -107,12 +107,13 @@ void check_phase(const StageRun& run, const PhaseOptions& options, const TrainPh
   const auto draws = static_cast<int64_t>(phase.plan.size());
   CheckOptions checks{run.stage, tokens_per_picture, phase.on_bad_sample};
   checks.counted = "samples drawn";
+  const auto draw = [&](int64_t i) -> const Draw& { return phase.plan[static_cast<size_t>(i)]; };
+  checks.before = [&](int64_t a, int64_t b) { return draw(a) < draw(b); };  // as in the data sets
   // Text alone is never too long.
   if (options.pictures) checks.length_limit = concat("max_length ", options.pictures->max_length);
   look_at_draws_if_asked(run, phase.sources, phase.plan, checks);
   const CheckedSamples checked = check_samples(checks, draws, [&](int64_t i) {
-    const Draw& draw = phase.plan[static_cast<size_t>(i)];
-    return phase.sources[static_cast<size_t>(draw.source)]->at(draw.index);
+    return phase.sources[static_cast<size_t>(draw(i).source)]->at(draw(i).index);
   });
   add_samples(shape, draws, checked.mean_tokens, checked.mean_learned);
   shape.longest = std::max(shape.longest, checked.longest);

@@ -140,13 +140,22 @@ std::vector<Finding> look_at_chunk(int64_t begin, int64_t end, bool one_by_one, 
   return findings;
 }
 
+// Those that check_samples looks at, in the order that they are told in.
+std::vector<int64_t> spread_numbers(const CheckOptions& options, int64_t count) {
+  std::vector<int64_t> numbers;
+  const int64_t step = std::max<int64_t>(1, count / options.at_most);
+  for (int64_t i = 0; i < count; i += step)
+    numbers.push_back(i);
+  if (options.before) std::sort(numbers.begin(), numbers.end(), options.before);
+  return numbers;
+}
+
 }  // namespace
 
 CheckedSamples check_samples(const CheckOptions& options, int64_t count, const SampleSource& sample) {
   CheckedSamples checked;
   Findings found;
-  const int64_t step = std::max<int64_t>(1, count / options.at_most);
-  for (int64_t i = 0; i < count; i += step) {
+  for (const int64_t i : spread_numbers(options, count)) {
     Finding finding;
     note_problem(finding, [&] {
       const Sample at = sample(i);

@@ -12,9 +12,11 @@ struct CheckOptions {
   std::string stage;               // in messages
   int64_t tokens_per_picture = 0;  // that a placeholder expands to
   BadSamplePolicy on_bad_sample = BadSamplePolicy::error;
-  int64_t at_most = 500;            // check_samples: about so many are looked at, evenly spread
-  bool log_bad = true;              // false where they are named elsewhere
-  bool one_by_one = false;          // samples are asked for on one thread, in order
+  int64_t at_most = 500;    // check_samples: about so many are looked at, evenly spread
+  bool log_bad = true;      // false where they are named elsewhere
+  bool one_by_one = false;  // samples are asked for on one thread, in order
+  // check_samples: whether the first of two samples comes before the second; none: by their numbers.
+  std::function<bool(int64_t, int64_t)> before = {};
   std::string counted = "samples";  // what there are so many of
   std::string length_limit = {};    // what longer samples are told to exceed: "max_length 2048"
 };
