@@ -99,6 +99,36 @@ TEST_CASE("a dry run names a bad sample once, however often it is drawn") {
   CHECK(result.err.find("warning", first) == std::string::npos);
 }
 
+TEST_CASE("a dry run names bad samples in the order of their file, which training does not draw them in") {
+  const TinyExperiment experiment;
+  experiment.write_recipe(kTune);
+  const std::vector<size_t> bad = {1, 2, 7, 11, 12, 18, 23};
+  for (const size_t i : bad)
+    spoil_sample(experiment, "train.json", i);
+  const ProgramResult result = dry_run(
+      experiment, "tune",
+      {"--set", "tune.data.on_bad_sample=skip", "--set", "tune.data.max_length=128"});  // none is longer
+  require_success(result);
+  size_t at = 0;
+  for (const size_t i : bad) {
+    INFO("sample " << i);
+    at = result.err.find(", sample " + std::to_string(i) + " (id ", at);
+    REQUIRE(at != std::string::npos);
+  }
+}
+
+TEST_CASE("a dry run takes steps of any size in full rows, grouped by modality and length or not") {
+  const TinyExperiment experiment;
+  const std::string steps = "  batch_size: 4\n  micro_batch_size: 2\n",
+                    order = GENERATE("none", "modality_length");
+  std::string tune = kTune;
+  // Neither a multiple of the usual 8 samples of a pass nor one that they would fit into.
+  tune.replace(tune.find(steps), steps.size(),
+               "  batch_size: 6\n  packing: true\n  packed_length: 80\n  group_by: " + order + "\n");
+  experiment.write_recipe(tune);
+  require_success(dry_run(experiment, "tune"));
+}
+
 TEST_CASE("a dry run looks at calibration samples") {
   const TinyExperiment experiment;
   // All 16 samples are drawn.
