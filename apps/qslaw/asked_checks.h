@@ -1,4 +1,4 @@
-// What all looks at a stage's data share.
+// What the looks at the data of any stage have in common.
 #pragma once
 #include "recipe/estimate.h"
 #include "sample_checks.h"
@@ -9,9 +9,9 @@ namespace qslaw {
 /// Whether --all-samples or --check-share asks for more than check_samples looks at.
 bool asks_for_more(const StageRun& run);
 
-/// Looks at so many of `count` samples, if any. In front of check_samples, which then has nothing new to say
-/// of bad ones and is told so in options.log_bad; of a run neither does, which names those that it skips when
-/// it comes to them.
+/// Looks at as many of `count` samples as these flags ask for, before check_samples does, and sets
+/// options.log_bad for that: what was looked at here has its bad ones named already, and a run, which is no
+/// dry run, names those that it skips when it comes to them.
 void look_if_asked(const StageRun& run, int64_t count, const SampleSource& sample, CheckOptions& options);
 
 /// Counts samples and moves the means per sample.

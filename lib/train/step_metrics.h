@@ -7,7 +7,7 @@
 
 namespace qslaw {
 
-/// Loss and sample counts by modality over the micro-batches of a step.
+/// Loss and sample counts by modality over the passes of a step.
 class StepMetrics {
  public:
   void add(const Batch& batch, const SampleSums& sums);
