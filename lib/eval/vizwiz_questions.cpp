@@ -65,7 +65,7 @@ std::vector<BenchmarkQuestion> read_vizwiz(const BenchmarkOptions& options) {
             "expected an annotation of the picture ", asked.image, " in ", options.annotations.string(),
             ", got none");
     BenchmarkQuestion question = found == annotations.end() ? BenchmarkQuestion{} : found->second;
-    question.id = asked.image;
+    question.id = asked.id;  // by which LLaVA's answers and their conversion go
     question.question = first_line(asked.text);
     question.split = split_of(asked.image);
     ask_as(asked, options, question);
@@ -74,10 +74,12 @@ std::vector<BenchmarkQuestion> read_vizwiz(const BenchmarkOptions& options) {
   return questions;
 }
 
-std::string vizwiz_server_file(const std::vector<JudgedQuestion>& judged, const BenchmarkOptions&) {
+std::string vizwiz_server_file(const std::vector<JudgedQuestion>& judged, const BenchmarkOptions& options) {
   json all = json::array();
-  for (const JudgedQuestion& one : judged)
-    all.push_back({{"image", one.question->id}, {"answer", one.judgment.parsed}});
+  for (const JudgedQuestion& one : judged) {
+    const fs::path image = one.question->picture.lexically_relative(options.images);
+    all.push_back({{"image", image.string()}, {"answer", one.judgment.parsed}});
+  }
   return dump_lenient(all);
 }
 

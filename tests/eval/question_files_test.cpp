@@ -179,7 +179,34 @@ TEST_CASE("gqa, vizwiz: published files and LLaVA's with them as annotations") {
   vizwiz.path = llava_file(folder.path(), {llava_line(3, "0001.png", "Which color?" + instruction)});
   CHECK(read_benchmark_questions(vizwiz)[0].answers.empty());
   vizwiz.annotations = folder.path() / "vizwiz" / "val.json";
-  CHECK(read_benchmark_questions(vizwiz)[0].answers == std::vector<std::string>(10, "red"));
+  questions = read_benchmark_questions(vizwiz);
+  CHECK(questions[0].answers == std::vector<std::string>(10, "red"));
+  CHECK(questions[0].id == "3");
+}
+
+// In the forms of LLaVA's convert_vizwiz_for_submission.py, convert_gqa_for_eval.py and
+// convert_seed_for_submission.py.
+TEST_CASE("server files of gqa, vizwiz and SEED-Bench, one answer of two missing") {
+  BenchmarkQuestion first, second;
+  first.id = "5";
+  second.id = "n/6";
+  BenchmarkOptions options;
+  for (const char* images : {"", "pictures", "pictures/", "../some/./pictures"}) {
+    INFO(images);
+    options.images = images;
+    first.picture = options.images / "VizWiz_test_00000000.jpg";
+    second.picture = options.images / "more" / "b.jpg";
+    const std::vector<JudgedQuestion> judged = {{&first, "A Dog.", {"dog", 1.0, true}, false},
+                                                {&second, "", {"", 0.0, false}, true}};
+    CHECK(json::parse(vizwiz_server_file(judged, options)) ==
+          json::parse(R"([{"image": "VizWiz_test_00000000.jpg", "answer": "dog"},
+                          {"image": "more/b.jpg", "answer": ""}])"));
+    CHECK(json::parse(gqa_server_file(judged, options)) ==
+          json::parse(R"([{"questionId": "5", "prediction": "dog"}])"));
+    CHECK(seed_bench_server_file(judged, options) ==
+          json_lines({{{"question_id", "5"}, {"prediction", "A Dog."}},
+                      {{"question_id", "n/6"}, {"prediction", ""}}}));
+  }
 }
 
 TEST_CASE("pope: a folder of categories, one file, LLaVA's file in the same order") {
