@@ -121,7 +121,7 @@ def main():
     results = {}
     for size in o.sizes:
         results |= demo(o) if size == "demo" else measure_size(size, o)
-    head = f"{datetime.date.today()}, {cpu_name()}, {o.threads} threads; random weights, bfloat16; one run each.\n"
+    head = f"{datetime.date.today()}, {cpu_name()}, {o.threads} threads; 7B and 13B of random weights in bfloat16, the demo in float32; one run each.\n"
     write_results("full size", o, [results], head + "\n" + table(results))
 
 
