@@ -70,6 +70,9 @@ out=${1:-gpu_check}
 
 say() { printf '%s\n' "== $*" >&2; }
 
+# Reads to the end, unlike head, without which what writes would be stopped by SIGPIPE, and by pipefail this script.
+first_line() { sed -n 1p; }
+
 require_everything() {
   [[ $device == cpu || -e /dev/nvidiactl || -e /dev/dxg ]] ||
     complain "expected an NVIDIA GPU, got none (neither /dev/nvidiactl nor /dev/dxg)"
@@ -83,8 +86,7 @@ json_text() {
   local text=${1//\\/\\\\}
   text=${text//\"/\\\"}
   text=${text//$'\n'/\\n}
-  text=${text//$'\t'/ }
-  printf '"%s"' "$text"
+  printf '"%s"' "${text//[[:cntrl:]]/ }"
 }
 
 entries=() unfinished=() failed=0
@@ -136,7 +138,7 @@ run_test() {
   log=$(limited tests 60 "$program" "$(catch_name "$name")" 2>&1) || code=$?
   printf '### %s\n%s\n' "$name" "$log" >>"$out/tests.log"
   local seconds=$((SECONDS - start)) not_run
-  not_run=$(sed -n 's/^ *not run: //p' <<<"$log" | head -n 1)
+  not_run=$(sed -n 's/^ *not run: //p' <<<"$log" | first_line)
   if (((code == 124 || code == 137) && $(left tests) <= kill_seconds)); then
     record test "$name" skipped "$seconds" "stopped after $seconds s: the time for tests was over"
   elif ((code != 0)); then
@@ -258,7 +260,7 @@ last_words() {
 end_benchmark() {
   local file=$out/bench_$1.jsonl last problem
   last=$(values result "$file" | sed -n 's/.*"name":"\([^"]*\)".*/\1/p' | tail -n 1)
-  problem=$(values result "$file" | sed -n 's/.*"error":"\(\([^"\]\|\\.\)*\)".*/\1/p' | head -n 1)
+  problem=$(values result "$file" | sed -n 's/.*"error":"\(\([^"\]\|\\.\)*\)".*/\1/p' | first_line)
   case $3 in
     0) record benchmark "$1" passed "$2" ;;
     124 | 137) record benchmark "$1" partial "$2" "stopped after $2 s behind $(values result "$file" | wc -l) results, ${last:-none}" ;;
