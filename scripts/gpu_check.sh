@@ -23,6 +23,7 @@ tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 kill_seconds=5   # what is stopped by SIGTERM has so long to end
 least_seconds=15 # with less left of their part no test and no check is begun
 quick_seconds=5  # a test that took no longer, or is tagged [first], is run under compute-sanitizer
+at_once=4        # tests that run at a time: most of what one takes is the host's, to load libraries and to compute what is expected
 
 # The parts in their order, and the seconds of each, 480 in all. A part ends, with what it began last, at the sum up to its own, stopped
 # if need be. So none takes from those behind it, the whole holds in the worst case, and what one leaves over is the next one's. Peers
@@ -131,15 +132,22 @@ queue_checks() {
   if [[ $3 == yes && $4 == no ]]; then checks+=("$race_rank|racecheck|no|$1|$2"); fi
 }
 
-# run_test PROGRAM NAME SHARES GRAPH FIRST. Each in a process of its own: LibTorch keeps its first answer about CUDA.
-run_test() {
-  local program=$1 name=$2 start=$SECONDS code=0 log
-  if (($(left tests) < least_seconds)); then record test "$name" skipped 0 "the time for tests was over"; return; fi
-  log=$(limited tests 60 "$program" "$(catch_name "$name")" 2>&1) || code=$?
-  printf '### %s\n%s\n' "$name" "$log" >>"$out/tests.log"
-  local seconds=$((SECONDS - start)) not_run
-  not_run=$(sed -n 's/^ *not run: //p' <<<"$log" | first_line)
-  if (((code == 124 || code == 137) && $(left tests) <= kill_seconds)); then
+# start_test NUMBER PROGRAM NAME, in a process of its own: LibTorch keeps its first answer about CUDA. Leaves what it printed; and behind
+# its end the exit code, seconds, and what is left of the part.
+start_test() {
+  local start=$SECONDS code=0
+  limited tests 60 "$2" "$(catch_name "$3")" >"$work/$1.log" 2>&1 || code=$?
+  printf '%s\n' "$code $((SECONDS - start)) $(left tests)" >"$work/$1.end"
+}
+
+# end_test NUMBER PROGRAM NAME SHARES GRAPH FIRST: records how it ended.
+end_test() {
+  local log=$work/$1.log name=$3 code seconds rest not_run
+  if [[ ! -e $work/$1.end ]]; then record test "$name" skipped 0 "the time for tests was over"; return; fi
+  read -r code seconds rest <"$work/$1.end"
+  printf '### %s\n' "$name" | cat - "$log" >>"$out/tests.log"
+  not_run=$(sed -n 's/^ *not run: //p' "$log" | first_line)
+  if (((code == 124 || code == 137) && rest <= kill_seconds)); then
     record test "$name" skipped "$seconds" "stopped after $seconds s: the time for tests was over"
   elif ((code != 0)); then
     record test "$name" failed "$seconds" "exit code $code, tests.log"
@@ -148,7 +156,7 @@ run_test() {
     else record test "$name" failed "$seconds" "$not_run"; fi
   else
     record test "$name" passed "$seconds"
-    if ((seconds <= quick_seconds)) || [[ $5 == yes ]]; then queue_checks "$@"; fi
+    if ((seconds <= quick_seconds)) || [[ $6 == yes ]]; then queue_checks "${@:2}"; fi
   fi
 }
 
@@ -162,25 +170,42 @@ found=() # "executable|name|shares|graph|first" of every test
 # Tests tagged [shared] run kernels that use shared memory, those tagged [graph] record CUDA graphs; the checks of those tagged
 # [first] come first.
 find_tests() {
-  local program name shared graphs first
+  local program names name shared graphs first
   for program in "$tests"/test_*; do
+    names=$(test_names "$program" '[gpu]')
+    if [[ -z $names ]]; then continue; fi
     shared=$(test_names "$program" '[gpu][shared]')
     graphs=$(test_names "$program" '[gpu][graph]')
     first=$(test_names "$program" '[gpu][first]')
     while IFS= read -r name; do
       found+=("$program|$name|$(is_listed "$name" "$shared")|$(is_listed "$name" "$graphs")|$(is_listed "$name" "$first")")
-    done < <(test_names "$program" '[gpu]')
+    done <<<"$names"
   done
+}
+
+# A GPU in a mode of one process takes one test at a time.
+allows_one_process() {
+  [[ $device == cuda && $(timeout 3 nvidia-smi --query-gpu=compute_mode --format=csv,noheader 2>/dev/null) == *Exclusive* ]]
 }
 
 # All are found before the first is run, so that those for which no time is left are named.
 run_tests() {
-  local line arguments
+  local i running=0 test threads
   find_tests
   if ((${#found[@]} == 0)); then record test all failed 0 "expected tests tagged [gpu], got none"; fi
-  for line in "${found[@]}"; do
-    IFS='|' read -r -a arguments <<<"$line"
-    run_test "${arguments[@]}"
+  if allows_one_process; then at_once=1; fi
+  threads=$(($(nproc) / at_once))
+  if ((threads < 1)); then threads=1; fi
+  for i in "${!found[@]}"; do
+    if ((running < at_once)); then running=$((running + 1)); else wait -n || true; fi
+    if (($(left tests) < least_seconds)); then break; fi
+    IFS='|' read -r -a test <<<"${found[i]}"
+    OMP_NUM_THREADS=$threads start_test "$i" "${test[@]:0:2}" &
+  done
+  wait
+  for i in "${!found[@]}"; do
+    IFS='|' read -r -a test <<<"${found[i]}"
+    end_test "$i" "${test[@]}"
   done
 }
 
@@ -332,6 +357,8 @@ print_targets() {
 
 require_everything
 mkdir -p "$out"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 rm -f "$out"/{gpu_check.json,tests.log,sanitizer.log} "$out"/bench_*.{jsonl,log} # OUT may be a folder with other files
 for part in "${parts[@]}"; do
   case $part in
