@@ -57,7 +57,7 @@ class LoraLinear final : public Linear {
                                          const at::Tensor& x) const override;
   /// base + scaling * B A, computed in float32.
   at::Tensor dense_weight(at::ScalarType dtype) const override;
-  /// Those of the base, and of the copies below.
+  /// Those of the base, of A and B, and of their copies below.
   int64_t weight_bytes() const override;
 
   const Linear& base() const { return *base_; }
