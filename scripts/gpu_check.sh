@@ -36,10 +36,10 @@ while read -r part seconds; do
   total_seconds=$((total_seconds + seconds))
   must_end[$part]=$total_seconds
 done <<'BUDGET'
-tests      105
-sanitizer   50
-kernels     35
-products    60
+tests       80
+sanitizer   60
+kernels     40
+products    70
 decode_7b   25
 tune_7b     40
 peer_7b     50
