@@ -5,12 +5,11 @@
 
 #include <catch2/catch.hpp>
 
+#include "adapted_decoder.h"
 #include "compare_tensors.h"
 #include "decode_case.h"
 #include "kernels/gpu_case.h"
 #include "model/generate.h"
-#include "model/lora.h"
-#include "seeded_decoder.h"
 
 using namespace qslaw;
 
@@ -45,27 +44,12 @@ Batch text_batch(bool packed, int64_t first = 9, int64_t second = 6) {
   return batch;
 }
 
-struct Adapted {
-  Llava model;
-  std::vector<at::Tensor> leaves;
-};
-
-// LoRA with dropout, whose B are not 0.
-Adapted adapted_decoder(at::Device device, at::ScalarType dtype = at::kFloat) {
-  Adapted adapted{seeded_decoder(device, seeded_dense_linears(device, dtype), dtype), {}};
-  const auto key = std::make_shared<DropoutKey>();
-  key->seed = 5;
-  uint64_t seed = 500;
-  for (LoraLinear* layer : attach_lora(adapted.model.language, {4, 8.0, 0.2}, key, 7, device)) {
-    layer->b_NR().copy_(random_normal(layer->b_NR().sizes().vec(), 0.2, ++seed));
-    for (at::Tensor* leaf : {&layer->a_RK(), &layer->b_NR()})
-      adapted.leaves.push_back(leaf->requires_grad_(true));
-  }
-  return adapted;
+AdaptedDecoder dense_decoder(at::Device device, at::ScalarType dtype = at::kFloat) {
+  return adapted_decoder(device, seeded_dense_linears(device, dtype), dtype);
 }
 
 // Losses, then the gradient of their mean in every leaf.
-std::vector<at::Tensor> losses_and_gradients(const Adapted& adapted, const Batch& batch,
+std::vector<at::Tensor> losses_and_gradients(const AdaptedDecoder& adapted, const Batch& batch,
                                              Checkpointing checkpointing) {
   const at::Tensor nll_M = token_losses(adapted.model, batch, {checkpointing, false}).nll_M;
   std::vector<at::Tensor> results = {nll_M.detach()};
@@ -110,8 +94,8 @@ TEST_CASE("a GPU's losses and gradients of LoRA are the CPU's, checkpointed or n
   const bool packed = GENERATE(false, true);
   INFO("checkpointing " << static_cast<int>(checkpointing) << (packed ? ", packed" : ", padded"));
   const Batch batch = text_batch(packed);
-  const auto expected = losses_and_gradients(adapted_decoder(at::kCPU), batch, checkpointing);
-  const Adapted on_gpu = adapted_decoder(kGpu);
+  const auto expected = losses_and_gradients(dense_decoder(at::kCPU), batch, checkpointing);
+  const AdaptedDecoder on_gpu = dense_decoder(kGpu);
   const auto actual = losses_and_gradients(on_gpu, batch, checkpointing);
   REQUIRE(actual.size() == 1 + 2 * 14);
   for (size_t i = 0; i < expected.size(); ++i) {
@@ -143,7 +127,7 @@ TEST_CASE("a GPU's gradients of long texts in bfloat16 have the same bits each t
   // Long enough for attention to go over keys in several parts.
   const bool packed = GENERATE(false, true);
   const Batch batch = text_batch(packed, 700, 333);
-  const Adapted adapted = adapted_decoder(kGpu, at::kBFloat16);
+  const AdaptedDecoder adapted = dense_decoder(kGpu, at::kBFloat16);
   const auto first = losses_and_gradients(adapted, batch, Checkpointing::block);
   for (int run = 0; run < 3; ++run)
     require_same_bits(losses_and_gradients(adapted, batch, Checkpointing::block), first);

@@ -5,40 +5,26 @@
 
 #include <catch2/catch.hpp>
 
+#include "adapted_decoder.h"
 #include "compare_tensors.h"
 #include "kernels/gpu_case.h"
-#include "model/lora.h"
 #include "packed_case.h"
 
 using namespace qslaw;
 
 namespace {
 
-struct Adapted {
-  Llava model;
-  std::vector<at::Tensor> leaves;
-};
-
-// A decoder on 4 bits with LoRA and dropout, whose B are not 0.
-Adapted adapted_decoder(at::Device device, at::ScalarType dtype, bool keeps_dense) {
+// On 4 bits.
+AdaptedDecoder packed_decoder(at::Device device, at::ScalarType dtype, bool keeps_dense) {
   const MakeSeededLinear make = [&](const LinearSpec&, const at::Tensor& weight_NK) {
     const auto packed = std::make_shared<PackedWeight>(pack(weight_NK, 4, 32).to(device));
     return std::make_unique<PackedLinear>(packed, keeps_dense);
   };
-  Adapted adapted{seeded_decoder(device, make, dtype), {}};
-  const auto key = std::make_shared<DropoutKey>();
-  key->seed = 5;
-  uint64_t seed = 500;
-  for (LoraLinear* layer : attach_lora(adapted.model.language, {4, 8.0, 0.2}, key, 7, device)) {
-    layer->b_NR().copy_(random_normal(layer->b_NR().sizes().vec(), 0.2, ++seed));
-    for (at::Tensor* leaf : {&layer->a_RK(), &layer->b_NR()})
-      adapted.leaves.push_back(leaf->requires_grad_(true));
-  }
-  return adapted;
+  return adapted_decoder(device, make, dtype);
 }
 
 // Of two rows of so many tokens.
-std::vector<at::Tensor> hidden_and_gradients(const Adapted& adapted, int64_t tokens,
+std::vector<at::Tensor> hidden_and_gradients(const AdaptedDecoder& adapted, int64_t tokens,
                                              Checkpointing checkpointing) {
   const Llava& model = adapted.model;
   const auto random = [&](uint64_t seed) {
@@ -58,7 +44,7 @@ void require_same_kept(at::Device device, at::ScalarType dtype, Checkpointing ch
   for (const int64_t tokens : {40, 1}) {
     INFO("2 x " << tokens << " tokens, checkpointing " << static_cast<int>(checkpointing));
     const auto run = [&](bool keeps_dense) {
-      return hidden_and_gradients(adapted_decoder(device, dtype, keeps_dense), tokens, checkpointing);
+      return hidden_and_gradients(packed_decoder(device, dtype, keeps_dense), tokens, checkpointing);
     };
     const auto kept = run(true);
     REQUIRE(kept.size() == 2 + 2 * 14);
