@@ -21,6 +21,11 @@ bool ends_with(const std::string& text, const std::string& ending) {
          text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
 }
 
+// Also those of a part: "color_accuracy", "color_accuracy_plus".
+bool is_percentage(const std::string& key) {
+  return key == "f1" || key == "accuracy" || ends_with(key, "_accuracy") || ends_with(key, "_accuracy_plus");
+}
+
 std::string significant(double value, int digits) {
   char buffer[64];
   std::snprintf(buffer, sizeof buffer, "%.*g", digits, value);
@@ -95,7 +100,7 @@ std::string format_metric(const std::string& key, double value) {
   if (ends_with(key, "bytes")) return format_size(value);
   if (ends_with(key, "per_second")) return format_decimals(value, value < 10 ? 2 : 1);
   if (ends_with(key, "seconds")) return std::fabs(value) < 1e9 ? format_seconds(value) : format_short(value);
-  if (key == "accuracy") return format_decimals(value, 2) + " %";
+  if (is_percentage(key)) return format_decimals(value, 2) + " %";
   if (key.starts_with("perplexity")) return format_decimals(value, 3);
   if (key == "loss") return format_decimals(value, 4);
   const bool whole = value == std::floor(value) && std::fabs(value) < kExactLimit;

@@ -28,7 +28,8 @@ std::string format_tick(double value, int decimals);
 std::string format_size(double bytes);
 
 /// A metric by its key: sizes for `..._bytes`, times for `...seconds`, fixed decimals for scores (percent for
-/// `accuracy`), otherwise whole numbers as they are and four significant digits.
+/// `accuracy`, `..._accuracy`, `..._accuracy_plus` and `f1`), otherwise whole numbers as they are and four
+/// significant digits.
 std::string format_metric(const std::string& key, double value);
 
 /// The finite number at `key`; none when `object` is not an object, has no such key or holds something else

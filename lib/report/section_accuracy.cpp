@@ -106,12 +106,23 @@ bool is_bound(const json& metrics, const std::string& key) {
   return (ending == "_low" || ending == "_high") && has_bounds(metrics, key.substr(0, end));
 }
 
+// Beside an accuracy stand its parts, by names that the data give ("binary", "adversarial_recall"), in
+// percent as it is, and counts. MME has none: its parts are points.
+bool is_part_of_accuracy(const json& metrics, const std::string& key) {
+  static const std::vector<std::string> counts = {"n", "units", "unparsed", "missing", "skipped"};
+  return metrics.contains("accuracy") && std::find(counts.begin(), counts.end(), key) == counts.end();
+}
+
+std::string metric_text(const json& metrics, const std::string& key, double value) {
+  return format_metric(is_part_of_accuracy(metrics, key) ? "accuracy" : key, value);
+}
+
 std::string interval_text(const json& metrics, const std::string& metric) {
   const auto interval = score_interval(metrics, metric);
   if (!interval) return kNoValue;
-  std::string low = format_metric(metric, interval->first);
+  std::string low = metric_text(metrics, metric, interval->first);
   if (low.ends_with(" %")) low.resize(low.size() - 2);  // which stands behind the upper end
-  return concat(low, " to ", format_metric(metric, interval->second));
+  return concat(low, " to ", metric_text(metrics, metric, interval->second));
 }
 
 Html benchmark_facts(const std::string& benchmark, const json& metrics) {
@@ -119,7 +130,8 @@ Html benchmark_facts(const std::string& benchmark, const json& metrics) {
   for (const std::string& key : ordered_keys(metrics)) {
     const json& value = metrics[key];
     if (is_subset(key) || is_absent(key, value) || is_bound(metrics, key)) continue;
-    if (value.is_number()) facts.emplace_back(metric_title(key), format_metric(key, value.get<double>()));
+    if (value.is_number())
+      facts.emplace_back(metric_title(key), metric_text(metrics, key, value.get<double>()));
     if (value.is_null()) facts.emplace_back(metric_title(key), kNoValue);
     if (value.is_string()) facts.emplace_back(metric_title(key), value.get<std::string>());
     if (has_bounds(metrics, key))

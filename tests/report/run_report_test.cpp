@@ -223,6 +223,39 @@ TEST_CASE("the ends of an interval are one row behind their metric, in its unit"
   CHECK_FALSE(has(page, "accuracy high"));
 }
 
+// What lib/eval/answer_summaries.cpp writes: percentages but for the counts, and the points of MME.
+TEST_CASE("parts of an accuracy are percentages, counts and MME's points are not") {
+  const ReportFolder folder;
+  const json pope = {{"accuracy", 81.5}, {"n", 90},          {"unparsed", 1},
+                     {"missing", 2},     {"f1", 40.5},       {"adversarial_recall", 62.25},
+                     {"f1_low", 30.5},   {"f1_high", 50.25}, {"adversarial_yes_ratio", 48}};
+  const json units = {{"accuracy", 60.0}, {"question_accuracy", 70.0}, {"units", 7}, {"binary", nullptr}};
+  const json own = {{"accuracy", nullptr}, {"skipped", 3}, {"binary", 55.0}};
+  const json mme = {
+      {"perception", 1325.5}, {"color", 170.0}, {"color_accuracy", 90.0}, {"color_accuracy_plus", 80.0}};
+  write_stage(folder, "eval", {{"pope", pope}, {"mmbench", units}, {"gqa", own}, {"mme", mme}});
+  const std::string page = report_of(folder);
+  const auto shows = [&](const std::string& name, const std::string& value) {
+    return has(page, "<dt>" + name + "</dt><dd>" + value + "</dd>");
+  };
+  CHECK(shows("f1", "40.50 %"));
+  CHECK(shows("f1, 95 % interval", "30.50 to 50.25 %"));
+  CHECK(shows("adversarial recall", "62.25 %"));
+  CHECK(shows("adversarial yes ratio", "48.00 %"));
+  CHECK(shows("question accuracy", "70.00 %"));
+  CHECK(shows("binary", "n/a"));
+  CHECK(shows("binary", "55.00 %"));
+  CHECK(shows("samples", "90"));
+  CHECK(shows("unparsed", "1"));
+  CHECK(shows("missing", "2"));
+  CHECK(shows("units", "7"));
+  CHECK(shows("skipped", "3"));
+  CHECK(shows("perception", "1,326"));
+  CHECK(shows("color", "170"));
+  CHECK(shows("color accuracy", "90.00 %"));
+  CHECK(shows("color accuracy plus", "80.00 %"));
+}
+
 TEST_CASE("a result of another model is not shown as this run's") {
   const ReportFolder folder;
   write_stage(folder, "tune", {{"method", "lora"}, {"steps", 3}});

@@ -100,6 +100,8 @@ TEST_CASE("numbers as people read them") {
   CHECK(format_short(-INFINITY) == "n/a");
   CHECK(format_size(1e300) != "");
   CHECK(format_metric("accuracy", 91.037) == "91.04 %");
+  for (const char* key : {"f1", "question_accuracy", "color_accuracy_plus"})
+    CHECK(format_metric(key, 40) == "40.00 %");
   CHECK(format_metric("perplexity", 5.46) == "5.460");
   CHECK(format_metric("perplexity_low", 5.4) == "5.400");
   CHECK(format_metric("peak_host_bytes", 1024) == "1.00 KiB");
