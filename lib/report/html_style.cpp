@@ -97,6 +97,9 @@ th:last-child, td:last-child { padding-right: 0; }
 th.num, td.num { text-align: right; }
 td.num { white-space: nowrap; }
 td:first-child { font-weight: 600; min-width: 6em; }
+/* Rows of twelve cells and more come closer, so that fewer screens have to scroll. */
+tr > :nth-last-child(n+12), tr > :nth-last-child(n+12) ~ * { padding: 7px 5px; font-size: 12px; }
+tr > :first-child:nth-last-child(n+12) { padding-left: 0; }
 .facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(116px, 1fr)); gap: 12px 16px; margin: 0; }
 .facts dt { color: var(--muted); font-size: 13px; }
 .facts dd { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
@@ -138,7 +141,11 @@ footer { color: var(--muted); font-size: 13px; padding-top: 40px; padding-bottom
   .wide { display: none; } .narrow { display: block; }
   td:first-child span { display: block; width: max-content; max-width: 38vw; overflow-wrap: anywhere; }
 }
-@media print { body { background: none; } figure, .panel, .card, .sample { break-inside: avoid; } nav { display: none; } }
+/* Paper does not scroll: there tables wrap, within words if need be, but not within numbers. */
+@media print { body { background: none; } figure, .panel, .card, .sample { break-inside: avoid; } nav { display: none; }
+  .scroll { overflow: visible; background: none; } table, th { font-size: 11px; }
+  th, td, td:first-child { padding: 4px; overflow-wrap: anywhere; } td:first-child { padding-left: 0; min-width: 5em; }
+  tr > :nth-last-child(n+12), tr > :nth-last-child(n+12) ~ * { padding: 4px 2px; font-size: 8px; } }
 )css";
 
 }  // namespace qslaw
