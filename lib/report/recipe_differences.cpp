@@ -24,6 +24,12 @@ bool is_section(const YAML::Node& node) {
          (node.IsSequence() && node.size() > 0 && std::all_of(node.begin(), node.end(), is_map));
 }
 
+// A list whose items are told apart by their names, as benchmarks are.
+bool is_named_list(const YAML::Node& node) {
+  return node.IsSequence() && is_section(node) &&
+         std::all_of(node.begin(), node.end(), [](const YAML::Node& item) { return bool(item["name"]); });
+}
+
 std::vector<std::pair<std::string, YAML::Node>> entries(const YAML::Node& section) {
   std::vector<std::pair<std::string, YAML::Node>> out;
   if (section.IsMap()) {
@@ -38,8 +44,18 @@ std::vector<std::pair<std::string, YAML::Node>> entries(const YAML::Node& sectio
   return out;
 }
 
+// In an order of their own: that of the items is no difference.
+std::string item_names(const YAML::Node& list) {
+  std::vector<std::string> names;
+  for (const auto& [name, item] : entries(list))
+    names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return join(names);
+}
+
 std::string value_text(const YAML::Node& node) {
   if (node.IsNull()) return "none";
+  if (is_named_list(node)) return item_names(node);
   if (is_section(node)) return "given";
   if (node.IsSequence()) return YAML::Dump(node);
   return node.Scalar().empty() ? "\"\"" : node.Scalar();
@@ -48,7 +64,7 @@ std::string value_text(const YAML::Node& node) {
 TableCell value_cell(const Value& value) {
   if (!value) return empty_cell();
   const std::string text = value_text(*value);
-  return cell(value->IsSequence() ? shorten(text, kLongestList) : text);
+  return cell(value->IsSequence() && !is_section(*value) ? shorten(text, kLongestList) : text);
 }
 
 // Those of all runs, each once; one that the runs before do not have stands behind its neighbor.
@@ -70,6 +86,7 @@ Value value_below(const Value& value, const std::string& key) {
   for (const auto& [name, node] : entries(*value)) {
     if (name == key) return node;
   }
+  if (is_named_list(*value)) return std::nullopt;  // the list's own row says which it has
   return YAML::Node(YAML::NodeType::Null);
 }
 

@@ -58,16 +58,31 @@ TEST_CASE("the recipes' differences stand side by side, sections that only some 
   third.replace(third.find("lr: 0.02"), 8, "lr: 0.03");
   CHECK(table_text(recipe_differences(
             {run_with("one", kFirst), run_with("two", kSecond), run_with("three", third)})) ==
-        "key                                      one      two        three\n"
-        "---------------------------------------  -------  ---------  ---------\n"
-        "quantize.method                          rtn      omniquant  omniquant\n"
-        "quantize.omniquant                       none     given      given\n"
-        "warmup                                   none     given      given\n"
-        "warmup.optimizer.lr                               0.02       0.03\n"
-        "tune.optimizer.lr                        2.0e-04  1.0e-04    1.0e-04\n"
-        "tune.text                                none     given      given\n"
-        "eval.benchmarks.scienceqa.prompt_suffix  \"\"       Answer.    Answer.\n"
-        "eval.benchmarks.speed                    given    none       none\n");
+        "key                                      one               two        three\n"
+        "---------------------------------------  ----------------  ---------  ---------\n"
+        "quantize.method                          rtn               omniquant  omniquant\n"
+        "quantize.omniquant                       none              given      given\n"
+        "warmup                                   none              given      given\n"
+        "warmup.optimizer.lr                                        0.02       0.03\n"
+        "tune.optimizer.lr                        2.0e-04           1.0e-04    1.0e-04\n"
+        "tune.text                                none              given      given\n"
+        "eval.benchmarks                          scienceqa, speed  scienceqa  scienceqa\n"
+        "eval.benchmarks.scienceqa.prompt_suffix  \"\"                Answer.    Answer.\n");
+}
+
+TEST_CASE("named items that only some recipes have are one row together, and compared where they are") {
+  const auto recipe = [](const std::string& items) { return "eval:\n  benchmarks: [" + items + "]\n"; };
+  const std::string mme = "{kind: mme, name: mme, limit: 0}", pope = "{kind: pope, name: pope, limit: 3}";
+  const std::string other = "{kind: mme, name: mme, limit: 5}", gqa = "{kind: gqa, name: gqa, limit: 9}";
+  CHECK(table_text(recipe_differences({run_with("one", recipe(pope + ", " + gqa + ", " + mme)),
+                                       run_with("two", recipe(other)), run_with("three", recipe(pope))})) ==
+        "key                        one             two  three\n"
+        "-------------------------  --------------  ---  -----\n"
+        "eval.benchmarks            gqa, mme, pope  mme  pope\n"
+        "eval.benchmarks.mme.limit  0               5\n");
+  CHECK(recipe_differences(
+            {run_with("one", recipe(pope + ", " + mme)), run_with("two", recipe(mme + ", " + pope))})
+            .rows.empty());
 }
 
 TEST_CASE("lists of the recipes are compared whole and shown by their beginning") {
