@@ -44,12 +44,24 @@ std::optional<Card> accuracy_card(const Runs& runs) {
   return Card{"Highest " + score_title(*kind), format_metric("accuracy", best.value), best.note()};
 }
 
-// The peak of a run that did not end may be yet to come.
+std::vector<std::string> stages_of(const RunFolder& run) {
+  std::vector<std::string> names;
+  for (const RunStage& stage : run.stages)
+    names.push_back(stage.name);
+  return names;
+}
+
+// The peak of a run that did not end may be yet to come. None where runs had other stages: one that only
+// measured would win over those that trained.
 std::optional<Card> memory_card(const Runs& runs) {
   Best best;
+  std::optional<std::vector<std::string>> stages;
   for (const RunFolder& run : runs) {
     const auto peak = static_cast<double>(headline(run).peak_bytes);
-    if (peak > 0 && run.unfinished.empty()) best.offer(peak, peak < best.value, run.name);
+    if (peak <= 0 || !run.unfinished.empty()) continue;
+    if (!stages) stages = stages_of(run);
+    if (stages_of(run) != *stages) return std::nullopt;
+    best.offer(peak, peak < best.value, run.name);
   }
   if (best.names.empty()) return std::nullopt;
   return Card{"Lowest peak memory", format_size(best.value), best.note()};

@@ -9,7 +9,8 @@ namespace qslaw {
 
 using Runs = std::vector<RunFolder>;
 
-/// The highest and the lowest, each with the run's name or, where several are equal, theirs.
+/// The highest accuracy and, where the finished runs have the same stages, the lowest peak memory, each with
+/// the run's name or, where several are equal, theirs.
 Html best_cards(const Runs& runs);
 OptionalSection scores_section(const Runs& runs);
 OptionalSection curves_section(const Runs& runs);

@@ -197,3 +197,15 @@ TEST_CASE("a run that did not end is marked, and has not the lowest peak") {
   CHECK_FALSE(has(cards, "run b"));
   CHECK_FALSE(has(best_cards({runs[1]}).code, "Lowest peak memory"));
 }
+
+TEST_CASE("a lowest peak is named among runs of the same stages only") {
+  const ReportFolder first, second;
+  write_run(first, 91, "run a");
+  write_run(second, 90, "run b");
+  CHECK(has(best_cards(load_runs({first.path, second.path})).code, "Lowest peak memory"));
+  const ReportFolder measured;
+  write_stage(measured, "eval", eval_results(50), "run c");
+  const std::string cards = best_cards(load_runs({first.path, second.path, measured.path})).code;
+  CHECK_FALSE(has(cards, "Lowest peak memory"));
+  CHECK(has(cards, "Highest ScienceQA accuracy"));
+}
