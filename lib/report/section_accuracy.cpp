@@ -193,8 +193,10 @@ OptionalSection accuracy_section(const RunFolder& run) {
   const std::string title = "Accuracy and speed", warning = join(missing_predictions(run), "; ");
   const std::string lead = warning.empty() ? "" : "Warning: " + warning + ".";
   if (bars.empty()) return PageSection{"accuracy", title, lead, html_panel("", facts)};
-  bars.push_back(html_figure("All benchmarks", facts));
-  return PageSection{"accuracy", title, lead, html_figures(bars)};
+  // Below: a long list beside a chart would leave half the page empty.
+  Html body = html_figures(bars);
+  body += html_panel("All benchmarks", facts);
+  return PageSection{"accuracy", title, lead, body};
 }
 
 OptionalSection samples_section(const RunFolder& run) {
