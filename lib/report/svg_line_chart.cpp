@@ -100,16 +100,22 @@ std::string draw_series(const DrawnSeries& drawn, const ChartScale& x, const Cha
   return out;
 }
 
+std::string value_title(const LineChart& chart, bool log) {
+  if (!log) return chart.y_title;
+  return chart.y_title.empty() ? "log scale" : chart.y_title + ", log scale";
+}
+
 Html draw(const LineChart& chart, const DrawnChart& drawn, const ChartFrame& frame) {
+  const std::string y_title = value_title(chart, drawn.log);
   const ValueRange y_range = padded_range(drawn.y, 0.06, drawn.log);
   const auto y_ticks =
       drawn.log ? log_ticks(y_range.low, y_range.high) : linear_ticks(y_range.low, y_range.high, 5);
-  const PlotArea area = plot_area(frame, y_ticks, !chart.y_title.empty(), !chart.marks.empty());
+  const PlotArea area = plot_area(frame, y_ticks, !y_title.empty(), !chart.marks.empty());
   const ValueRange x_range = padded_range(drawn.x, 0, false);
   const ChartScale x{x_range.low, x_range.high, area.left + 4, area.right, false};
   const ChartScale y{y_range.low, y_range.high, area.bottom, area.top, drawn.log};
   const auto x_ticks = linear_ticks(x_range.low, x_range.high, frame.narrow ? 4 : 7, chart.whole_x);
-  std::string out = draw_y_axis(area, y, y_ticks, chart.y_title);
+  std::string out = draw_y_axis(area, y, y_ticks, y_title);
   out += draw_x_axis(area, x, x_ticks, chart.x_title) + draw_marks(area, x, chart.marks);
   // An inner <svg> cuts off what lies outside of the plot, without the identifier a clip path would need.
   const double width = frame.width - area.left, height = area.bottom - area.top + 4;

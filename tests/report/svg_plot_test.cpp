@@ -252,3 +252,13 @@ TEST_CASE("box and heat charts take any values") {
   CHECK(fault(map) == "");
   CHECK(occurrences(map.code, "<title>") == 8);
 }
+
+TEST_CASE("a logarithmic axis is called one, with or without a title") {
+  LineChart chart;
+  chart.series = {{"run a", {{1, 1}, {2, 1000}}, 1, 0}};
+  CHECK(occurrences(line_chart(chart).code, ">log scale</text>") == 2);  // in both sizes
+  chart.y_title = "loss";
+  CHECK(occurrences(line_chart(chart).code, ">loss, log scale</text>") == 2);
+  chart.y_axis = ValueAxis::kLinear;
+  CHECK(occurrences(line_chart(chart).code, "log scale") == 0);
+}
