@@ -29,13 +29,17 @@ bool is_file_of_name(int descriptor, const std::filesystem::path& file) {
          opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
-// flock without waiting: 0, or errno.
-int try_lock(int descriptor, int operation) {
+// flock, whatever signals come: 0, or errno.
+int lock_by(int descriptor, int operation) {
   int result = 0;
   do {
-    result = ::flock(descriptor, operation | LOCK_NB);
+    result = ::flock(descriptor, operation);
   } while (result != 0 && errno == EINTR);
   return result == 0 ? 0 : errno;
+}
+
+int try_lock(int descriptor, int operation) {
+  return lock_by(descriptor, operation | LOCK_NB);
 }
 
 }  // namespace
@@ -84,6 +88,20 @@ bool FileLock::lock() {
 bool FileLock::is_last_holder() const {
   if (kind_ == LockKind::exclusive) return true;
   return try_lock(descriptor_, LOCK_EX) == 0 && is_file_of_name(descriptor_, file_);
+}
+
+OwnFile::OwnFile(const std::filesystem::path& file) {
+  int refused = 0;
+  do {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    descriptor_ = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (descriptor_ < 0) fail("write", "cannot create ", file.string(), ": ", std::strerror(errno));
+    refused = lock_by(descriptor_, LOCK_EX);
+  } while (refused == 0 && !is_file_of_name(descriptor_, file));
+}
+
+OwnFile::~OwnFile() {
+  ::close(descriptor_);
 }
 
 bool is_exclusively_locked(const std::filesystem::path& file) {

@@ -34,6 +34,21 @@ class FileLock {
   bool held_ = false;
 };
 
+/// The file of a name, made where it is missing, for one writer at a time: who comes second waits. What it
+/// was left with stays in it. Its holder may rename or remove it, and then who waited makes the name anew.
+/// Where the file system knows no locks nobody waits.
+class OwnFile {
+ public:
+  /// UserError when the file cannot be made.
+  explicit OwnFile(const std::filesystem::path& file);
+  ~OwnFile();
+  OwnFile(const OwnFile&) = delete;
+  OwnFile& operator=(const OwnFile&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
 /// Whether somebody holds the lock of that name exclusively. Makes no file.
 bool is_exclusively_locked(const std::filesystem::path& file);
 

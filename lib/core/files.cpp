@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/file_lock.h"
 #include "core/write_failure.h"
 
 namespace fs = std::filesystem;
@@ -124,6 +125,7 @@ std::string read_file(const fs::path& path) {
 
 void write_file_atomic(const fs::path& name, const std::function<void(std::ostream&)>& write) {
   const fs::path path = replaceable(name), temporary = path.string() + ".tmp";
+  const OwnFile alone(temporary);  // for one of the writers at a time
   try {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
     if (!out) fail("write", "cannot create ", temporary.string(), ": ", std::strerror(errno));

@@ -11,8 +11,8 @@ namespace qslaw {
 std::string read_file(const std::filesystem::path& path);
 
 /// Writes through a temporary name in the same folder, syncs, renames, syncs the folder. A full disk or a
-/// kill leaves the old file. A link stays a link. UserError names the path and the system's reason, or what
-/// is no regular file.
+/// kill leaves the old file. Who writes the same file at the same time waits: the last one's stays. A link
+/// stays a link. UserError names the path and the system's reason, or what is no regular file.
 void write_file_atomic(const std::filesystem::path& path, const std::string& bytes);
 
 /// Like write_file_atomic, the content being streamed by `write`.

@@ -4,7 +4,11 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <iterator>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -93,6 +97,28 @@ TEST_CASE("a failed write leaves the old file and no temporary one") {
   CHECK_FALSE(fs::exists(folder / "b.tmp"));
   CHECK_THROWS_AS(read_file(folder), UserError);
   fs::remove_all(folder);
+}
+
+TEST_CASE("a file that several write at once is one of theirs, whole") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "page";
+  constexpr int kWriters = 4, kWrites = 25;
+  const auto bytes_of = [](int writer) {
+    return std::string(static_cast<size_t>(1000 * (writer + 1)), static_cast<char>('a' + writer));
+  };
+  std::vector<std::future<void>> writers;
+  for (int writer = 0; writer < kWriters; ++writer) {
+    writers.push_back(std::async(std::launch::async, [&, writer] {
+      for (int i = 0; i < kWrites; ++i)
+        write_file_atomic(path, bytes_of(writer));
+    }));
+  }
+  for (auto& writer : writers)
+    CHECK_NOTHROW(writer.get());
+  const std::string bytes = read_file(path);
+  REQUIRE_FALSE(bytes.empty());
+  CHECK(bytes == bytes_of(bytes[0] - 'a'));
+  CHECK(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()) == 1);
 }
 
 TEST_CASE("a file is read whole, whatever its length") {
