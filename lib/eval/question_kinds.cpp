@@ -8,6 +8,8 @@
 #include "eval/question_files.h"
 #include "eval/vqa_scoring.h"
 
+namespace fs = std::filesystem;
+
 namespace qslaw {
 namespace {
 
@@ -15,6 +17,26 @@ using QuestionList = std::shared_ptr<const std::vector<BenchmarkQuestion>>;
 
 int keepers = 0;
 std::map<std::string, QuestionList> kept;  // by the benchmark's name
+
+struct AnswersOfSplit {
+  size_t questions = 0, without = 0;
+  std::string first_without;  // its id
+};
+
+// A split has the answers to all its questions or, where they are not public, to none. Other files are
+// damaged, and the accuracy over the rest would not be the benchmark's.
+void require_all_answers_or_none(const std::vector<BenchmarkQuestion>& questions, const fs::path& file) {
+  std::map<std::string, AnswersOfSplit> splits;
+  for (const BenchmarkQuestion& question : questions) {
+    AnswersOfSplit& split = splits[question.split];
+    ++split.questions;
+    if (question.answers.empty() && split.without++ == 0) split.first_without = question.id;
+  }
+  for (const auto& [name, split] : splits)
+    require(split.without == 0 || split.without == split.questions, file.string(),
+            "expected answers to all questions or, as of a test split, to none, got ", split.without, " of ",
+            split.questions, " without, the first being question ", split.first_without);
+}
 
 }  // namespace
 
@@ -49,6 +71,7 @@ std::vector<BenchmarkQuestion> read_benchmark_questions(const BenchmarkOptions& 
   UniqueIds ids;
   for (const BenchmarkQuestion& question : questions)
     ids.add(question.id, question.file.string());
+  require_all_answers_or_none(questions, options.annotations.empty() ? options.path : options.annotations);
   if (options.limit > 0 && options.limit < static_cast<int64_t>(questions.size()))
     questions.resize(static_cast<size_t>(options.limit));
   return questions;

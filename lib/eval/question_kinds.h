@@ -44,7 +44,8 @@ struct QuestionKind {
 /// REQUIRES: is_question_kind(name).
 const QuestionKind& question_kind(const std::string& name);
 
-/// The questions of a benchmark, as far as its `limit`, their ids checked to differ.
+/// The questions of a benchmark, as far as its `limit`, their ids checked to differ. UserError where some of
+/// a split have answers and others have none.
 std::vector<BenchmarkQuestion> read_benchmark_questions(const BenchmarkOptions& options);
 
 /// The same, read once while a KeptQuestions lives: of a recipe, whose benchmarks have names that differ. Not

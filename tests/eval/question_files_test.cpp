@@ -443,6 +443,41 @@ TEST_CASE("a missing key or a value of another form is named") {
   require_refused(nothing, {folder.path().string()});
 }
 
+TEST_CASE("answers to some of the questions are refused, answers to none are a test split's") {
+  const TemporaryFolder folder;
+  const std::vector<std::pair<BenchmarkOptions, std::vector<std::string>>> cases = {
+      {textvqa_case(folder.path() / "textvqa"), {"34602", "34603", "34604"}},
+      {gqa_case(folder.path() / "gqa"), {"201", "202"}},
+      {vizwiz_case(folder.path() / "vizwiz"), {"0000.png", "0001.png"}}};
+  for (const auto& [options, ids] : cases) {
+    const json root = read_json(options.path);
+    const auto remove_answers = [&](size_t begin, size_t end) {
+      json changed = root;
+      size_t number = 0;
+      for (json& entry : options.kind == "textvqa" ? changed["data"] : changed) {
+        if (number >= begin && number < end) entry.erase(options.kind == "gqa" ? "answer" : "answers");
+        ++number;
+      }
+      write_value(options.path, changed);
+    };
+    const size_t count = ids.size();
+    for (const auto& [begin, end] : std::vector<std::pair<size_t, size_t>>{{count - 1, count}, {1, count}}) {
+      remove_answers(begin, end);
+      const std::string share = concat("got ", end - begin, " of ", count, " without");
+      require_refused(options, {options.path.string(), share, "question " + ids[begin]});
+    }
+    remove_answers(0, count);
+    for (const BenchmarkQuestion& question : read_benchmark_questions(options))
+      CHECK(question.answers.empty());
+  }
+  // MMBench's table may hold several splits.
+  const BenchmarkOptions mmbench = mmbench_case(folder.path() / "mmbench");
+  replace_in(mmbench.path, "\tB\tphysics", "\t\tphysics");
+  require_refused(mmbench, {mmbench.path.string(), "got 1 of 3 without", "question 1000241"});
+  replace_in(mmbench.path, "\tdev\n252", "\ttest\n252");
+  CHECK(read_benchmark_questions(mmbench).size() == 3);
+}
+
 TEST_CASE("mistakes of an MMBench file are named with their line") {
   const std::vector<std::pair<std::pair<std::string, std::string>, std::vector<std::string>>> mistakes = {
       {{"\t241\treasoning", "\t999\treasoning"}, {"dev.tsv, line 3", "\"999\""}},
