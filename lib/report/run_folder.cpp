@@ -81,7 +81,8 @@ void load_stages(RunFolder& run) {
     if (stage->report && run.name.empty()) run.name = stage->report->name;
     const RunStage* other = other_base(run.stages, *stage);
     if (other)
-      run.left_out.emplace_back(name, concat("not made from the present ", other->name, ", and left out"));
+      run.left_out.emplace_back(
+          name, concat("made without the ", other->name, "/ that lies beside it, and left out of the page"));
     else
       run.stages.push_back(std::move(*stage));
   }

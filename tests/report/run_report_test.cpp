@@ -267,5 +267,5 @@ TEST_CASE("a result of another model is not shown as this run's") {
   const std::string page = report_of(folder);
   CHECK(XmlCheck::fault(page) == "");
   CHECK_FALSE(has(page, "91.04"));
-  CHECK(has(page, "not made from the present tune, and left out"));
+  CHECK(has(page, "made without the tune/ that lies beside it, and left out of the page"));
 }
