@@ -2,6 +2,9 @@
 
 #include <filesystem>
 #include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -19,6 +22,24 @@ namespace qslaw {
 namespace {
 
 const char* const kReportPage = "report.html";
+
+// In the metrics' order, but the upper end of an interval behind its lower one.
+std::vector<std::string> metric_names(const nlohmann::json& metrics) {
+  const auto other_end = [&](const std::string& name, std::string_view end, const char* other) {
+    if (!name.ends_with(end)) return std::string();
+    const std::string found = name.substr(0, name.size() - end.size()) + other;
+    return metrics.contains(found) ? found : std::string();
+  };
+  std::vector<std::string> names;
+  for (const auto& item : metrics.items()) {
+    const std::string& name = item.key();
+    if (!other_end(name, "_high", "_low").empty()) continue;
+    names.push_back(name);
+    const std::string high = other_end(name, "_low", "_high");
+    if (!high.empty()) names.push_back(high);
+  }
+  return names;
+}
 
 // One row per benchmark and metric, but ScienceQA's columns side by side as they are published.
 std::vector<Table> eval_tables(const nlohmann::json& results) {
@@ -39,7 +60,8 @@ std::vector<Table> eval_tables(const nlohmann::json& results) {
       scienceqa.add_row(row);
       continue;
     }
-    for (const auto& [metric, value] : metrics.items()) {
+    for (const std::string& metric : metric_names(metrics)) {
+      const nlohmann::json& value = metrics.at(metric);
       if (value.is_number() || value.is_null())
         others.add_row({cell(name), cell(metric), metric_cell(metric, value)});
       if (value.is_string()) others.add_row({cell(name), cell(metric), cell(value.get<std::string>())});

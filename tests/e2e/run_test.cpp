@@ -182,6 +182,10 @@ TEST_CASE("run does every stage, and later only what has changed") {
   CHECK(words_of_line(first.out, "text_perplexity  context") == Words{"text_perplexity", "context", "32"});
   CHECK(words_of_line(first.out, "text_perplexity  windows") == Words{"text_perplexity", "windows", "bos"});
   CHECK(words_of_line(first.out, "exact_match      n ") == Words{"exact_match", "n", "6"});
+  const size_t low = first.out.find("\nexact_match      accuracy_low "),
+               high = first.out.find("\nexact_match      accuracy_high ");
+  REQUIRE(low != std::string::npos);
+  CHECK(high == first.out.find('\n', low + 1));  // the next line
   const std::string log = file_bytes(out / "eval" / "log.txt");
   CHECK_THAT(log, Catch::Contains("eval: text_perplexity: context 32, loss ") &&
                       Catch::Contains("eval: exact_match: accuracy ") && !Catch::Contains("{"));
