@@ -56,12 +56,20 @@ void make_deterministic() {
   context.setAllowBF16ReductionCuBLAS(false);
 }
 
+// Without a driver the runtime speaks of its version being insufficient.
+[[noreturn]] void fail_without_gpu(const std::string& reason) {
+  require(has_nvidia_driver(), "cuda",
+          "expected an NVIDIA GPU, got none with a driver (the CUDA runtime: ", reason,
+          "); use --device cpu");
+  fail("cuda", "expected an NVIDIA GPU, got: ", reason);
+}
+
 // Loaded and checked on the first call; a failed call leaves nothing behind and the next one tries again.
 const CudaKernels& kernels() {
   static const CudaKernels& table = [&]() -> const CudaKernels& {
     const CudaKernels* opened = open_library();
     const char* reason = "";
-    require(opened->device_count(&reason) > 0, "cuda", "expected an NVIDIA GPU, got: ", reason);
+    if (opened->device_count(&reason) <= 0) fail_without_gpu(reason);
     // False where LibTorch was asked about CUDA before this library brought it: it remembers its first
     // answer.
     QSLAW_CHECK(at::hasCUDA());
