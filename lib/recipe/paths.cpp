@@ -49,6 +49,43 @@ class PathList {
   std::vector<NamedPath>& paths_;
 };
 
+/// Whether a key of data names one file: pope and mme, whose kinds are among the eval section's, take a
+/// folder.
+bool must_be_file(const Recipe& recipe, const std::string& section, const std::string& key) {
+  if (key.ends_with(".problems") || key.ends_with(".splits")) return true;
+  if (!key.ends_with(".path") || section == "model") return false;
+  if (section != "eval") return true;
+  const std::string& kind = recipe.eval->benchmarks.at(std::stoul(split_key(key).at(2))).kind;
+  return kind == "loss" || kind == "text_perplexity" || kind == "exact_match";
+}
+
+bool is_model_folder(const std::string& key) {
+  return key == "model.path" || key == "model.language" || key == "model.vision";
+}
+
+void require_model_folder(const NamedPath& named, bool is_file) {
+  require_key(!is_file, named.key, "expected a folder with config.json, got a file: ", named.path.string());
+  std::error_code unreachable;  // told when it is read
+  const fs::file_status config = fs::status(named.path / "config.json", unreachable);
+  require_key(config.type() != fs::file_type::not_found, named.key,
+              "expected a folder with config.json, got one without: ", named.path.string());
+}
+
+void require_usable(const NamedPath& named, bool file_only) {
+  std::error_code unreachable;
+  require_key(fs::exists(named.path, unreachable), named.key, "expected a file or folder that exists, got ",
+              named.path.string());
+  const bool is_file = fs::is_regular_file(named.path, unreachable);
+  require_key(is_file || fs::is_directory(named.path, unreachable), named.key,
+              "expected a file or folder, got a pipe, socket or device: ", named.path.string());
+  require_key(is_file || !file_only, named.key, "expected a file, got a folder: ", named.path.string());
+  require_key(!is_file || !named.key.ends_with(".images"), named.key,
+              "expected a folder, got a file: ", named.path.string());
+  if (is_model_folder(named.key)) require_model_folder(named, is_file);
+  require_key(!is_file || fs::file_size(named.path, unreachable) > 0, named.key,
+              "expected a file that holds something, got an empty one: ", named.path.string());
+}
+
 }  // namespace
 
 std::vector<NamedPath> section_paths(const Recipe& recipe, const std::string& section) {
@@ -71,16 +108,7 @@ void require_paths_exist(const Recipe& recipe, const std::vector<std::string>& s
   for (const std::string& section : sections) {
     for (const NamedPath& named : section_paths(recipe, section)) {
       if (named.key.starts_with("model.stages.")) continue;
-      std::error_code unreachable;
-      require_key(fs::exists(named.path, unreachable), named.key,
-                  "expected a file or folder that exists, got ", named.path.string());
-      const bool is_file = fs::is_regular_file(named.path, unreachable);
-      require_key(is_file || fs::is_directory(named.path, unreachable), named.key,
-                  "expected a file or folder, got a pipe, socket or device: ", named.path.string());
-      require_key(!is_file || !named.key.ends_with(".images"), named.key,
-                  "expected a folder, got a file: ", named.path.string());
-      require_key(!is_file || fs::file_size(named.path, unreachable) > 0, named.key,
-                  "expected a file that holds something, got an empty one: ", named.path.string());
+      require_usable(named, must_be_file(recipe, section, named.key));
     }
   }
 }
