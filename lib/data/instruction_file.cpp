@@ -52,7 +52,9 @@ class InstructionFile::Indexer {
     const bool empty = first == text_.size();
     require(!empty && (text_[first] == '[' || text_[first] == '{'), "data",
             "expected a JSON array of samples, or one JSON object per line, in ", path_.string(), ", got ",
-            empty ? "an empty file" : "something else");
+            empty                 ? "an empty file"
+            : text_[first] == '<' ? "a page of HTML or XML"
+                                  : "something else");
     text_[first] == '[' ? find_in_array(first + 1) : find_in_lines();
     require(!samples_.empty(), "data", "expected at least one sample in ", path_.string(), ", got none");
     repeated = find_repeated(std::move(ids_));

@@ -7,6 +7,7 @@
 #include "core/files.h"
 #include "core/json_text.h"
 #include "core/whitespace.h"
+#include "io/mapped_file.h"
 
 namespace qslaw {
 namespace {
@@ -33,6 +34,7 @@ size_t line_of(std::string_view text, size_t byte) {
 }
 
 void refuse_packed(std::string_view bytes, const std::filesystem::path& path) {
+  refuse_lfs_pointer(bytes, path, "data", "data in UTF-8");
   require(!bytes.starts_with("PAR1"), "data", "expected UTF-8 in ", path.string(),
           ", got Parquet (write it as JSON lines: docs/recipes.md)");
   require(!bytes.starts_with("\x1f\x8b"), "data", "expected UTF-8 in ", path.string(),

@@ -21,7 +21,7 @@ std::string default_join(const std::filesystem::path& path);
 std::string read_text(const std::filesystem::path& path, const std::string& join);
 
 /// A file's bytes without a UTF-8 byte order mark. UserError for UTF-16's, and for those of
-/// compressed and Parquet files.
+/// compressed and Parquet files and of git-lfs' pointers.
 std::string_view without_mark(std::string_view bytes, const std::filesystem::path& path);
 
 /// UserError naming the first byte of the file's text that is not UTF-8.

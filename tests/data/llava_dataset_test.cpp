@@ -361,7 +361,12 @@ TEST_CASE("llava data: where nothing is to be learned, questions without answers
 
 TEST_CASE("llava data: files that cannot be read as such a data set") {
   CHECK_THAT(Files("").open_error(), Contains("got an empty file"));
-  CHECK_THAT(Files("plain words").open_error(), Contains("expected a JSON array of samples"));
+  CHECK_THAT(Files("plain words").open_error(),
+             Contains("expected a JSON array of samples") && Contains("got something else"));
+  CHECK_THAT(Files("\n<!doctype html><title>404</title>").open_error(),
+             Contains("expected a JSON array of samples") && Contains("got a page of HTML or XML"));
+  CHECK_THAT(Files("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n").open_error(),
+             Contains("got a pointer of git-lfs, which `git lfs pull` replaces (") && Contains("train.json"));
   CHECK_THAT(Files("[]").open_error(), Contains("expected at least one sample"));
   CHECK_THAT(Files("[" + kGood + ",\n\n{\"id\": }]").open_error(),
              Contains("train.json, sample 1, got an unexpected '}' at line 3"));
