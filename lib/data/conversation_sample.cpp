@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "data/sample_pictures.h"
 
 namespace qslaw {
 namespace {
@@ -39,7 +40,8 @@ void require_picture(const std::filesystem::path& picture, const std::string& wh
        std::filesystem::is_directory(status)                    ? "a folder"
        : std::filesystem::exists(status)                        ? "no regular file"
        : status.type() == std::filesystem::file_type::not_found ? "no such file"
-                                                                : reason.message());
+                                                                : reason.message(),
+       missing_folder(picture));
 }
 
 void require_fitting(const Sample& sample, const EncodingContext& context, const DataOptions& options) {

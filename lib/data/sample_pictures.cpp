@@ -5,27 +5,23 @@
 #include "core/error.h"
 
 namespace qslaw {
-namespace {
 
 // A recipe's folders are absolute when it has been read: a relative path is a name that none was put before.
-std::string missing_folder(const Sample& sample) {
+std::string missing_folder(const std::filesystem::path& picture) {
   std::error_code unreachable;
-  for (const auto& picture : sample.pictures) {
-    if (picture.is_relative() && !std::filesystem::exists(picture, unreachable))
-      return " (no images folder is given: key images)";
-  }
-  return "";
+  if (picture.is_absolute() || std::filesystem::exists(picture, unreachable)) return "";
+  return concat(" (no images folder is given: key images; looked for in ",
+                std::filesystem::current_path(unreachable).string(), ")");
 }
 
-}  // namespace
-
 void for_each_picture(const Sample& sample, const std::function<void(const std::filesystem::path&)>& use) {
-  try {
-    for (const auto& picture : sample.pictures)
+  for (const auto& picture : sample.pictures) {
+    try {
       use(picture);
-  } catch (const UserError& problem) {
-    fail(sample.where.empty() ? "sample " + sample.id : sample.where, without_place(problem.what()),
-         missing_folder(sample));
+    } catch (const UserError& problem) {
+      fail(sample.where.empty() ? "sample " + sample.id : sample.where, without_place(problem.what()),
+           missing_folder(picture));
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 
 using namespace qslaw;
 using Catch::Contains;
+using Catch::EndsWith;
 using data_files::error_of;
 using Ids = std::vector<int64_t>;
 
@@ -357,6 +358,17 @@ TEST_CASE("llava data: where nothing is to be learned, questions without answers
   }
   // Whatever else is wrong stays an error.
   CHECK_THAT(error_of([&] { dataset->at(3); }), Contains("none.png, got no such file"));
+}
+
+TEST_CASE("llava data: a picture's name without a folder is looked for in the current one, which is said") {
+  Files files(array_of({with_image("\"no_such.png\"")}));
+  files.options.images.clear();
+  CHECK_THAT(files.sample_error(),
+             EndsWith("expected the picture no_such.png, got no such file (no images folder is given: key "
+                      "images; looked for in " +
+                      std::filesystem::current_path().string() + ")"));
+  files.options.images = files.folder.path() / "images";
+  CHECK_THAT(files.sample_error(), EndsWith("no_such.png, got no such file"));
 }
 
 TEST_CASE("llava data: files that cannot be read as such a data set") {

@@ -289,8 +289,10 @@ TEST_CASE("loader: a picture that no folder was given for names the key") {
   FakeDataset data(2);
   data.picture = "no_such_folder/no_such.jpg";
   Loader loader({&data}, {{0, 0}}, 0, {}, {});
-  CHECK_THROWS_WITH(loader.next(1), Catch::Contains("no_such_folder/no_such.jpg") &&
-                                        Catch::EndsWith(" (no images folder is given: key images)"));
+  CHECK_THROWS_WITH(loader.next(1),
+                    Catch::Contains("no_such_folder/no_such.jpg") &&
+                        Catch::EndsWith(" (no images folder is given: key images; looked for in " +
+                                        std::filesystem::current_path().string() + ")"));
 }
 
 TEST_CASE("loader: a bad picture's error begins with the place of its sample") {
