@@ -97,6 +97,17 @@ void parse_feature_choice(const ConfigReader& root, VisionConfig& vision) {
   vision.drop_class_token = strategy == "default";
 }
 
+// It may be of a token that was added without a row in the embeddings; an export fills them up to it.
+int64_t parse_picture_token(const ConfigReader& root, int64_t vocab) {
+  const char* key = root.has("image_token_index") ? "image_token_index" : "image_token_id";
+  const int64_t token = root.integer(key, 32000);
+  constexpr int64_t kMostAdded = 64;  // far more than the picture token and the padding
+  require(!root.has(key) || token < vocab + kMostAdded, "config", "expected a token of the vocabulary (",
+          vocab, " of text_config.vocab_size, or one of ", kMostAdded, " added behind them), got ", token,
+          " (", root.file(), ", key ", key, ")");
+  return token;
+}
+
 // What a folder is that is no LLaVA's, behind its model_type.
 std::string other_model(const std::string& type) {
   if (type == "llava_next") return ", which cuts pictures into parts (not supported)";
@@ -135,7 +146,7 @@ LlavaConfig read_llava_config(const fs::path& folder) {
   require(activation == "gelu", "config", "expected projector_hidden_act gelu, got ", activation, " (",
           path.string(), ")");
   config.projector = parse_projector_kind(root.text("qslaw_projector_kind", "mlp2x_gelu"));
-  config.image_token_id = root.integer("image_token_index", root.integer("image_token_id", 32000));
+  config.image_token_id = parse_picture_token(root, config.language.vocab);
   config.pad_token_id = root.integer("pad_token_id", 0);
   if (config.pad_token_id < 0 || config.pad_token_id >= config.language.vocab) config.pad_token_id = 0;
   return config;

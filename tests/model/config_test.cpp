@@ -2,7 +2,10 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/error.h"
+#include "io/json.h"
 #include "model_fixture.h"
+#include "temporary_folder.h"
 
 using namespace qslaw;
 
@@ -28,4 +31,22 @@ TEST_CASE("positions that a model was made for: rope scaling extends them") {
   }
   language.rope.factor = 1e300;
   CHECK(usable_positions(language) > 8192);
+}
+
+TEST_CASE("a picture's token may lie behind the vocabulary as far as added tokens do") {
+  const TemporaryFolder folder;
+  nlohmann::json config = read_json(model_fixture("legacy") / "config.json");
+  const auto read = [&](const char* key, int64_t token) {
+    config.erase("image_token_index");
+    config[key] = token;
+    write_json(folder.path() / "config.json", config);
+    config.erase(key);
+    return read_llava_config(folder.path()).image_token_id;
+  };
+  const int64_t vocab = 131;
+  for (const char* key : {"image_token_index", "image_token_id"}) {
+    for (const int64_t token : {vocab - 2, vocab, vocab + 1})
+      CHECK(read(key, token) == token);
+    CHECK_THROWS_AS(read(key, 1000), UserError);
+  }
 }

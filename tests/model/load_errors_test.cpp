@@ -275,6 +275,7 @@ TEST_CASE("a configuration with wrong types or values is named by file and key")
       {"", "vision_feature_layer", {-2, -5}, {"vision_feature_layer", "integer"}},
       {"", "vision_feature_select_strategy", "cls", {"vision_feature_select_strategy", "cls"}},
       {"", "projector_hidden_act", "relu", {"projector_hidden_act", "relu"}},
+      {"", "image_token_index", 99999, {"131 of text_config.vocab_size", "99999", "key image_token_index)"}},
       {"text_config", "hidden_size", "48", {"hidden_size", "integer", "48"}},
       {"text_config", "hidden_size", 48.5, {"hidden_size", "integer"}},
       {"text_config", "hidden_size", -48, {"key text_config.hidden_size)", "positive"}},
