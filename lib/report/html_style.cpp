@@ -100,7 +100,7 @@ td:first-child { font-weight: 600; min-width: 6em; }
 /* Rows of twelve cells and more come closer, so that fewer screens have to scroll. */
 tr > :nth-last-child(n+12), tr > :nth-last-child(n+12) ~ * { padding: 7px 5px; font-size: 12px; }
 tr > :first-child:nth-last-child(n+12) { padding-left: 0; }
-.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(116px, 1fr)); gap: 12px 16px; margin: 0; }
+.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(156px, 1fr)); gap: 12px 16px; margin: 0; }
 .facts dt { color: var(--muted); font-size: 13px; }
 .facts dd { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .samples { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 14px; }
