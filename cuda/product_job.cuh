@@ -17,34 +17,27 @@ struct ProductWeight {
   int64_t rows;
 };
 
-/// What a product works on; `whole`: rows consist of whole units, which are then aligned to 16 bytes.
+/// What it is multiplied with; `whole`: rows consist of whole units, which are then aligned to 16 bytes.
 template <typename T>
-struct ProductJob {
-  const uint32_t* codes;
-  const float* scale;
-  const int16_t* zero;
-  const float* table;
-  AbsmaxView absmax;
-  T* y;
-  int64_t rows;
+struct ProductInput {
   const T* x;
   int64_t tokens, columns;
   int shift;  // log2 of a group's pieces
   bool whole;
 };
 
+/// What a product works on.
+template <typename T>
+struct ProductJob : ProductWeight<T>, ProductInput<T> {};
+
 /// Products of one x in one launch: at 4 bits a weight of 4096 x 4096 is read in 2 to 3 us, about as long as
 /// a launch takes to begin and to end, and to several tokens it has 128 or 64 blocks, where an H100 has room
 /// for 264 or 132. Each weight has tiles of rows of its own, behind those of the weight before, so that its
 /// sums are those of a launch by itself.
 template <typename T>
-struct JoinedProducts {
+struct JoinedProducts : ProductInput<T> {
   ProductWeight<T> weights[kMaxJoined];  // behind the last: of no rows
   int64_t first_tile[kMaxJoined + 1];    // of each weight, and the number of all: with_tiles
-  const T* x;
-  int64_t tokens, columns;
-  int shift;
-  bool whole;
 };
 
 /// With tiles of so many rows.
@@ -75,9 +68,7 @@ __device__ __forceinline__ JobTile<T> job_tile(const JoinedProducts<T>& joined, 
     own = joined.weights[i];
     first = joined.first_tile[i];
   }
-  return {{own.codes, own.scale, own.zero, own.table, own.absmax, own.y, own.rows, joined.x, joined.tokens,
-           joined.columns, joined.shift, joined.whole},
-          tile - first};
+  return {{own, joined}, tile - first};
 }
 
 /// A group's constants as they lie in memory: `factor` is its scale, `integer` its zero point; of table codes
