@@ -34,7 +34,7 @@ int64_t phase_draws(const PhaseOptions& options, int64_t pictures, int64_t texts
 TrainPhase plan_phase(const PhaseOptions& options, const Dataset* pictures, const Dataset* texts,
                       const LoopOptions& loop, uint64_t seed, const std::string& key) {
   TrainPhase phase;
-  phase.batch_size = options.batch_size > 0 ? options.batch_size : loop.batch_size;
+  phase.batch_size = phase_batch_size(options, loop);
   const int64_t picture_count = pictures ? pictures->size() : 0, text_count = texts ? texts->size() : 0;
   ShareCurve share = options.text_share;
   if (pictures && texts && share.empty()) share = {{0.0, 0.5}, {1.0, 0.5}};

@@ -77,8 +77,7 @@ LoopOptions largest_loop(const WarmupOptions& options) {
   LoopOptions loop = options.loop;
   loop.batch_size = 0;
   for (const PhaseOptions& phase : options.phases)
-    loop.batch_size =
-        std::max(loop.batch_size, phase.batch_size > 0 ? phase.batch_size : options.loop.batch_size);
+    loop.batch_size = std::max(loop.batch_size, phase_batch_size(phase, options.loop));
   return loop;
 }
 

@@ -69,7 +69,7 @@ void check_share(const ShareCurve& curve, const std::string& key) {
 
 void check_steps(const PhaseOptions& options, const LoopOptions& loop, const std::string& key) {
   require_at_least(key + ".max_steps", options.max_steps, 0);
-  const int64_t batch_size = options.batch_size > 0 ? options.batch_size : loop.batch_size;
+  const int64_t batch_size = phase_batch_size(options, loop);
   require_key(options.max_steps <= kMaxDraws / batch_size, key + ".max_steps", "expected at most ",
               kMaxDraws / batch_size, " (", kMaxDraws, " samples, ", batch_size, " per step), got ",
               options.max_steps);
@@ -98,6 +98,10 @@ void check_heldout(const HeldoutOptions& options, const std::string& key) {
 }
 
 }  // namespace
+
+int64_t phase_batch_size(const PhaseOptions& phase, const LoopOptions& loop) {
+  return phase.batch_size > 0 ? phase.batch_size : loop.batch_size;
+}
 
 int64_t draw_count(double draws, const std::string& key) {
   require_key(draws <= static_cast<double>(kMaxDraws), key, "expected at most ", kMaxDraws,

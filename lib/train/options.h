@@ -86,6 +86,9 @@ struct TuneOptions {
   HeldoutOptions heldout;
 };
 
+/// Samples per optimizer step of a phase: its own number, or the section's.
+int64_t phase_batch_size(const PhaseOptions& phase, const LoopOptions& loop);
+
 /// `draws` rounded up. KeyError at `key`, which asks for them, when they are more than kMaxDraws.
 int64_t draw_count(double draws, const std::string& key);
 
