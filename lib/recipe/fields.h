@@ -37,6 +37,11 @@ inline Use used_by(const char* name, const std::string& value,
   return used_if(allowed, concat(name, " ", value, " does not use it"));
 }
 
+/// `second`, but the first's reason where `first` does not allow the key either.
+inline Use and_then(const Use& first, const Use& second) {
+  return first.allowed ? second : first;
+}
+
 // --- data ----------------------------------------------------------------------------------------
 
 template <class V>
@@ -132,7 +137,7 @@ void fields(V& v, QuantizeOptions& o) {
   const Use learned = used_by("method", o.method, {"omniquant"});
   v("omniquant", o.omniquant, learned);
   v("calibration", o.calibration,
-    learned.allowed ? used_if(o.omniquant.epochs != 0, "omniquant.epochs 0 learns nothing") : learned);
+    and_then(learned, used_if(o.omniquant.epochs != 0, "omniquant.epochs 0 learns nothing")));
 }
 
 // --- warmup, tune --------------------------------------------------------------------------------
@@ -192,9 +197,9 @@ template <class V>
 void loop_fields(V& v, LoopOptions& o, const Use& use = {}) {
   v("batch_size", o.batch_size, use);
   v("packing", o.packing, use);
-  v("packed_length", o.packed_length, use.allowed ? used_if(o.packing, "packing false fills no rows") : use);
+  v("packed_length", o.packed_length, and_then(use, used_if(o.packing, "packing false fills no rows")));
   v("micro_batch_size", o.micro_batch_size,
-    use.allowed ? used_if(o.packed_length == 0, "packed_length decides what a forward pass holds") : use);
+    and_then(use, used_if(o.packed_length == 0, "packed_length decides what a forward pass holds")));
   v("checkpointing", o.checkpointing, use);
   v("save_every", o.save_every, use);
   v("loader_threads", o.loader_threads, use);
@@ -270,7 +275,7 @@ void benchmark_file_fields(V& v, BenchmarkOptions& o) {
   const bool has_answers = o.kind != "vqav2" && o.path.extension() != ".jsonl";
   const Use annotated = users.only({"textvqa", "vqav2", "gqa", "vizwiz", "pope", "mme", "seed_bench"});
   v("annotations", o.annotations,
-    annotated.allowed ? used_if(!has_answers, "the questions' file has the answers") : annotated);
+    and_then(annotated, used_if(!has_answers, "the questions' file has the answers")));
   const bool holds_pictures = o.kind == "mmbench";
   v("images", o.images,
     holds_pictures ? used_if(false, "the file holds the pictures")
@@ -293,9 +298,7 @@ void benchmark_answer_fields(V& v, BenchmarkOptions& o) {
   v("template", o.template_name, runs);
   v("max_new_tokens", o.max_new_tokens, generates);
   v("temperature", o.temperature, generates);
-  v("top_p", o.top_p,
-    used_if(generates.allowed && o.temperature > 0,
-            generates.allowed ? "temperature 0 is greedy" : generates.why));
+  v("top_p", o.top_p, and_then(generates, used_if(o.temperature > 0, "temperature 0 is greedy")));
   v("batch_size", o.batch_size,
     given ? scored : users.with_questions({"scienceqa", "exact_match", "loss", "text_perplexity"}));
   v("limit", o.limit, users.with_questions({"scienceqa", "exact_match", "loss", "text_perplexity"}));
@@ -309,7 +312,7 @@ void benchmark_window_fields(V& v, BenchmarkOptions& o) {
   const Use windows = users.only({"text_perplexity"});
   v("windows", o.windows, windows);
   if constexpr (V::kReads) o.stride = o.windows == "sliding" ? std::min(kDefaultStride, o.context) : 0;
-  v("stride", o.stride, windows.allowed ? used_by("windows", o.windows, {"sliding"}) : windows);
+  v("stride", o.stride, and_then(windows, used_by("windows", o.windows, {"sliding"})));
 }
 
 template <class V>
