@@ -49,14 +49,13 @@ class PathList {
   std::vector<NamedPath>& paths_;
 };
 
-/// Whether a key of data names one file: pope and mme, whose kinds are among the eval section's, take a
-/// folder.
+/// Whether a key of data names one file. In the eval section the kinds with a data set do; of the others
+/// pope and mme take a folder.
 bool must_be_file(const Recipe& recipe, const std::string& section, const std::string& key) {
   if (key.ends_with(".problems") || key.ends_with(".splits")) return true;
   if (!key.ends_with(".path") || section == "model") return false;
   if (section != "eval") return true;
-  const std::string& kind = recipe.eval->benchmarks.at(std::stoul(split_key(key).at(2))).kind;
-  return kind == "loss" || kind == "text_perplexity" || kind == "exact_match";
+  return has_data(recipe.eval->benchmarks.at(std::stoul(split_key(key).at(2))));
 }
 
 bool is_model_folder(const std::string& key) {
