@@ -16,14 +16,9 @@ constexpr double kExactLimit = 9007199254740992.0;
 // Four digits tell such values apart: decimals would only widen a table.
 constexpr double kWholeFrom = 1000;
 
-bool ends_with(const std::string& text, const std::string& ending) {
-  return text.size() >= ending.size() &&
-         text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
-}
-
 // Also those of a part: "color_accuracy", "color_accuracy_plus".
 bool is_percentage(const std::string& key) {
-  return key == "f1" || key == "accuracy" || ends_with(key, "_accuracy") || ends_with(key, "_accuracy_plus");
+  return key == "f1" || key == "accuracy" || key.ends_with("_accuracy") || key.ends_with("_accuracy_plus");
 }
 
 std::string significant(double value, int digits) {
@@ -97,9 +92,9 @@ std::string format_size(double bytes) {
 
 std::string format_metric(const std::string& key, double value) {
   if (!std::isfinite(value)) return kNoValue;
-  if (ends_with(key, "bytes")) return format_size(value);
-  if (ends_with(key, "per_second")) return format_decimals(value, value < 10 ? 2 : 1);
-  if (ends_with(key, "seconds")) return std::fabs(value) < 1e9 ? format_seconds(value) : format_short(value);
+  if (key.ends_with("bytes")) return format_size(value);
+  if (key.ends_with("per_second")) return format_decimals(value, value < 10 ? 2 : 1);
+  if (key.ends_with("seconds")) return std::fabs(value) < 1e9 ? format_seconds(value) : format_short(value);
   if (is_percentage(key)) return format_decimals(value, 2) + " %";
   if (key.starts_with("perplexity")) return format_decimals(value, 3);
   if (key == "loss") return format_decimals(value, 4);
