@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "core/error.h"
 #include "eval/question_kinds.h"
 #include "io/json.h"
 #include "temporary_folder.h"
@@ -18,6 +19,14 @@ inline void write_text(const std::filesystem::path& file, const std::string& tex
 inline std::string file_text(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// `from`, once, in a file.
+inline void replace_in(const std::filesystem::path& file, const std::string& from, const std::string& to) {
+  std::string text = file_text(file);
+  const size_t at = text.find(from);
+  REQUIRE(at != text.npos);
+  write_text(file, text.replace(at, from.size(), to));
 }
 
 inline void write_value(const std::filesystem::path& file, const nlohmann::json& value) {
@@ -209,6 +218,23 @@ inline std::vector<BenchmarkOptions> question_cases(const std::filesystem::path&
           gqa_case(folder / "gqa"),         vizwiz_case(folder / "vizwiz"),
           pope_case(folder / "pope"),       mme_case(folder / "mme"),
           mmbench_case(folder / "mmbench"), seed_bench_case(folder / "seed_bench")};
+}
+
+/// Reading them is refused in one line that says what was expected, what was there and all of `parts`.
+inline void require_refused(const BenchmarkOptions& options, const std::vector<std::string>& parts) {
+  std::string message;
+  try {
+    read_benchmark_questions(options);
+  } catch (const UserError& problem) {
+    message = problem.what();
+  }
+  INFO(message);
+  CHECK(message.starts_with("["));
+  CHECK(message.find('\n') == message.npos);
+  CHECK(message.find("expected") != message.npos);
+  CHECK(message.find(", got") != message.npos);
+  for (const std::string& part : parts)
+    CHECK(message.find(part) != message.npos);
 }
 
 }  // namespace qslaw
