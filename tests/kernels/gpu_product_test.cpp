@@ -5,17 +5,6 @@
 
 using namespace qslaw;
 
-namespace {
-
-at::Tensor product_on_gpu(const ProductCase& c) {
-  const auto gpu = [](const at::Tensor& t) { return t.to(kGpu); };
-  if (c.table.defined())
-    return packed_table_product(gpu(c.x), gpu(c.codes), c.absmax.to(kGpu), gpu(c.table), c.bits).cpu();
-  return packed_product(gpu(c.x), gpu(c.codes), {gpu(c.grid.scale), gpu(c.grid.zero)}, c.bits).cpu();
-}
-
-}  // namespace
-
 TEST_CASE("a GPU's products on the matrix units, one of each kind, agree with double precision",
           "[gpu][shared][first]") {
   if (!has_gpu()) return;
@@ -26,7 +15,7 @@ TEST_CASE("a GPU's products on the matrix units, one of each kind, agree with do
           INFO(bits << " bits, group " << G << (table ? ", table, " : ", ") << M << " tokens");
           // Rows and columns that fill neither the last tile nor the last step of 512 columns.
           const ProductCase c = make_product(M, 67, 1408, G, bits, at::kBFloat16, table);
-          require_near_on_device(product_on_gpu(c), c);
+          require_near_on_device(multiply(c, kGpu).cpu(), c);
         }
       }
     }

@@ -163,15 +163,9 @@ TEST_CASE("a GPU's packed products agree with double precision", "[gpu][shared]"
   for_each_product_format([](int bits, int64_t G, at::ScalarType dtype, bool table) {
     for (const int64_t M : {0, 1, 2, 5, 9, 33, 64}) {
       const ProductCase c = make_product(M, 131, 32 * G, G, bits, dtype, table);
-      const auto gpu = [](const at::Tensor& t) { return t.to(at::kCUDA); };
-      const auto multiply = [&] {
-        const at::Tensor x = gpu(c.x), codes = gpu(c.codes);
-        if (table) return packed_table_product(x, codes, c.absmax.to(at::kCUDA), gpu(c.table), bits);
-        return packed_product(x, codes, {gpu(c.grid.scale), gpu(c.grid.zero)}, bits);
-      };
-      const at::Tensor y = multiply();
-      require_near_on_device(y.cpu(), c);
-      REQUIRE(equal_bits(multiply().cpu(), y.cpu()));
+      const at::Tensor y = multiply(c, kGpu).cpu();
+      require_near_on_device(y, c);
+      REQUIRE(equal_bits(multiply(c, kGpu).cpu(), y));
     }
   });
 }

@@ -6,15 +6,6 @@
 
 using namespace qslaw;
 
-namespace {
-
-at::Tensor multiply(const ProductCase& c) {
-  if (c.table.defined()) return packed_table_product(c.x, c.codes, c.absmax, c.table, c.bits);
-  return packed_product(c.x, c.codes, c.grid, c.bits);
-}
-
-}  // namespace
-
 TEST_CASE("packed products agree with double precision on every instruction set") {
   for_each_product_format([](int bits, int64_t G, at::ScalarType dtype, bool table) {
     for (const int64_t M : {0, 1, 2, 3, 17, 64}) {

@@ -32,6 +32,27 @@ inline ProductCase make_product(int64_t M, int64_t N, int64_t K, int64_t G, int 
   return c;
 }
 
+inline PackedOperand operand_of(const ProductCase& c, at::Device device) {
+  PackedOperand weight;
+  weight.codes = c.codes.to(device);
+  if (c.table.defined()) {
+    weight.absmax = c.absmax.to(device);
+    weight.table = c.table.to(device);
+  } else {
+    weight.grid = {c.grid.scale.to(device), c.grid.zero.to(device)};
+  }
+  return weight;
+}
+
+inline at::Tensor multiply(const at::Tensor& x, const PackedOperand& weight, int bits) {
+  return weight.table.defined() ? packed_table_product(x, weight.codes, weight.absmax, weight.table, bits)
+                                : packed_product(x, weight.codes, weight.grid, bits);
+}
+
+inline at::Tensor multiply(const ProductCase& c, at::Device device = at::kCPU) {
+  return multiply(c.x.to(device), operand_of(c, device), c.bits);
+}
+
 // The exact product, and the sum of all magnitudes that were added, which bounds the roundings of any order.
 struct Exact {
   at::Tensor y, magnitude;
