@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
+#include "packed_case.h"
 #include "quant/normal_float.h"
 #include "quant/packed_linear.h"
 
@@ -36,19 +37,16 @@ at::Tensor random_weight(int64_t rows, int64_t columns, at::Device device) {
 std::shared_ptr<PackedWeight> random_packed(int64_t rows, int64_t columns, const PackedFormat& format,
                                             at::Device device) {
   const at::Tensor weight = random_weight(rows, columns, device);
+  if (format.kind == CodeKind::uniform)
+    return std::make_shared<PackedWeight>(pack(weight, format.bits, format.group_size));
+  const NormalFloatCodes found = normal_float_quantize(weight, format.bits);
   auto packed = std::make_shared<PackedWeight>();
-  packed->kind = format.kind;
+  packed->kind = CodeKind::normal_float;
   packed->bits = format.bits;
   packed->group_size = format.group_size;
-  if (format.kind == CodeKind::uniform) {
-    packed->grid = grid_from_range(group_range(weight, format.group_size), format.bits);
-    packed->codes = quantize_packed(weight, packed->grid, {}, format.bits);
-  } else {
-    const NormalFloatCodes found = normal_float_quantize(weight, format.bits);
-    packed->codes = found.codes;
-    packed->absmax = random_absmax(found.absmax.sizes(), device);
-    packed->table = normal_float_table(format.bits).to(device);
-  }
+  packed->codes = found.codes;
+  packed->absmax = random_absmax(found.absmax.sizes(), device);
+  packed->table = normal_float_table(format.bits).to(device);
   return packed;
 }
 
