@@ -43,6 +43,18 @@ std::vector<at::Tensor> trainable(Adapted& adapted) {
   return tensors;
 }
 
+// Of `rows` outputs and 32 inputs, rank 4, on a dense weight; B is not 0.
+std::unique_ptr<LoraLinear> dense_adapter(int64_t rows, double dropout,
+                                          const std::shared_ptr<DropoutKey>& key) {
+  const auto seed = static_cast<uint64_t>(rows);
+  const LinearSpec spec{"model.layers.0.linear_" + std::to_string(rows), 0, rows, 32};
+  auto layer =
+      std::make_unique<LoraLinear>(std::make_unique<DenseLinear>(random_normal({rows, 32}, 1.0, seed)), spec,
+                                   LoraOptions{4, 8.0, dropout}, key, 2, at::kCPU);
+  layer->b_NR().copy_(random_normal({rows, 4}, 1.0, seed + 1));
+  return layer;
+}
+
 struct Gradients {
   double loss = 0.0;
   std::vector<at::Tensor> values;
@@ -182,17 +194,10 @@ TEST_CASE("a frozen adapter's 16-bit copies follow its values") {
 }
 
 TEST_CASE("adapters whose bases multiply together give what each gives by itself") {
-  const int64_t rows[] = {48, 16, 24};
   const auto key = std::make_shared<DropoutKey>();
   std::vector<std::unique_ptr<LoraLinear>> layers;
-  for (const int64_t N : rows) {
-    const auto seed = static_cast<uint64_t>(N);
-    const LinearSpec spec{"model.layers.0.linear_" + std::to_string(N), 0, N, 32};
-    layers.push_back(
-        std::make_unique<LoraLinear>(std::make_unique<DenseLinear>(random_normal({N, 32}, 1.0, seed)), spec,
-                                     LoraOptions{4, 8.0, 0.25}, key, 2, at::kCPU));
-    layers.back()->b_NR().copy_(random_normal({N, 4}, 1.0, seed + 1));
-  }
+  for (const int64_t rows : {48, 16, 24})
+    layers.push_back(dense_adapter(rows, 0.25, key));
   const DenseLinear dense(random_normal({8, 32}, 1.0, 7));
   const std::vector<std::vector<const Linear*>> all = {
       {layers[0].get(), layers[1].get(), layers[2].get()},
@@ -219,13 +224,8 @@ TEST_CASE("adapters whose bases multiply together give what each gives by itself
 TEST_CASE("linears that multiply together have the gradients of each by itself") {
   std::vector<at::Tensor> tensors = {random_normal({2, 3, 32}, 1.0, 4).requires_grad_(true)};
   std::vector<std::unique_ptr<LoraLinear>> layers;
-  for (const int64_t N : {48, 16}) {
-    const auto seed = static_cast<uint64_t>(N);
-    layers.push_back(
-        std::make_unique<LoraLinear>(std::make_unique<DenseLinear>(random_normal({N, 32}, 1.0, seed)),
-                                     LinearSpec{"model.layers.0.linear_" + std::to_string(N), 0, N, 32},
-                                     LoraOptions{4, 8.0, 0.0}, std::make_shared<DropoutKey>(), 2, at::kCPU));
-    layers.back()->b_NR().copy_(random_normal({N, 4}, 1.0, seed + 1));
+  for (const int64_t rows : {48, 16}) {
+    layers.push_back(dense_adapter(rows, 0.0, std::make_shared<DropoutKey>()));
     for (at::Tensor* tensor : {&layers.back()->a_RK(), &layers.back()->b_NR()})
       tensors.push_back(tensor->requires_grad_(true));
   }
