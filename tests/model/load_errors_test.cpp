@@ -16,6 +16,15 @@ namespace {
 
 using Tensors = std::map<std::string, at::Tensor>;
 
+std::string error_of(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
 // The fixture `gqa` with its tensors or configuration edited.
 class DamagedModel {
  public:
@@ -44,14 +53,6 @@ class DamagedModel {
   }
 
  private:
-  static std::string error_of(const std::function<void()>& act) {
-    try {
-      act();
-    } catch (const UserError& error) {
-      return error.what();
-    }
-    return "";
-  }
   TemporaryFolder folder_;
 };
 
@@ -221,27 +222,20 @@ TEST_CASE("no weights, no folder, no real .bin") {
 
 TEST_CASE("a folder at the key of another one is told where it belongs") {
   const ModelSource parts = three_parts_source();
-  const auto error_of = [](const ModelSource& source) -> std::string {
-    try {
-      load_dense(source);
-    } catch (const UserError& error) {
-      return error.what();
-    }
-    return "";
-  };
-  check_says(error_of(source_of(parts.language)), {"got \"llama\"", "model.language", "config.json"});
-  check_says(error_of(source_of(model_fixture("three_parts") / "vision_full")),
+  const auto load_error = [](const ModelSource& source) { return error_of([&] { load_dense(source); }); };
+  check_says(load_error(source_of(parts.language)), {"got \"llama\"", "model.language", "config.json"});
+  check_says(load_error(source_of(model_fixture("three_parts") / "vision_full")),
              {"got \"clip\"", "model.vision", "config.json"});
   // Their sizes are not those of LlamaConfig, which would be taken otherwise.
   for (const fs::path& whole : {model_fixture("legacy"), model_fixture("three_parts") / "vision_full"}) {
     ModelSource source = parts;
     source.language = whole;
-    check_says(error_of(source),
+    check_says(load_error(source),
                {"expected a language model alone", "text_config", (whole / "config.json").string()});
   }
   ModelSource folder = parts;
   folder.projector = model_fixture("original");
-  check_says(error_of(folder), {"expected a file of tensors", "got the folder", folder.projector.string()});
+  check_says(load_error(folder), {"expected a file of tensors", "got the folder", folder.projector.string()});
 }
 
 TEST_CASE("a LoRA folder in the place of its model is told apart") {
