@@ -7,6 +7,14 @@
 using namespace qslaw;
 using nlohmann::json;
 
+namespace {
+
+std::string fact(const std::string& name, const std::string& value) {
+  return "<dt>" + name + "</dt><dd>" + value + "</dd>";
+}
+
+}  // namespace
+
 TEST_CASE("a whole run's page has every section and is well-formed") {
   const ReportFolder folder;
   write_run(folder);
@@ -210,15 +218,13 @@ TEST_CASE("the ends of an interval are one row behind their metric, in its unit"
               {{"vizwiz", vizwiz}, {"text_perplexity", perplexity}, {"pope", single}, {"own", lone}});
   const std::string page = report_of(folder);
   CHECK(XmlCheck::fault(page) == "");
-  const auto row = [](const std::string& name, const std::string& value) {
-    return "<dt>" + name + "</dt><dd>" + value + "</dd>";
-  };
   const std::string between = "</div><div>";
-  CHECK(has(page, row("accuracy", "50.00 %") + between + row("accuracy, 95 % interval", "31.50 to 77.46 %") +
-                      between + row("samples", "100")));
-  CHECK(has(page, row("perplexity, 95 % interval", "6.500 to 7.500")));
-  CHECK(has(page, row("f1, 95 % interval", "n/a")));
-  CHECK(has(page, row("pass low", "2")));
+  CHECK(has(page, fact("accuracy", "50.00 %") + between +
+                      fact("accuracy, 95 % interval", "31.50 to 77.46 %") + between +
+                      fact("samples", "100")));
+  CHECK(has(page, fact("perplexity, 95 % interval", "6.500 to 7.500")));
+  CHECK(has(page, fact("f1, 95 % interval", "n/a")));
+  CHECK(has(page, fact("pass low", "2")));
   CHECK_FALSE(has(page, "accuracy low"));
   CHECK_FALSE(has(page, "accuracy high"));
 }
@@ -236,7 +242,7 @@ TEST_CASE("parts of an accuracy are percentages, counts and MME's points are not
   write_stage(folder, "eval", {{"pope", pope}, {"mmbench", units}, {"gqa", own}, {"mme", mme}});
   const std::string page = report_of(folder);
   const auto shows = [&](const std::string& name, const std::string& value) {
-    return has(page, "<dt>" + name + "</dt><dd>" + value + "</dd>");
+    return has(page, fact(name, value));
   };
   CHECK(shows("f1", "40.50 %"));
   CHECK(shows("f1, 95 % interval", "30.50 to 50.25 %"));
